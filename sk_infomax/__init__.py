@@ -1,0 +1,45 @@
+"""Deep InfoMax behind the scikit-learn interface.
+
+What happens to an array::
+
+    X -> checks -> batches -> views -> encoder -> Encoding -> critic -> scores -> bound -> nats
+                                                     |                                     |
+                                                     +--> prior ------> objective (named terms)
+                                                                                           |
+                                             estimator.fit / transform / score <--- skorch net
+
+`DeepInfoMaxTransformer` learns features of unlabelled tables, series and images. Its parts are
+in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, `priors`,
+`views`.
+"""
+
+from .bounds import SMILE, NWJ, DonskerVaradhan, InfoNCE, JensenShannon
+from .critics import BilinearCritic, ConcatCritic, DotCritic
+from .deep_infomax import DeepInfoMaxTransformer
+from .encoders import Encoding, ImageEncoder, SeriesEncoder, TableEncoder, TorchEncoder
+from .priors import NormalPrior, UniformPrior
+from .views import ImageViews, SeriesViews, TableViews
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NWJ",
+    "SMILE",
+    "BilinearCritic",
+    "ConcatCritic",
+    "DeepInfoMaxTransformer",
+    "DonskerVaradhan",
+    "DotCritic",
+    "Encoding",
+    "ImageEncoder",
+    "ImageViews",
+    "InfoNCE",
+    "JensenShannon",
+    "NormalPrior",
+    "SeriesEncoder",
+    "SeriesViews",
+    "TableEncoder",
+    "TableViews",
+    "TorchEncoder",
+    "UniformPrior",
+]

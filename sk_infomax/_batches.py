@@ -1,0 +1,226 @@
+"""Batches: from checked arrays to tensors on the device, a whole batch at a time.
+
+`ResidentData` holds everything as one tensor on the device and cuts batches out of it.
+`StreamedData` reads, arranges and standardises each batch when it is needed, for arrays that
+are larger than scikit-learn's ``working_memory`` (such as memory-mapped files). Both give the
+same batches for the same seed.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn import get_config
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ._checks import Layout
+
+__all__ = ["Data", "ResidentData", "Scaling", "StreamedData", "batch_sizes", "make_data"]
+
+_CHUNK_VALUES = 2**20
+
+
+class Scaling:
+    """Mean and scale of each column (tables) or channel (series, images), updatable.
+
+    Images of uint8 are mapped from 0..255 to [-1, 1] whatever they hold.
+
+    Parameters
+    ----------
+    layout : Layout
+        What a sample is.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (p,) for tables, (c, 1) for series, (c, 1, 1) for images
+        What is subtracted, and what is divided by afterwards; float64.
+    """
+
+    ARRAYS = ("mean", "squares", "scale")
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        size = layout.network_shape[0]
+        self.count = 0
+        self.mean = np.zeros((size,) + (1,) * (len(layout.network_shape) - 1))
+        self.squares = np.zeros_like(self.mean)
+        self.scale = np.ones_like(self.mean)
+
+    def set(self, name: str, array: np.ndarray | None) -> None:
+        """Take over an array that was saved, after checking it."""
+        expected = getattr(self, name)
+        if array is None or array.shape != expected.shape or array.dtype != expected.dtype:
+            raise ValueError(f"The file is damaged: its array scaling.{name} does not fit.")
+        setattr(self, name, array)
+
+    def update(self, rows: np.ndarray) -> "Scaling":
+        """Take account of rows (n, ...), in chunks (Chan, Golub and LeVeque 1983)."""
+        if rows.dtype == np.uint8 and self.layout.kind == "image":
+            self.mean[...], self.scale[...] = 127.5, 127.5
+            return self
+        axes = (0, *range(2, 1 + len(self.layout.network_shape)))
+        step = max(1, _CHUNK_VALUES // self.layout.n_features)
+        for start in range(0, len(rows), step):
+            chunk = self.layout.arrange(rows[start : start + step]).astype(np.float64)
+            count = chunk.size // self.mean.size
+            mean = chunk.mean(axis=axes).reshape(self.mean.shape)
+            delta, total = mean - self.mean, self.count + count
+            self.squares += ((chunk - mean) ** 2).sum(axis=axes).reshape(self.mean.shape)
+            self.squares += delta**2 * (self.count * count / total)
+            self.mean = self.mean + delta * (count / total)
+            self.count = total
+        deviation = np.sqrt(self.squares / self.count)
+        # A constant column leaves rounding errors behind, not a spread to divide by.
+        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(self.mean)
+        self.scale = np.where(constant, 1.0, deviation)
+        return self
+
+    def apply(self, rows: np.ndarray, dtype: Any = np.float32) -> Tensor:
+        """Rows (n, ...) as a standardised tensor (n, *network_shape) of our own."""
+        samples = self.layout.arrange(rows)
+        if samples.dtype == np.float64 and dtype == np.float32:
+            return torch.from_numpy(((samples - self.mean) / self.scale).astype(dtype))
+        out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
+        out /= self.scale.astype(dtype)
+        return torch.from_numpy(out)
+
+
+def batch_sizes(n: int, batch_size: int) -> list[int]:
+    """Cut n rows into batches of at least `batch_size`, equal up to one.
+
+    There is never a small last batch, which would spoil batch normalisation and leave its
+    samples with few others to be told from; with fewer rows than `batch_size`, one batch.
+    """
+    count = max(1, n // batch_size)
+    return [n // count + (i < n % count) for i in range(count)]
+
+
+class Data(Dataset):
+    """Samples that give themselves out in batches."""
+
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def batches(self, batch_size: int, generator: torch.Generator | None = None) -> "Batches":
+        """An iterable of tensors (b, *network_shape), shuffled where a generator is given."""
+        return Batches(self, batch_size, generator)
+
+    def take(self, order: list[Tensor]) -> Iterator[Tensor]:
+        """Yield the batches that these index tensors name."""
+        raise TypeError(f"{type(self).__name__} must define take(order).")
+
+
+class Batches:
+    """One pass over the data for each iteration."""
+
+    def __init__(self, data: Data, batch_size: int, generator: torch.Generator | None):
+        self.data = data
+        self.generator = generator
+        self.sizes = batch_sizes(len(data), batch_size)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.generator is None:
+            order = torch.arange(len(self.data))
+        else:
+            order = torch.randperm(len(self.data), generator=self.generator)
+        yield from self.data.take(list(order.split(self.sizes)))
+
+
+class ResidentData(Data):
+    """All samples as one standardised tensor on the device."""
+
+    def __init__(self, rows: np.ndarray, scaling: Scaling, device: torch.device):
+        self.n = len(rows)
+        self.samples = scaling.apply(rows).to(device)
+        if self.samples.dim() == 4:
+            self.samples = self.samples.contiguous(memory_format=torch.channels_last)
+
+    def take(self, order: list[Tensor]) -> Iterator[Tensor]:
+        """Yield whole batches, gathered on the device."""
+        for indices in order:
+            yield self.samples[indices.to(self.samples.device, non_blocking=True)]
+
+
+class StreamedData(Data):
+    """Samples that stay where they are until their batch is due.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, ...)
+        The source, for example a memory-mapped array.
+    scaling : Scaling
+        Arranges and standardises.
+    device : torch.device
+        Where batches go.
+    subset : ndarray of shape (n_subset,)
+        Which rows to use.
+    num_workers : int
+        Processes that read ahead; 0 reads in this one.
+    """
+
+    def __init__(
+        self,
+        rows: np.ndarray,
+        scaling: Scaling,
+        device: torch.device,
+        subset: np.ndarray,
+        num_workers: int,
+    ):
+        self.n = len(subset)
+        self.rows = rows
+        self.subset = subset
+        self.scaling = scaling
+        self.device = device
+        self.num_workers = num_workers
+
+    def __getitems__(self, indices: Tensor) -> Tensor:
+        # Files are read in their own order; the batch then gets back the order asked for.
+        wanted = self.subset[indices.numpy()]
+        place = np.argsort(wanted)
+        samples = self.scaling.apply(self.rows[wanted[place]])
+        out = torch.empty_like(samples)
+        out[torch.from_numpy(place)] = samples
+        return out
+
+    def take(self, order: list[Tensor]) -> Iterator[Tensor]:
+        """Yield whole batches, read by workers where there are any."""
+        pinned = self.device.type == "cuda"
+        loader = DataLoader(
+            self,
+            batch_sampler=order,  # type: ignore[arg-type]
+            collate_fn=_as_it_is,
+            num_workers=self.num_workers,
+            pin_memory=pinned,
+            generator=torch.Generator().manual_seed(0),
+        )
+        for batch in loader:
+            batch = batch.to(self.device, non_blocking=pinned)
+            if batch.dim() == 4:
+                batch = batch.contiguous(memory_format=torch.channels_last)
+            yield batch
+
+
+def _as_it_is(batch: Tensor) -> Tensor:
+    return batch
+
+
+def make_data(
+    rows: np.ndarray,
+    scaling: Scaling,
+    device: torch.device,
+    subset: np.ndarray | None = None,
+    num_workers: int = 0,
+) -> Data:
+    """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream."""
+    n = len(rows) if subset is None else len(subset)
+    if n * scaling.layout.n_features * 4 <= get_config()["working_memory"] * 2**20:
+        return ResidentData(rows if subset is None else rows[subset], scaling, device)
+    subset = np.arange(n) if subset is None else subset
+    return StreamedData(rows, scaling, device, subset, num_workers)

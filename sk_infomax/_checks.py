@@ -1,0 +1,257 @@
+"""Checks of arrays and parameters: bad input ends here, with the value and the remedy.
+
+The one place that touches what scikit-learn does not declare public: parameter intervals and
+`_validate_params`.
+"""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_array, validate_data
+
+__all__ = [
+    "AUTO",
+    "BATCH",
+    "FRACTION",
+    "KINDS",
+    "NON_NEGATIVE",
+    "NON_NEGATIVE_INT",
+    "ONE",
+    "ONE_OR_TWO",
+    "POSITIVE",
+    "POSITIVE_INT",
+    "ZERO",
+    "Layout",
+    "check_rows",
+    "check_shape",
+    "closest_name",
+    "find_layout",
+    "one_of",
+    "resolve_device",
+    "resolve_part",
+    "validate_params",
+]
+
+POSITIVE = Interval(Real, 0, None, closed="neither")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="neither")
+POSITIVE_INT = Interval(Integral, 1, None, closed="left")
+NON_NEGATIVE_INT = Interval(Integral, 0, None, closed="left")
+BATCH = Interval(Integral, 2, None, closed="left")
+ZERO = Options(Real, {0})
+ONE = Options(Real, {1})
+ONE_OR_TWO = Options(Integral, {1, 2})
+AUTO = StrOptions({"auto"})
+one_of = StrOptions
+
+KINDS = ("table", "series", "image")
+_DTYPES = [np.float64, np.float32, np.uint8]
+_COLOURS = range(1, 5)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What one sample is, and how an array of samples becomes the network's input.
+
+    Attributes
+    ----------
+    kind : {"table", "series", "image"}
+        What the sample is.
+    shape : tuple of int
+        Shape of a sample as the user gives it.
+    channel_axis : int or None
+        Position of the channels within `shape`; None where there is no such axis.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    channel_axis: int | None
+
+    @property
+    def n_features(self) -> int:
+        """Number of values in a sample."""
+        return math.prod(self.shape)
+
+    @property
+    def network_shape(self) -> tuple[int, ...]:
+        """Shape of a sample as the network sees it: (p,), (c, t) or (c, h, w)."""
+        if self.kind == "table":
+            return (self.n_features,)
+        if self.channel_axis is None:
+            return (1, *self.shape)
+        sides = [s for axis, s in enumerate(self.shape) if axis != self.channel_axis]
+        return (self.shape[self.channel_axis], *sides)
+
+    def arrange(self, rows: np.ndarray) -> np.ndarray:
+        """Samples (n, ...) in the user's shape or flattened, as (n, *network_shape)."""
+        samples = rows.reshape(len(rows), *self.shape)
+        if self.channel_axis is not None and self.kind != "table":
+            samples = np.moveaxis(samples, 1 + self.channel_axis, 1)
+        return samples.reshape(len(rows), *self.network_shape)
+
+
+def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layout:
+    """Tell what samples of this shape are; `kind` is None where the encoder leaves it open."""
+    if kind == "table" or len(shape) == 1 and kind is None:
+        return Layout("table", shape, None)
+    if len(shape) == 1:
+        if kind == "image":
+            raise ValueError(
+                f"An image encoder got rows of {shape[0]} values. Say what they are with "
+                "sample_shape, for example sample_shape=(28, 28)."
+            )
+        return Layout("series", shape, None)
+    if len(shape) == 2:
+        is_image = kind == "image" or kind is None and shape[0] == shape[1]
+        return Layout("image", shape, None) if is_image else Layout("series", shape, 0)
+    if len(shape) == 3 and kind in (None, "image"):
+        return Layout("image", shape, _channel_axis(shape, channels))
+    raise ValueError(
+        f"Samples of shape {shape} do not fit {kind or 'any'} encoder. Give (n, features), "
+        "(n, channels, time), (n, height, width), (n, height, width, channels) or "
+        "(n, channels, height, width)."
+    )
+
+
+def _channel_axis(shape: tuple[int, ...], channels: str) -> int:
+    """Position of the channels of an image; the last where both ends could be."""
+    if channels != "auto":
+        return 0 if channels == "first" else 2
+    first, last = shape[0] in _COLOURS, shape[2] in _COLOURS
+    if first == last:
+        first, last = shape[1] == shape[2], shape[0] == shape[1]
+    if first == last and shape[2] not in _COLOURS:
+        raise ValueError(
+            f"Cannot tell which axis of images of shape {shape} holds the channels. "
+            'Say channels="first" or channels="last".'
+        )
+    return 0 if first and not last else 2
+
+
+def check_shape(sample_shape: Any) -> None:
+    """Refuse a `sample_shape` that is not one to three positive integers."""
+    if sample_shape is None:
+        return
+    fits = isinstance(sample_shape, tuple | list) and 1 <= len(sample_shape) <= 3
+    if not fits or not all(isinstance(s, Integral) and s > 0 for s in sample_shape):
+        raise ValueError(
+            f"sample_shape={sample_shape!r} must be a tuple of one to three positive integers, "
+            "for example (28, 28), or None."
+        )
+
+
+def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
+    """Check an array of samples and leave it in the user's shape, never copied needlessly.
+
+    Sets (``reset=True``) or compares ``n_features_in_``, ``feature_names_in_`` and, on
+    comparison, the sample shape ``estimator.layout_``.
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+        float64, float32 or uint8.
+    """
+    options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
+    if isinstance(X, list | tuple):
+        X = np.asarray(X)
+    if getattr(X, "ndim", 2) <= 2:
+        rows = validate_data(estimator, X, reset=reset, **options)
+        shape = estimator.sample_shape
+        if reset and shape is not None and math.prod(shape) != rows.shape[1]:
+            raise ValueError(
+                f"sample_shape={tuple(shape)} asks for {math.prod(shape)} values in each row, "
+                f"but X has {rows.shape[1]} features. Change sample_shape or X."
+            )
+        return rows
+    rows = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
+    shape = tuple(rows.shape[1:])
+    if 0 in shape:
+        raise ValueError(f"X has samples of shape {shape}: there is nothing in them.")
+    if not reset and shape != estimator.layout_.shape:
+        raise ValueError(
+            f"X has samples of shape {shape}, but {type(estimator).__name__} was fitted on "
+            f"samples of shape {estimator.layout_.shape}."
+        )
+    if reset:
+        if estimator.sample_shape is not None and tuple(estimator.sample_shape) != shape:
+            raise ValueError(
+                f"sample_shape={tuple(estimator.sample_shape)} contradicts X, whose samples "
+                f"have shape {shape}. Leave sample_shape out for arrays that have their shape."
+            )
+        estimator.n_features_in_ = math.prod(shape)
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    return rows
+
+
+def closest_name(value: str, names) -> str:
+    """A hint such as ``did you mean 'dot'?``, or the list of what there is."""
+    names = list(names)
+    close = difflib.get_close_matches(value, names, n=1, cutoff=0.4)
+    listing = ", ".join(repr(name) for name in names)
+    return f"did you mean {close[0]!r}? Available: {listing}." if close else f"use one of {listing}."
+
+
+def resolve_part(value: Any, registry: Mapping[str, type], family: type, parameter: str) -> Any:
+    """Turn a registry name, a class or an instance into a checked instance of our own.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (with the nearest one) and for settings out of range.
+    TypeError
+        For anything that is no member of the family.
+    """
+    if isinstance(value, str):
+        if value not in registry:
+            raise ValueError(f"{parameter}={value!r} is unknown: {closest_name(value, registry)}")
+        return registry[value]()
+    part = value() if isinstance(value, type) and issubclass(value, family) else value
+    if not isinstance(part, family):
+        raise TypeError(
+            f"{parameter}={value!r} must be one of {', '.join(map(repr, registry))} or an "
+            f"instance of a {family.__name__}."
+        )
+    part = clone(part)
+    part._validate_params()
+    return part
+
+
+def resolve_device(device: str | torch.device, or_cpu: bool = False) -> torch.device:
+    """Turn ``device`` into a torch device; "auto" is CUDA where there is one.
+
+    `or_cpu` takes the CPU where a CUDA device is named and there is none.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown, or CUDA is asked for where there is none.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'device={device!r} is not a device. Use "auto", "cpu", "cuda" or "cuda:0".'
+        ) from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        if or_cpu:
+            return torch.device("cpu")
+        raise ValueError(
+            f'device={device!r}, but torch sees no CUDA device here. Use device="auto".'
+        )
+    return resolved
+
+
+def validate_params(estimator) -> None:
+    """Check every parameter of an estimator against its constraints."""
+    estimator._validate_params()

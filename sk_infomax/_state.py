@@ -1,0 +1,164 @@
+"""A fitted estimator as plain arrays and JSON values, and back.
+
+No net and no module is ever pickled or saved: their weights are kept as arrays, and the
+modules are made anew from the parameters. So a pickle holds nothing of torch, a fit on CUDA
+loads on a CPU, and reading a saved file runs no code of the file's.
+
+A saved file is one safetensors file. Its metadata is JSON: format, version, class, parameters.
+Settings objects are named through the registries; what no registry knows is left open, and
+`load` asks for it.
+"""
+
+import json
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import nn
+
+__all__ = ["arrays_of", "from_json", "history_rows", "load_arrays", "read", "to_json", "write"]
+
+FORMAT = "sk_infomax"
+VERSION = 1
+
+
+class Unsaved:
+    """Stands for a setting that a file cannot hold, such as a user's own class."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+
+def arrays_of(module: nn.Module) -> dict[str, np.ndarray]:
+    """Weights and buffers of a module as arrays of our own."""
+    return {name: t.detach().cpu().numpy().copy() for name, t in module.state_dict().items()}
+
+
+def load_arrays(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put arrays into a module after checking names, shapes and dtypes.
+
+    Raises
+    ------
+    ValueError
+        If the arrays are not exactly what the module holds.
+    """
+    present = module.state_dict()
+    odd = sorted(present.keys() ^ arrays.keys())
+    if odd:
+        raise ValueError(
+            f"The saved weights do not belong to this network: {', '.join(odd[:3])} "
+            f"{'is' if len(odd) == 1 else 'are'} on one side only."
+        )
+    for name, tensor in present.items():
+        array = arrays[name]
+        expected = tensor.detach().cpu().numpy()
+        if array.shape != expected.shape or array.dtype != expected.dtype:
+            raise ValueError(
+                f"Saved weight {name} has shape {array.shape} and type {array.dtype}; the "
+                f"network needs {expected.shape} and {expected.dtype}."
+            )
+    module.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in arrays.items()})
+
+
+def history_rows(history) -> list[dict[str, Any]]:
+    """A skorch history as plain dictionaries."""
+    return [{key: value for key, value in row.items() if key != "batches"} for row in history]
+
+
+def to_json(value: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
+    """A parameter as JSON; members of the registries by name, anything unknown as unsaved."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.bool_ | Integral | Real):
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {"dict": {k: to_json(v, registries) for k, v in value.items()}}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__: [to_json(item, registries) for item in value]}
+    for family, registry in registries.items():
+        for name, member in registry.items():
+            if value is member:
+                return {"class": [family, name]}
+            if type(value) is member:
+                settings = value.get_params(deep=False).items()
+                return {
+                    "part": [family, name],
+                    "settings": {k: to_json(v, registries) for k, v in settings},
+                }
+    return {"unsaved": type(value).__name__}
+
+
+def from_json(node: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
+    """A parameter from JSON; `Unsaved` for what the file does not hold.
+
+    Raises
+    ------
+    ValueError
+        If the node is of no known form or names what no registry has.
+    """
+    if not isinstance(node, dict):
+        if isinstance(node, list):
+            raise ValueError("The file is damaged: a bare list among its parameters.")
+        return node
+    match node:
+        case {"dict": dict(items)}:
+            return {k: from_json(v, registries) for k, v in items.items()}
+        case {"list": list(items)}:
+            return [from_json(item, registries) for item in items]
+        case {"tuple": list(items)}:
+            return tuple(from_json(item, registries) for item in items)
+        case {"class": [str(family), str(name)]} if name in registries.get(family, {}):
+            return registries[family][name]
+        case {"part": [str(family), str(name)], "settings": dict(settings)} if name in (
+            registries.get(family, {})
+        ):
+            values = {k: from_json(v, registries) for k, v in settings.items()}
+            return registries[family][name](**values)
+        case {"unsaved": str(name)}:
+            return Unsaved(name)
+    raise ValueError(f"The file is damaged or of a newer version: {str(node)[:80]}.")
+
+
+def write(path: str | Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+    """Write arrays and JSON metadata as one safetensors file."""
+    header = {"format": FORMAT, "version": VERSION} | dict(meta)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    save_file(contiguous, str(path), metadata={FORMAT: json.dumps(header)})
+
+
+def read(path: str | Path, class_name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `write` wrote for a class.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not one of ours, of another class, or of a newer version.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r} to load from.")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[FORMAT])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{str(path)!r} is no file that sk_infomax saved.") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{str(path)!r} is no file that sk_infomax saved.")
+    if header.get("version") != VERSION:
+        raise ValueError(
+            f"{str(path)!r} has format version {header.get('version')!r}; this release reads "
+            f"version {VERSION}. Upgrade sk_infomax."
+        )
+    if header.get("class") != class_name:
+        raise ValueError(
+            f"{str(path)!r} holds a {header.get('class')}; load it with that class, not with "
+            f"{class_name}."
+        )
+    return arrays, header

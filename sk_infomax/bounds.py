@@ -1,0 +1,267 @@
+"""Bounds on mutual information: scores in, nats out.
+
+A bound sees what a critic said of pairs: `joint`, the scores of the pairs that belong
+together, and `marginal`, the scores of pairs that were put together at random.
+
+========  =====================  ==========================================================
+Name      Class                  Source
+========  =====================  ==========================================================
+dv        `DonskerVaradhan`      Belghazi et al. 2018 (MINE), equation 8
+jsd       `JensenShannon`        Hjelm et al. 2019 (Deep InfoMax), equation 4
+infonce   `InfoNCE`              van den Oord et al. 2018 (CPC), equation 4
+nwj       `NWJ`                  Nguyen, Wainwright and Jordan 2010; Poole et al. 2019, (6)
+smile     `SMILE`                Song and Ermon 2020, equation 14
+========  =====================  ==========================================================
+
+`objective` is what training maximises and `nats` what is reported. The critic that is best
+for every bound is the log density ratio ``log p(x, y) / p(x) p(y)`` (up to a constant for
+`dv`, up to a constant for each anchor for `infonce`), so one critic serves all of them.
+"""
+
+import math
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ._checks import POSITIVE, one_of
+
+__all__ = [
+    "BOUNDS",
+    "Bound",
+    "DonskerVaradhan",
+    "InfoNCE",
+    "JensenShannon",
+    "NWJ",
+    "SMILE",
+    "split",
+]
+
+# Past this score NWJ follows the tangent of exp instead of exp itself: e^50 still leaves room
+# for sums and for scores in the thousands within float32.
+_TANGENT_FROM = 50.0
+
+
+def split(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Split the scores of all pairs of a batch into joint and marginal ones.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n, n, m)
+        ``scores[i, j, l]`` is the score of anchor i against location l of sample j.
+
+    Returns
+    -------
+    joint : Tensor of shape (n, m)
+        The pairs of one sample, ``scores[i, i, l]``.
+    marginal : Tensor of shape (n, n - 1, m)
+        For each anchor, its pairs with every other sample.
+    """
+    n, _, m = scores.shape
+    joint = scores.diagonal().T
+    # Dropping the first entry of the flattened (n, n) table leaves n - 1 runs of n + 1
+    # entries, each ending on the diagonal.
+    runs = scores.reshape(n * n, m)[1:].reshape(n - 1, n + 1, m)
+    return joint, runs[:, :-1].reshape(n, n - 1, m)
+
+
+def log_mean_exp(scores: Tensor) -> Tensor:
+    """Logarithm of the mean of the exponentials over all entries, a scalar."""
+    return torch.logsumexp(scores.flatten(), 0) - math.log(scores.numel())
+
+
+def _exp_with_tangent(x: Tensor) -> Tensor:
+    """Exponential that goes on along its tangent where float32 would overflow."""
+    below = x.clamp(max=_TANGENT_FROM).exp()
+    return below + math.exp(_TANGENT_FROM) * (x - _TANGENT_FROM).clamp(min=0.0)
+
+
+def _widen(joint: Tensor, marginal: Tensor) -> tuple[Tensor, Tensor]:
+    """Half-precision scores as float32: sums of exponentials need the range."""
+    if joint.dtype in (torch.float16, torch.bfloat16):
+        return joint.float(), marginal.float()
+    return joint, marginal
+
+
+class Bound(BaseEstimator):
+    """A bound on mutual information, evaluated on scores.
+
+    A subclass gives `_objective` and, where what is reported differs from what is trained,
+    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, n - 1, m).
+    """
+
+    _parameter_constraints: dict = {}
+
+    anchor = "global"
+    """Whose side the rows of the scores are on: "global" or "local"."""
+
+    def objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        """Value to maximise.
+
+        Parameters
+        ----------
+        joint : Tensor of shape (n, m)
+            Scores of pairs that belong together.
+        marginal : Tensor of shape (n, n - 1, m)
+            Scores of pairs that do not.
+
+        Returns
+        -------
+        Tensor
+            A scalar.
+        """
+        return self._objective(*_widen(joint, marginal))
+
+    def nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        """Estimate of the mutual information in nats.
+
+        Parameters
+        ----------
+        joint : Tensor of shape (n, m)
+            Scores of pairs that belong together.
+        marginal : Tensor of shape (n, n - 1, m)
+            Scores of pairs that do not.
+
+        Returns
+        -------
+        Tensor
+            A scalar.
+        """
+        return self._nats(*_widen(joint, marginal))
+
+    def ceiling(self, n: int, m: int = 1) -> float:
+        """Largest value in nats that `nats` can report for n samples of m locations."""
+        return math.inf
+
+    def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} must define _objective(joint, marginal).")
+
+    def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        return self._objective(joint, marginal)
+
+
+class DonskerVaradhan(Bound):
+    """Donsker-Varadhan bound, as in MINE: ``E[T] - log E[exp T]``.
+
+    References
+    ----------
+    Belghazi et al., Mutual Information Neural Estimation, ICML 2018, equation 8.
+    """
+
+    def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        return joint.mean() - log_mean_exp(marginal)
+
+
+class JensenShannon(Bound):
+    """Jensen-Shannon objective: ``-E[softplus(-T)] - E[softplus(T)]``.
+
+    Its best critic is the log density ratio, so the trained critic is read out with the
+    Donsker-Varadhan formula: a constant critic is worth 0 nats.
+
+    References
+    ----------
+    Hjelm et al., Learning deep representations by mutual information estimation and
+    maximization, ICLR 2019, equation 4.
+    """
+
+    def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        return -softplus(-joint).mean() - softplus(marginal).mean()
+
+    def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        return joint.mean() - log_mean_exp(marginal)
+
+
+class InfoNCE(Bound):
+    """InfoNCE: tell the true partner among the candidates of the batch.
+
+    Parameters
+    ----------
+    anchor : {"local", "global"}, default="local"
+        "local" asks of each location which global vector of the batch is its own: one
+        softmax over n candidates. "global" asks of each global vector which locations are
+        its own, against every location of every other sample, as the Deep InfoMax paper
+        does: ``1 + (n - 1) * m`` candidates.
+
+    Notes
+    -----
+    The value never exceeds the logarithm of the number of candidates (see `ceiling`).
+
+    References
+    ----------
+    van den Oord, Li and Vinyals, Representation learning with contrastive predictive
+    coding, 2018, equation 4; Hjelm et al., ICLR 2019, equation 5.
+    """
+
+    _parameter_constraints: dict = {"anchor": [one_of({"local", "global"})]}
+
+    def __init__(self, anchor="local"):
+        self.anchor = anchor
+
+    def ceiling(self, n: int, m: int = 1) -> float:
+        """Logarithm of the number of candidates for n samples of m locations."""
+        return math.log(1 + (n - 1) * (m if self.anchor == "global" else 1))
+
+    def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        if self.anchor == "global":
+            others = torch.logsumexp(marginal.flatten(1), 1, keepdim=True)  # (n, 1)
+        else:
+            others = torch.logsumexp(marginal, 1)  # (n, m)
+        return (joint - torch.logaddexp(joint, others)).mean()
+
+    def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        n, m = joint.shape
+        return self._objective(joint, marginal) + self.ceiling(n, m)
+
+
+class NWJ(Bound):
+    """Nguyen-Wainwright-Jordan bound (f-GAN's KL): ``E[T] + 1 - E[exp T]``.
+
+    Written so that its best critic is the log density ratio itself; the usual
+    ``E[T'] - E[exp(T' - 1)]`` is the same with ``T' = T + 1``. A constant critic c is worth
+    ``c + 1 - exp(c)`` nats, 0 at most.
+
+    References
+    ----------
+    Nguyen, Wainwright and Jordan 2010; Poole et al., On variational bounds of mutual
+    information, ICML 2019, equation 6.
+    """
+
+    def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        return joint.mean() + 1.0 - _exp_with_tangent(marginal).mean()
+
+
+class SMILE(JensenShannon):
+    """Smoothed mutual information lower-bound estimator.
+
+    Trained with the Jensen-Shannon objective; read out with the Donsker-Varadhan formula
+    whose marginal scores are clipped to ``[-clip, clip]``, which trades variance for bias.
+
+    Parameters
+    ----------
+    clip : float, default=5.0
+        Where the marginal scores are clipped, in nats. A constant critic is worth 0 nats as
+        long as it lies within.
+
+    References
+    ----------
+    Song and Ermon, Understanding the limitations of variational mutual information
+    estimators, ICLR 2020, equation 14.
+    """
+
+    _parameter_constraints: dict = {"clip": [POSITIVE]}
+
+    def __init__(self, clip=5.0):
+        self.clip = clip
+
+    def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        return joint.mean() - log_mean_exp(marginal.clamp(-self.clip, self.clip))
+
+
+BOUNDS: dict[str, type[Bound]] = {
+    "dv": DonskerVaradhan,
+    "jsd": JensenShannon,
+    "infonce": InfoNCE,
+    "nwj": NWJ,
+    "smile": SMILE,
+}

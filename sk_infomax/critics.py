@@ -1,0 +1,212 @@
+"""Critics: encodings in, scores of all pairs out.
+
+A critic's `build` gives a torch module with the signature::
+
+    module(global_vector (n, d) or (n, k, d), local_map (n, m, c)) -> scores (n, n, m * k)
+
+where ``scores[i, j, l * k + g]`` is global vector g of sample i against location l of
+sample j.
+"""
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ._checks import POSITIVE, POSITIVE_INT
+
+__all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic"]
+
+
+class Critic(BaseEstimator):
+    """The settings of a critic; `build` makes the network for given widths."""
+
+    _parameter_constraints: dict = {}
+
+    def build(self, global_size: int, local_size: int) -> nn.Module:
+        """Make the network.
+
+        Parameters
+        ----------
+        global_size : int
+            Width d of a global vector.
+        local_size : int
+            Width c of a location.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps ``(n, d)`` or ``(n, k, d)`` and ``(n, m, c)`` to ``(n, n, m * k)``.
+        """
+        raise TypeError(f"{type(self).__name__} must define build(global_size, local_size).")
+
+
+class DotCritic(Critic):
+    """Inner product of two residual embeddings, the paper's encode-and-dot-product.
+
+    Each side is embedded on its own by a residual network (at each location: a
+    1x1 convolution), so n * n * m scores cost one matrix product.
+
+    Parameters
+    ----------
+    units : int, default=64
+        Width of the embeddings. The paper's is 2048.
+    hidden : int or None, default=None
+        Width of the hidden layer; None means ``2 * units``.
+    normalize : bool, default=True
+        Scale the embeddings to unit length, so that the scores are cosines over the
+        temperature. False divides the products by ``sqrt(units)`` instead.
+    temperature : float, default=0.1
+        What the scores are divided by. Use 1.0 with ``normalize=False``.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, figure 6 and appendix A.2.
+    """
+
+    _parameter_constraints: dict = {
+        "units": [POSITIVE_INT],
+        "hidden": [POSITIVE_INT, None],
+        "normalize": ["boolean"],
+        "temperature": [POSITIVE],
+    }
+
+    def __init__(self, units=64, hidden=None, normalize=True, temperature=0.1):
+        self.units = units
+        self.hidden = hidden
+        self.normalize = normalize
+        self.temperature = temperature
+
+    def build(self, global_size: int, local_size: int) -> nn.Module:
+        """Make the network for global vectors (n, d) and local maps (n, m, c)."""
+        hidden = 2 * self.units if self.hidden is None else self.hidden
+        scale = 1 / self.temperature if self.normalize else 1 / self.temperature / self.units**0.5
+        return _Dot(global_size, local_size, self.units, hidden, self.normalize, scale)
+
+
+class BilinearCritic(Critic):
+    """Bilinear form ``g' W l``, as in CPC, divided by the root of the width.
+
+    Parameters
+    ----------
+    temperature : float, default=1.0
+        What the scores are divided by.
+    """
+
+    _parameter_constraints: dict = {"temperature": [POSITIVE]}
+
+    def __init__(self, temperature=1.0):
+        self.temperature = temperature
+
+    def build(self, global_size: int, local_size: int) -> nn.Module:
+        """Make the network for global vectors (n, d) and local maps (n, m, c)."""
+        return _Bilinear(global_size, local_size, 1 / self.temperature / global_size**0.5)
+
+
+class ConcatCritic(Critic):
+    """Multilayer perceptron on each pair, the paper's concatenate-and-convolve.
+
+    The most expressive critic and the dearest: n * n * m * hidden values are held.
+
+    Parameters
+    ----------
+    hidden : int, default=64
+        Width of the hidden layers. The paper's is 512.
+    depth : int, default=1
+        Number of hidden layers.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, figure 5 and appendix A.2.
+    """
+
+    _parameter_constraints: dict = {"hidden": [POSITIVE_INT], "depth": [POSITIVE_INT]}
+
+    def __init__(self, hidden=64, depth=1):
+        self.hidden = hidden
+        self.depth = depth
+
+    def build(self, global_size: int, local_size: int) -> nn.Module:
+        """Make the network for global vectors (n, d) and local maps (n, m, c)."""
+        return _Concat(global_size, local_size, self.hidden, self.depth)
+
+
+class ResidualEmbedding(nn.Module):
+    """One hidden layer beside a linear shortcut, at each location: (n, m, a) -> (n, m, b)."""
+
+    def __init__(self, in_size: int, hidden: int, out_size: int):
+        super().__init__()
+        self.inner = nn.Linear(in_size, hidden, bias=False)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.outer = nn.Linear(hidden, out_size)
+        self.shortcut = nn.Linear(in_size, out_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, m, _ = x.shape
+        rows = x.reshape(n * m, -1)
+        out = self.outer(self.norm(self.inner(rows)).relu()) + self.shortcut(rows)
+        return out.reshape(n, m, -1)
+
+
+def _all_pairs(left: Tensor, right: Tensor) -> Tensor:
+    """Inner products of (n, k, u) and (n, m, u): (n, n, m * k)."""
+    n, k, u = left.shape
+    m = right.shape[1]
+    products = left.reshape(n * k, u) @ right.reshape(n * m, u).T
+    return products.reshape(n, k, n, m).permute(0, 2, 3, 1).reshape(n, n, m * k)
+
+
+def _several(global_vector: Tensor) -> Tensor:
+    """Global vectors as (n, k, d), k = 1 where there is one for each sample."""
+    return global_vector.unsqueeze(1) if global_vector.dim() == 2 else global_vector
+
+
+class _Dot(nn.Module):
+    def __init__(self, global_size, local_size, units, hidden, unit_length, scale):
+        super().__init__()
+        self.global_net = ResidualEmbedding(global_size, hidden, units)
+        self.local_net = ResidualEmbedding(local_size, hidden, units)
+        self.unit_length = unit_length
+        self.scale = scale
+
+    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
+        left = self.global_net(_several(global_vector))
+        right = self.local_net(local_map)
+        if self.unit_length:
+            left, right = normalize(left, dim=-1), normalize(right, dim=-1)
+        return _all_pairs(left * self.scale, right)
+
+
+class _Bilinear(nn.Module):
+    def __init__(self, global_size, local_size, scale):
+        super().__init__()
+        self.form = nn.Linear(local_size, global_size, bias=False)
+        self.scale = scale
+
+    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
+        return _all_pairs(_several(global_vector) * self.scale, self.form(local_map))
+
+
+class _Concat(nn.Module):
+    def __init__(self, global_size, local_size, hidden, depth):
+        super().__init__()
+        # The first layer of the concatenation is a sum of one layer on each side, so the
+        # concatenated pairs themselves are never held.
+        self.global_side = nn.Linear(global_size, hidden)
+        self.local_side = nn.Linear(local_size, hidden, bias=False)
+        layers: list[nn.Module] = [nn.ReLU()]
+        for _ in range(depth - 1):
+            layers += [nn.Linear(hidden, hidden), nn.ReLU()]
+        self.head = nn.Sequential(*layers, nn.Linear(hidden, 1))
+
+    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
+        left = self.global_side(_several(global_vector))[:, None, None]  # (n, 1, 1, k, h)
+        right = self.local_side(local_map)[None, :, :, None]  # (1, n, m, 1, h)
+        return torch.flatten(self.head(left + right).squeeze(-1), 2)
+
+
+CRITICS: dict[str, type[Critic]] = {
+    "dot": DotCritic,
+    "bilinear": BilinearCritic,
+    "concat": ConcatCritic,
+}

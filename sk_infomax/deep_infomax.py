@@ -1,0 +1,725 @@
+"""`DeepInfoMaxTransformer`: features of unlabelled arrays, behind the scikit-learn interface."""
+
+import copy
+import math
+from contextlib import nullcontext
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import EarlyStopping
+from skorch.history import History
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from . import _state
+from ._batches import Scaling, make_data
+from ._checks import (
+    AUTO,
+    BATCH,
+    FRACTION,
+    NON_NEGATIVE,
+    NON_NEGATIVE_INT,
+    ONE_OR_TWO,
+    POSITIVE,
+    POSITIVE_INT,
+    Layout,
+    check_rows,
+    check_shape,
+    closest_name,
+    find_layout,
+    one_of,
+    resolve_device,
+    resolve_part,
+    validate_params,
+)
+from ._net import InfoMaxNet, ProgressBar, mean_over_blocks
+from ._random import new_generator, private_rng
+from .bounds import BOUNDS, Bound
+from .critics import CRITICS, Critic
+from .encoders import ENCODERS, Encoder, TorchEncoder
+from .objectives import InfoMax, Parts, assemble
+from .priors import PRIORS, Prior
+from .views import VIEWS, Augmentation
+
+__all__ = ["DeepInfoMaxTransformer"]
+
+_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+_REGISTRIES: dict[str, dict[str, type]] = {
+    "encoder": ENCODERS,
+    "critic": CRITICS,
+    "bound": BOUNDS,
+    "prior": PRIORS,
+    "augmentation": VIEWS,
+    "optimizer": _OPTIMIZERS,
+}
+_OUTPUTS = {"embedding": "global_vector", "hidden": "hidden", "feature_map": "feature_map"}
+_AUTO_STEPS = 1000
+_TRANSFORM_VALUES = 2**19
+
+
+class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Learn features of unlabelled data by maximising mutual information.
+
+    An encoder turns each sample into a local map (one vector for each location) and a global
+    vector. Training maximises a bound on the mutual information between the two; for images,
+    between the global vector of one random view of the sample and the local map of another.
+    `transform` gives the global vector.
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of features that `transform` gives.
+    encoder : str, Encoder or torch.nn.Module, default="auto"
+        "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
+        in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
+        and a vector is taken as it is; see `TorchEncoder` for any other backbone.
+    critic : str or Critic, default="dot"
+        What scores pairs: "dot", "bilinear" or "concat".
+    bound : str or Bound, default="infonce"
+        The bound on mutual information: "dv", "jsd", "infonce", "nwj" or "smile".
+    global_weight : float or "auto", default="auto"
+        Weight of the information between the global vector and the whole sample (with two
+        views: the other view's global vector; with one: the whole local map). "auto" is 1
+        with two views and 0 with one.
+    local_weight : float, default=1.0
+        Weight of the information between the global vector and each location.
+    prior : str, Prior or None, default=None
+        Distribution that an adversary pushes the embedding to: "uniform" (for the sigmoid of
+        the embedding) or "normal".
+    prior_weight : float, default=0.1
+        Weight of being taken for the prior; without effect if `prior` is None.
+    views : {"auto", 1, 2}, default="auto"
+        Number of random views of a batch. "auto" is 2 for images, 1 for tables and series.
+    augmentation : str, Augmentation or None, default="auto"
+        What makes the views: "auto" takes the one for the kind of data if there are two
+        views, and none if there is one. `ImageViews(flip=True)` adds mirror images.
+    output : {"embedding", "hidden", "feature_map"}, default="embedding"
+        The layer that `transform` reads: the global vector, the last hidden layer, or the last
+        feature map, flattened. It may be changed after `fit`.
+    sample_shape : tuple of int or None, default=None
+        Shape of a sample where ``X`` has flat rows: ``(28, 28)`` makes a row of 784 values an
+        image.
+    channels : {"auto", "first", "last"}, default="auto"
+        Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data. "auto" is as many as make about 1,000 steps, from 2 to 100.
+    max_time : float or None, default=None
+        Seconds after which training ends, if `max_epochs` is not reached before; the learning
+        rate is scheduled to fit. The result then depends on the speed of the machine.
+    batch_size : int, default=128
+        Smallest number of samples in a batch; batches are equal up to one.
+    optimizer : {"adamw", "adam", "sgd", "rmsprop"} or class, default="adamw"
+        What makes the steps.
+    lr : float, default=0.003
+        Learning rate.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        "cosine" rises for 5 % of the training and then falls to 0.
+    weight_decay : float, default=1e-4
+        Weight decay of the optimizer.
+    early_stopping : bool, default=False
+        Whether to hold out samples, to stop when their loss no longer falls, and to go back
+        to the best weights.
+    validation_fraction : float, default=0.1
+        Part of the samples held out for early stopping.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before early stopping.
+    tol : float, default=1e-4
+        What counts as an improvement of the loss.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last solution.
+    num_workers : int, default=0
+        Processes that read batches ahead where the data is larger than scikit-learn's
+        ``working_memory`` and therefore streamed.
+    callbacks : list of skorch callbacks or None, default=None
+        Called during training, as in skorch.
+    device : str, default="auto"
+        "cpu", "cuda", or "auto" for CUDA where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches and views. An int makes fits on one CPU bitwise equal.
+    verbose : int, default=0
+        1 shows a progress bar in a terminal.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; its ``module_`` holds encoder and critics.
+    history_ : skorch.history.History
+        For each epoch, the loss and each term: ``train_loss``, ``train_local``,
+        ``train_global``, ``train_prior``, and the same as ``valid_...``.
+    layout_ : Layout
+        What a sample was taken for: ``layout_.kind``, ``layout_.shape``.
+    n_iter_ : int
+        Number of epochs run.
+    n_features_in_ : int
+        Number of values in a sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where ``X`` was a frame with string names.
+
+    See Also
+    --------
+    sk_infomax.bounds : The bounds on mutual information.
+    sk_infomax.encoders : The encoders.
+
+    Notes
+    -----
+    Columns (tables) and channels (series, images) are standardised inside; images of uint8 are
+    mapped to [-1, 1]. Samples that are float64 are transformed in float64, others in float32,
+    which is faster.
+
+    References
+    ----------
+    Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler and Bengio, Learning deep
+    representations by mutual information estimation and maximization, ICLR 2019. Two views:
+    Bachman, Hjelm and Buchwalter, Learning representations by maximizing mutual information
+    across views, NeurIPS 2019.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> from sk_infomax import DeepInfoMaxTransformer
+    >>> images, labels = load_digits().images, load_digits().target
+    >>> model = make_pipeline(DeepInfoMaxTransformer(max_epochs=20, random_state=0), LinearSVC())
+    >>> bool(model.fit(images[:1000], labels[:1000]).score(images[1000:], labels[1000:]) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [POSITIVE_INT],
+        "encoder": [str, Encoder, nn.Module, type],
+        "critic": [str, Critic, type],
+        "bound": [str, Bound, type],
+        "global_weight": [NON_NEGATIVE, AUTO],
+        "local_weight": [NON_NEGATIVE],
+        "prior": [str, Prior, type, None],
+        "prior_weight": [NON_NEGATIVE],
+        "views": [AUTO, ONE_OR_TWO],
+        "augmentation": [str, Augmentation, type, None],
+        "output": [one_of(set(_OUTPUTS))],
+        "sample_shape": [tuple, list, None],
+        "channels": [one_of({"auto", "first", "last"})],
+        "max_epochs": [POSITIVE_INT, AUTO],
+        "max_time": [POSITIVE, None],
+        "batch_size": [BATCH],
+        "optimizer": [str, type],
+        "lr": [POSITIVE],
+        "lr_schedule": [one_of({"cosine", "constant"})],
+        "weight_decay": [NON_NEGATIVE],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [FRACTION],
+        "n_iter_no_change": [POSITIVE_INT],
+        "tol": [NON_NEGATIVE],
+        "warm_start": ["boolean"],
+        "num_workers": [NON_NEGATIVE_INT],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        encoder="auto",
+        critic="dot",
+        bound="infonce",
+        global_weight="auto",
+        local_weight=1.0,
+        prior=None,
+        prior_weight=0.1,
+        views="auto",
+        augmentation="auto",
+        output="embedding",
+        sample_shape=None,
+        channels="auto",
+        max_epochs="auto",
+        max_time=None,
+        batch_size=128,
+        optimizer="adamw",
+        lr=3e-3,
+        lr_schedule="cosine",
+        weight_decay=1e-4,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        num_workers=0,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.encoder = encoder
+        self.critic = critic
+        self.bound = bound
+        self.global_weight = global_weight
+        self.local_weight = local_weight
+        self.prior = prior
+        self.prior_weight = prior_weight
+        self.views = views
+        self.augmentation = augmentation
+        self.output = output
+        self.sample_shape = sample_shape
+        self.channels = channels
+        self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.num_workers = num_workers
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Fitting -------------------------------------------------------------------------------
+
+    def fit(self, X, y=None):
+        """Learn features from samples without labels.
+
+        Parameters
+        ----------
+        X : array-like
+            A table (n, features), series (n, channels, time), or images (n, h, w),
+            (n, h, w, channels) or (n, channels, h, w). A three-dimensional array holds images
+            if they are square and series otherwise; ``encoder="image"`` or
+            ``encoder="series"`` says so outright. Numbers, at least two samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DeepInfoMaxTransformer
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that do not fit, before training starts.
+        FloatingPointError
+            If a term becomes infinite or NaN; the estimator keeps the last sound weights.
+        """
+        validate_params(self)
+        resume = self.warm_start and hasattr(self, "net_")
+        rows = check_rows(self, X, reset=not resume, min_samples=2)
+        if not resume:
+            self._start(rows)
+        self._train(rows, epochs=self._epochs(len(rows)), whole_fit=True)
+        return self
+
+    def partial_fit(self, X, y=None):
+        """Go through samples once, at a constant learning rate, from where training stands.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`; all calls see samples of one shape.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DeepInfoMaxTransformer
+            Fitted.
+        """
+        validate_params(self)
+        first = not hasattr(self, "net_")
+        rows = check_rows(self, X, reset=first, min_samples=2)
+        if first:
+            self._start(rows)
+        else:
+            self._scaling.update(rows)
+        self._train(rows, epochs=1, whole_fit=False)
+        return self
+
+    def _start(self, rows: np.ndarray) -> None:
+        """Settle parts, layout and scaling, and build a fresh net."""
+        self._parts, layout = self._resolve(rows)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 4))
+        self.layout_, self._seed = layout, seed
+        self._scaling = Scaling(layout).update(rows)
+        self._build(resolve_device(self.device))
+
+    def _build(self, device: torch.device) -> None:
+        """Make the net for the settled parts; its weights are first ones."""
+        with private_rng(self._seed, device):
+            module, example = assemble(self._parts, self.layout_.network_shape)
+        self._widths = {out: getattr(example, f).shape[-1] for out, f in _OUTPUTS.items()}
+        self.net_ = self._make_net(module, device)
+
+    def _make_net(self, module: InfoMax, device: torch.device) -> InfoMaxNet:
+        """A net with fresh optimizers and history around a module."""
+        if len(self.layout_.network_shape) == 3:
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer, settings = self._optimizer()
+        net = InfoMaxNet(
+            module,
+            weights=self._parts.weights,
+            optimizer=optimizer,
+            **{f"optimizer__{name}": value for name, value in settings.items()},
+            lr=self.lr,
+            batch_size=self.batch_size,
+            device=device,
+            callbacks=self._callbacks(),
+            verbose=0,
+            train_split=None,
+        ).initialize()
+        net.module_.generator = new_generator(self._seed + 1, device)
+        net.shuffler = new_generator(self._seed + 2)
+        return net
+
+    def _train(self, rows: np.ndarray, epochs: int, whole_fit: bool) -> None:
+        """Train the net; a whole fit has a schedule, an end in time and a validation set."""
+        device = self.net_.device
+        if whole_fit and len(self.net_.history):  # a warm start may have new settings
+            net = self._make_net(self.net_.module_, device)
+            net.history = self.net_.history
+            self.net_ = net
+        self.net_.lr_schedule = self.lr_schedule if whole_fit else "constant"
+        self.net_.max_time = self.max_time if whole_fit else None
+        train, valid = self._subsets(len(rows), whole_fit and self.early_stopping)
+        data = make_data(rows, self._scaling, device, train, self.num_workers)
+        held_out = (
+            None
+            if valid is None
+            else make_data(rows, self._scaling, device, valid, self.num_workers)
+        )
+        own_rng = isinstance(self._parts.encoder, TorchEncoder)
+        with private_rng(self._seed + 3, device) if own_rng else nullcontext():
+            self.net_.train(data, held_out, epochs)
+
+    def _subsets(self, n: int, hold_out: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Rows to train on (None for all) and rows to validate on."""
+        if not hold_out:
+            return None, None
+        n_valid = max(2, math.ceil(self.validation_fraction * n))
+        if n - n_valid < 2:
+            raise ValueError(
+                f"early_stopping holds out {n_valid} of {n} samples and leaves too few to train "
+                "on. Lower validation_fraction or set early_stopping=False."
+            )
+        order = np.random.RandomState(self._seed).permutation(n)
+        return np.sort(order[n_valid:]), np.sort(order[:n_valid])
+
+    def _epochs(self, n: int) -> int:
+        """Number of passes for n samples."""
+        if self.max_epochs != "auto":
+            return int(self.max_epochs)
+        steps = max(1, n // self.batch_size)
+        return min(100, max(2, math.ceil(_AUTO_STEPS / steps)))
+
+    def _callbacks(self) -> list:
+        """The user's callbacks and those that the parameters ask for."""
+        callbacks = list(self.callbacks or [])
+        if self.early_stopping:
+            callbacks.append(
+                EarlyStopping(
+                    patience=self.n_iter_no_change,
+                    threshold=self.tol,
+                    threshold_mode="abs",
+                    load_best=True,
+                )
+            )
+        if self.verbose:
+            callbacks.append(ProgressBar())
+        return callbacks
+
+    # Settling parameters ---------------------------------------------------------------------
+
+    def _resolve(self, rows: np.ndarray) -> tuple[Parts, Layout]:
+        """Turn names into parts, each checked, and tell what a sample is."""
+        check_shape(self.sample_shape)
+        self._optimizer()
+        encoder = self._resolve_encoder()
+        shape = tuple(self.sample_shape or rows.shape[1:])
+        layout = find_layout(shape, None if encoder is None else encoder.kind, self.channels)
+        if encoder is None:
+            encoder = ENCODERS[layout.kind]()
+        n_views = (2 if layout.kind == "image" else 1) if self.views == "auto" else self.views
+        prior = self.prior
+        return Parts(
+            encoder=encoder,
+            critic=resolve_part(self.critic, CRITICS, Critic, "critic"),
+            bound=resolve_part(self.bound, BOUNDS, Bound, "bound"),
+            prior=None if prior is None else resolve_part(prior, PRIORS, Prior, "prior"),
+            augmentation=self._resolve_augmentation(layout.kind, n_views),
+            n_views=n_views,
+            n_components=int(self.n_components),
+            weights=self._weights(n_views),
+        ), layout
+
+    def _resolve_encoder(self) -> Encoder | None:
+        """The encoder, or None where the shape of the data is to choose."""
+        if isinstance(self.encoder, str) and self.encoder == "auto":
+            return None
+        encoder = self.encoder
+        is_class = isinstance(encoder, type) and issubclass(encoder, nn.Module)
+        if is_class or isinstance(encoder, nn.Module):
+            encoder = TorchEncoder(encoder)
+        return resolve_part(encoder, ENCODERS, Encoder, "encoder")
+
+    def _resolve_augmentation(self, kind: str, n_views: int):
+        if self.augmentation is None or self.augmentation == "auto" and n_views == 1:
+            if n_views == 2:
+                raise ValueError(
+                    "views=2 with augmentation=None makes two equal views. Choose an augmentation "
+                    "or views=1."
+                )
+            return None
+        name = kind if isinstance(self.augmentation, str) and self.augmentation == "auto" else None
+        return resolve_part(name or self.augmentation, VIEWS, Augmentation, "augmentation")
+
+    def _weights(self, n_views: int) -> dict[str, float]:
+        """Weights of the terms that are not left out."""
+        whole = float(n_views == 2) if self.global_weight == "auto" else self.global_weight
+        weights = {"local": float(self.local_weight), "global": float(whole)}
+        weights = {name: weight for name, weight in weights.items() if weight > 0}
+        if not weights:
+            raise ValueError(
+                f"local_weight={self.local_weight} and global_weight={self.global_weight} leave "
+                "nothing to maximise. Set one of them above 0."
+            )
+        if self.prior is not None:
+            weights["prior"] = float(self.prior_weight)
+        return weights
+
+    def _optimizer(self) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+        """Class and settings of the optimizer."""
+        optimizer = self.optimizer
+        if isinstance(optimizer, str):
+            if optimizer not in _OPTIMIZERS:
+                hint = closest_name(optimizer, _OPTIMIZERS)
+                raise ValueError(f"optimizer={optimizer!r} is unknown: {hint}")
+            optimizer = _OPTIMIZERS[optimizer]
+        if not issubclass(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer={optimizer!r} is no torch.optim.Optimizer.")
+        settings: dict[str, Any] = {"weight_decay": self.weight_decay}
+        if optimizer in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD):
+            settings["fused"] = True
+        return optimizer, settings
+
+    # Keeping it ------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        net = state.pop("net_", None)
+        if net is not None:
+            state["_weights_of_net"] = _state.arrays_of(net.module_)
+            state["_history_of_net"] = _state.history_rows(net.history)
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights_of_net", None)
+        history = state.pop("_history_of_net", [])
+        super().__setstate__(state)
+        if weights is not None:
+            self._restore(weights, history)
+
+    def _restore(self, weights: dict[str, np.ndarray], history: list[dict]) -> None:
+        """Make the net again from the settled parts and put the weights in."""
+        self._build(resolve_device(self.device, or_cpu=True))
+        _state.load_arrays(self.net_.module_, weights)
+        self.net_.module_.eval()
+        self.net_.history = History(history)
+
+    def save(self, path):
+        """Write the fitted estimator to one safetensors file, which holds no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to; conventionally ``NAME.safetensors``.
+
+        Notes
+        -----
+        The state of the optimizer and the callbacks are not saved. A network or class of your
+        own is not saved either, only its weights: pass it to `load`.
+        """
+        check_is_fitted(self, "net_")
+        names = getattr(self, "feature_names_in_", None)
+        meta = {
+            "class": type(self).__name__,
+            "parameters": self._as_json(self.get_params(deep=False)),
+            "parts": self._as_json({f.name: getattr(self._parts, f.name) for f in fields(Parts)}),
+            "layout": [self.layout_.kind, self.layout_.shape, self.layout_.channel_axis],
+            "feature_names": None if names is None else list(names),
+            "history": _state.history_rows(self.net_.history),
+            "seed": self._seed,
+            "count": self._scaling.count,
+        }
+        arrays = {f"net.{k}": v for k, v in _state.arrays_of(self.net_.module_).items()}
+        for name in Scaling.ARRAYS:
+            arrays[f"scaling.{name}"] = getattr(self._scaling, name)
+        _state.write(path, arrays, meta)
+
+    @staticmethod
+    def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: _state.to_json(value, _REGISTRIES) for name, value in values.items()}
+
+    @classmethod
+    def load(cls, path, **own):
+        """Read an estimator that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        **own : object
+            Parameters that the file cannot hold, such as ``encoder=TorchEncoder(MyNetwork)``,
+            and any that shall differ, such as ``device="cpu"``.
+
+        Returns
+        -------
+        DeepInfoMaxTransformer
+            Fitted; transforms bit for bit as the saved one did.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is not one of ours, is damaged, or needs a class that was not given.
+        """
+        arrays, meta = _state.read(path, cls.__name__)
+        settings = {k: _state.from_json(v, _REGISTRIES) for k, v in meta["parameters"].items()}
+        for name in ("callbacks", "random_state"):
+            if isinstance(settings.get(name), _state.Unsaved):
+                settings[name] = None
+        estimator = cls(**(settings | own))
+        parts = {k: _state.from_json(v, _REGISTRIES) for k, v in meta["parts"].items()}
+        for name, value in (settings | own | parts).items():
+            if isinstance(value, _state.Unsaved) and name not in own:
+                raise ValueError(
+                    f"{str(path)!r} was fitted with {name} of the class {value.name}, which the "
+                    f"file does not hold. Pass it: {cls.__name__}.load(path, {name}=...)."
+                )
+        return estimator._revive(parts, arrays, meta)
+
+    def _revive(self, parts: dict[str, Any], arrays: dict, meta: dict) -> "DeepInfoMaxTransformer":
+        """Set the fitted state from what a file holds; own parts come from the parameters."""
+        kind, shape, axis = meta["layout"]
+        self.layout_ = Layout(kind, tuple(shape), axis)
+        self._seed = int(meta["seed"])
+        for name, value in parts.items():
+            if isinstance(value, _state.Unsaved):
+                own = self._resolve_encoder() if name == "encoder" else getattr(self, name)
+                parts[name] = own
+        self._parts = Parts(**parts)
+        self._scaling = Scaling(self.layout_)
+        self._scaling.count = int(meta["count"])
+        for name in Scaling.ARRAYS:
+            self._scaling.set(name, arrays.pop(f"scaling.{name}", None))
+        self.n_features_in_ = self.layout_.n_features
+        if meta["feature_names"] is not None:
+            self.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
+        weights = {name.removeprefix("net."): array for name, array in arrays.items()}
+        self._restore(weights, meta["history"])
+        return self
+
+    # Using what was learned --------------------------------------------------------------------
+
+    def transform(self, X):
+        """Features of samples, in batches of constant memory.
+
+        Parameters
+        ----------
+        X : array-like
+            Samples of the shape that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out)
+            float64 for float64 samples, else float32; `output` says of which layer.
+        """
+        check_is_fitted(self, "net_")
+        validate_params(self)
+        rows = check_rows(self, X, reset=False)
+        dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
+        encoder = self.net_.module_.encoder.eval()
+        if dtype == np.float64:
+            encoder = copy.deepcopy(encoder).double()
+        out = np.empty((len(rows), self._n_features_out), dtype)
+        step = max(1, _TRANSFORM_VALUES // self.n_features_in_)
+        with torch.inference_mode():
+            for start in range(0, len(rows), step):
+                batch = self._scaling.apply(rows[start : start + step], dtype)
+                encoding = encoder(batch.to(self.net_.device))
+                out[start : start + step] = getattr(encoding, _OUTPUTS[self.output]).cpu().numpy()
+        return out
+
+    def score(self, X, y=None):
+        """Mutual information in nats between global vectors and what they are set against.
+
+        The weighted mean of the information terms, on fixed blocks of 256 samples and fixed
+        views, so that it depends neither on `batch_size` nor on chance. It says how well the
+        objective is met, not how useful the features are [1]_.
+
+        Parameters
+        ----------
+        X : array-like
+            Held-out samples of the shape that `fit` saw, at least two.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Nats, larger is better. InfoNCE cannot exceed the logarithm of the number of
+            candidates, log 256 = 5.5 for blocks of 256.
+
+        References
+        ----------
+        .. [1] Tschannen, Djolonga, Rubenstein, Gelly and Lucic, On mutual information
+           maximization for representation learning, ICLR 2020.
+        """
+        check_is_fitted(self, "net_")
+        rows = check_rows(self, X, reset=False, min_samples=2)
+        data = make_data(rows, self._scaling, self.net_.device, None, self.num_workers)
+        nats = mean_over_blocks(self.net_, data)
+        weights = self._parts.weights
+        return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
+
+    @property
+    def history_(self) -> History:
+        """Loss and terms of each epoch."""
+        return self.net_.history
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs run."""
+        return len(self.net_.history)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._widths[self.output]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = False
+        return tags

@@ -1,0 +1,204 @@
+"""Objectives: what training maximises, as a sum of named terms.
+
+=============  ======================================================================
+Term           What it is
+=============  ======================================================================
+local          information between the global vector and each location
+global         information between the global vector and the whole: the other view's
+               global vector with two views, the flattened local map with one
+prior          how well the embedding passes for draws of the prior
+discriminator  how well the adversary tells them apart (trained by its own optimizer)
+=============  ======================================================================
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ._random import new_generator
+from .bounds import Bound, split
+from .critics import Critic
+from .encoders import Encoder, Encoding
+from .priors import AdversarialMatch, Prior
+from .views import Augmentation
+
+__all__ = ["DISCRIMINATOR", "InfoMax", "InformationTerm", "Parts", "assemble"]
+
+DISCRIMINATOR = "discriminator"
+_EVALUATION_SEED = 0
+
+
+class InformationTerm(nn.Module):
+    """A bound on the information between the global vector and something else.
+
+    Parameters
+    ----------
+    critic : Critic
+        Makes the network that scores pairs.
+    bound : Bound
+        Turns scores into a value.
+    example : Encoding
+        An encoding that shows the widths.
+    whole : bool
+        False sets the global vector against each location; True against the whole.
+    paired : bool
+        Whether there are two views, so that "the whole" is the other view's global vector.
+    """
+
+    def __init__(
+        self, critic: Critic, bound: Bound, example: Encoding, whole: bool, paired: bool
+    ):
+        super().__init__()
+        self.bound = bound
+        self.whole = whole
+        self.paired = paired
+        global_size = example.global_vector.shape[-1]
+        self.critic = critic.build(global_size, self.partner(example).shape[-1])
+
+    def partner(self, encoding: Encoding) -> Tensor:
+        """What the global vector is set against: (n, m, c)."""
+        if not self.whole:
+            return encoding.local_map
+        if self.paired:
+            return encoding.global_vector.unsqueeze(1)
+        return encoding.local_map.flatten(1).unsqueeze(1)
+
+    def pairs(self, encodings: list[Encoding]) -> list[tuple[Tensor, Tensor]]:
+        """Joint and marginal scores, once for each way round between two views."""
+        first, last = encodings[0], encodings[-1]
+        ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
+        tables = []
+        for mine, other in ways:
+            scores = self.critic(mine.global_vector, self.partner(other))  # (n, n, m)
+            if self.bound.anchor == "local":
+                scores = scores.transpose(0, 1)
+            tables.append(split(scores))
+        return tables
+
+    def forward(self, encodings: list[Encoding]) -> Tensor:
+        """Value to maximise, a scalar."""
+        values = [self.bound.objective(*tables) for tables in self.pairs(encodings)]
+        return torch.stack(values).mean()
+
+    def nats(self, encodings: list[Encoding]) -> Tensor:
+        """Estimate of the information in nats, a scalar."""
+        values = [self.bound.nats(*tables) for tables in self.pairs(encodings)]
+        return torch.stack(values).mean()
+
+
+class InfoMax(nn.Module):
+    """The whole of what is trained: views, encoder, critics and adversary.
+
+    Parameters
+    ----------
+    encoder : Module
+        Maps (n, *shape) to an `Encoding`.
+    terms : dict of str to InformationTerm
+        "local", "global", or both.
+    prior : AdversarialMatch or None
+        Matches the embedding to a prior.
+    n_views : {1, 2}
+        How many views of a batch are encoded.
+    augmentation : Augmentation or None
+        Makes the views.
+
+    Attributes
+    ----------
+    generator : torch.Generator
+        Where training draws its views and its samples of the prior from.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        terms: dict[str, InformationTerm],
+        prior: AdversarialMatch | None,
+        n_views: int,
+        augmentation: Augmentation | None,
+    ):
+        super().__init__()
+        self.encoder = encoder
+        self.terms = nn.ModuleDict(terms)
+        self.prior = prior
+        self.n_views = n_views
+        self.augmentation = augmentation
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Value of each term for a batch (n, *shape): scalars to maximise."""
+        generator = self._current_generator(x)
+        encoding, encodings = self._encode(x, generator)
+        values = {name: term(encodings) for name, term in self.terms.items()}
+        if self.prior is not None:
+            vectors = encoding.global_vector
+            values["prior"] = self.prior.encoder_objective(vectors)
+            values[DISCRIMINATOR] = self.prior.discriminator_objective(vectors, generator)
+        return values
+
+    def nats(self, x: Tensor) -> dict[str, Tensor]:
+        """Information in nats that each information term reports for a batch."""
+        _, encodings = self._encode(x, self._current_generator(x))
+        return {name: term.nats(encodings) for name, term in self.terms.items()}
+
+    def _current_generator(self, x: Tensor) -> torch.Generator:
+        """Training goes on in its own sequence; evaluation sees the same views every time."""
+        if self.training and self.generator is not None:
+            return self.generator
+        return new_generator(_EVALUATION_SEED, x.device)
+
+    def _encode(self, x: Tensor, generator: torch.Generator) -> tuple[Encoding, list[Encoding]]:
+        """One pass through the encoder for all views: their encodings together and apart."""
+        views = [x] * self.n_views
+        if self.augmentation is not None:
+            views = [self.augmentation(view, generator) for view in views]
+        together = self.encoder(torch.cat(views) if len(views) > 1 else views[0])
+        return together, together.chunk(len(views))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The settings from which an `InfoMax` module is assembled.
+
+    Attributes
+    ----------
+    encoder, critic, bound : Encoder, Critic, Bound
+        The main line.
+    prior : Prior or None
+        What the embedding is matched to.
+    augmentation : Augmentation or None
+        What makes views.
+    n_views : {1, 2}
+        How many there are.
+    n_components : int
+        Width of the embedding.
+    weights : dict of str to float
+        Weight of each term that is not left out.
+    """
+
+    encoder: Encoder
+    critic: Critic
+    bound: Bound
+    prior: Prior | None
+    augmentation: Augmentation | None
+    n_views: int
+    n_components: int
+    weights: dict[str, float]
+
+
+def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
+    """Make the module for samples of this shape, and an encoding of one blank sample."""
+    encoder = parts.encoder.build(shape, parts.n_components)
+    encoder.eval()
+    with torch.no_grad():
+        example = encoder(torch.zeros(1, *shape))
+    encoder.train()
+    terms = {
+        name: InformationTerm(
+            parts.critic, parts.bound, example, whole=name == "global", paired=parts.n_views == 2
+        )
+        for name in ("local", "global")
+        if name in parts.weights
+    }
+    match = None if parts.prior is None else parts.prior.build(parts.n_components)
+    return InfoMax(encoder, terms, match, parts.n_views, parts.augmentation), example

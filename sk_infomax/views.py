@@ -1,0 +1,216 @@
+"""Views: random changes of whole batches that leave alone what a sample is.
+
+An augmentation is called with a batch on the device and a generator of ours, and returns a new
+batch of the same shape. Batches are standardised, so 0 is the mean of a channel or column.
+"""
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from ._checks import FRACTION, NON_NEGATIVE, ONE, ZERO
+
+__all__ = ["VIEWS", "Augmentation", "ImageViews", "SeriesViews", "TableViews"]
+
+
+class Augmentation(BaseEstimator):
+    """The settings of a random change of a batch."""
+
+    _parameter_constraints: dict = {}
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Change a batch.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, ...)
+            Standardised samples; not changed in place.
+        generator : torch.Generator
+            On the device of `x`; the only source of randomness.
+
+        Returns
+        -------
+        Tensor of the shape of x
+        """
+        raise TypeError(f"{type(self).__name__} must define __call__(x, generator).")
+
+
+def _uniform(x: Tensor, generator: torch.Generator, low: float, high: float, *more) -> Tensor:
+    """Uniform numbers of shape (n, *more) on the device of x."""
+    numbers = torch.rand(len(x), *more, generator=generator, device=x.device, dtype=x.dtype)
+    return low + (high - low) * numbers
+
+
+class ImageViews(Augmentation):
+    """Random crop, shift, contrast, brightness, flip and occlusion of images.
+
+    The defaults are safe for any image: no flip, which would turn digits and letters into
+    other ones.
+
+    Parameters
+    ----------
+    crop : float, default=0.4
+        Smallest part of the area that a crop keeps, in (0, 1]; 1.0 crops nothing. Crops are
+        scaled back to the size of the image, with linear interpolation.
+    aspect : float, default=0.2
+        Log of the largest change of the ratio of the sides of a crop.
+    shift : float, default=0.0
+        How far a crop may reach beyond the image, as a part of its side; the border is
+        repeated there.
+    flip : bool, default=False
+        Whether half of the views are mirrored left to right.
+    contrast : float, default=0.4
+        Values are multiplied by a factor in ``1 - contrast .. 1 + contrast``.
+    brightness : float, default=0.0
+        A number in ``-brightness .. brightness`` is added, in standard deviations.
+    occlusion : float, default=0.0
+        Part of each side of a rectangle that is set to the mean, at a random place.
+    """
+
+    _parameter_constraints: dict = {
+        "crop": [FRACTION, ONE],
+        "aspect": [NON_NEGATIVE],
+        "shift": [NON_NEGATIVE],
+        "flip": ["boolean"],
+        "contrast": [NON_NEGATIVE],
+        "brightness": [NON_NEGATIVE],
+        "occlusion": [FRACTION, ZERO],
+    }
+
+    def __init__(
+        self,
+        crop=0.4,
+        aspect=0.2,
+        shift=0.0,
+        flip=False,
+        contrast=0.4,
+        brightness=0.0,
+        occlusion=0.0,
+    ):
+        self.crop = crop
+        self.aspect = aspect
+        self.shift = shift
+        self.flip = flip
+        self.contrast = contrast
+        self.brightness = brightness
+        self.occlusion = occlusion
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Change images (n, c, h, w)."""
+        if self.crop < 1 or self.shift or self.flip:
+            x = self._crop(x, generator)
+        if self.contrast:
+            spread = self.contrast
+            x = x * _uniform(x, generator, 1 - spread, 1 + spread, 1, 1, 1)
+        if self.brightness:
+            x = x + _uniform(x, generator, -self.brightness, self.brightness, 1, 1, 1)
+        if self.occlusion:
+            x = x.masked_fill(self._covered(x, generator), 0.0)
+        return x
+
+    def _crop(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        area = _uniform(x, generator, self.crop, 1.0)
+        stretch = _uniform(x, generator, -self.aspect, self.aspect) / 2 if self.crop < 1 else 0.0
+        width = (area.sqrt() * torch.exp(torch.as_tensor(stretch))).clamp(max=1.0)
+        height = (area.sqrt() / torch.exp(torch.as_tensor(stretch))).clamp(max=1.0)
+        place = _uniform(x, generator, -1.0, 1.0, 2)
+        theta = x.new_zeros(len(x), 2, 3)
+        theta[:, 0, 0] = width
+        theta[:, 1, 1] = height
+        theta[:, 0, 2] = place[:, 0] * (1 - width + 2 * self.shift)
+        theta[:, 1, 2] = place[:, 1] * (1 - height + 2 * self.shift)
+        if self.flip:
+            theta[:, 0, 0] *= 1 - 2 * (_uniform(x, generator, 0.0, 1.0) < 0.5).to(x.dtype)
+        grid = affine_grid(theta, list(x.shape), align_corners=False)
+        return grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+    def _covered(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Where the occluding rectangles lie: (n, 1, h, w)."""
+        masks = []
+        for axis in (2, 3):
+            side = x.shape[axis]
+            length = max(1, round(self.occlusion * side))
+            start = _uniform(x, generator, 0.0, side - length + 1, 1).floor()
+            where = torch.arange(side, device=x.device)
+            masks.append((where >= start) & (where < start + length))
+        return masks[0][:, None, :, None] & masks[1][:, None, None, :]
+
+
+class TableViews(Augmentation):
+    """Replace random entries by those of other rows of the batch, column by column.
+
+    Parameters
+    ----------
+    rate : float, default=0.4
+        Part of the entries that are replaced.
+
+    References
+    ----------
+    Bahri et al., SCARF: Self-supervised contrastive learning using random feature
+    corruption, ICLR 2022.
+    """
+
+    _parameter_constraints: dict = {"rate": [FRACTION]}
+
+    def __init__(self, rate=0.4):
+        self.rate = rate
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Change rows (n, p)."""
+        n, p = x.shape
+        numbers = torch.rand(2, n, p, generator=generator, device=x.device)
+        donors = (numbers[0] * n).long().clamp(max=n - 1)
+        return torch.where(numbers[1] < self.rate, x.gather(0, donors), x)
+
+
+class SeriesViews(Augmentation):
+    """Random window, magnitude and noise of series.
+
+    Parameters
+    ----------
+    crop : float, default=0.5
+        Smallest part of the series that a window keeps, in (0, 1]; it is stretched back to
+        the length of the series, with linear interpolation.
+    scale : float, default=0.2
+        Values are multiplied by a factor in ``1 - scale .. 1 + scale``.
+    noise : float, default=0.1
+        Standard deviation of what is added to each value, in standard deviations.
+    """
+
+    _parameter_constraints: dict = {
+        "crop": [FRACTION, ONE],
+        "scale": [NON_NEGATIVE],
+        "noise": [NON_NEGATIVE],
+    }
+
+    def __init__(self, crop=0.5, scale=0.2, noise=0.1):
+        self.crop = crop
+        self.scale = scale
+        self.noise = noise
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Change series (n, c, t)."""
+        if self.crop < 1:
+            width = _uniform(x, generator, self.crop, 1.0)
+            theta = x.new_zeros(len(x), 2, 3)
+            theta[:, 0, 0] = width
+            theta[:, 0, 2] = _uniform(x, generator, -1.0, 1.0) * (1 - width)
+            theta[:, 1, 1] = 1.0
+            flat = x.unsqueeze(2)  # (n, c, 1, t)
+            grid = affine_grid(theta, list(flat.shape), align_corners=False)
+            sampled = grid_sample(flat, grid, padding_mode="border", align_corners=False)
+            x = sampled.squeeze(2)
+        if self.scale:
+            x = x * _uniform(x, generator, 1 - self.scale, 1 + self.scale, 1, 1)
+        if self.noise:
+            noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+            x = x + self.noise * noise
+        return x
+
+
+VIEWS: dict[str, type[Augmentation]] = {
+    "table": TableViews,
+    "series": SeriesViews,
+    "image": ImageViews,
+}
