@@ -261,14 +261,14 @@ class ImageEncoder(Encoder):
     width : int, default=32
         Channels of the stem; the next layers have two and four times as many, further ones
         eight times at most.
-    hidden : int, default=512
-        Width of the hidden layer.
+    hidden : int or None, default=None
+        Width of the hidden layer; None lets the last layer read the local map itself.
     """
 
-    _parameter_constraints: dict = {"width": [POSITIVE_INT], "hidden": [POSITIVE_INT]}
+    _parameter_constraints: dict = {"width": [POSITIVE_INT], "hidden": [POSITIVE_INT, None]}
     kind = "image"
 
-    def __init__(self, width=32, hidden=512):
+    def __init__(self, width=32, hidden=None):
         self.width = width
         self.hidden = hidden
 
@@ -293,11 +293,12 @@ class ImageEncoder(Encoder):
             layers.append(_conv(2, wide, wider, 3, 2, 1))
             side, wide = math.ceil(side / 2), wider
         local_stage = nn.Sequential(*layers)
+        size = _flat_size(local_stage, shape)
+        hidden_stage: nn.Module = nn.Identity()
+        if self.hidden is not None:
+            hidden_stage, size = _dense(size, self.hidden), self.hidden
         return StagedNetwork(
-            local_stage,
-            nn.Identity(),
-            _dense(_flat_size(local_stage, shape), self.hidden),
-            _normed_output(self.hidden, n_components),
+            local_stage, nn.Identity(), hidden_stage, _normed_output(size, n_components)
         )
 
 

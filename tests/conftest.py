@@ -1,0 +1,27 @@
+"""Shared fixtures; one torch thread, which is fastest for networks this small."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Images (n, 8, 8) in float32 and labels of the first 300 digits."""
+    images, labels = load_digits(return_X_y=True)
+    return images[:300].reshape(-1, 8, 8).astype(np.float32), labels[:300]
+
+
+@pytest.fixture(scope="session")
+def series():
+    """Noisy sines and sawtooths (n, 2, 40) in float32, and which they are."""
+    rng = np.random.RandomState(0)
+    time, phase = np.linspace(0, 4 * np.pi, 40), rng.uniform(0, 2 * np.pi, (120, 1))
+    labels = rng.randint(0, 2, 120)
+    saw = ((time + phase) % (2 * np.pi)) / np.pi - 1
+    first = np.where(labels[:, None] == 1, np.sin(time + phase), saw)
+    both = np.stack([first, rng.normal(size=first.shape)], axis=1)
+    return (both + 0.1 * rng.normal(size=both.shape)).astype(np.float32), labels

@@ -1,0 +1,176 @@
+"""Bounds over the registry: loop-written references, an oracle, extremes, half precision."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sk_infomax.bounds import BOUNDS, SMILE, Bound, InfoNCE, split
+
+MEMBERS = [pytest.param(cls(), id=name) for name, cls in BOUNDS.items()] + [
+    pytest.param(InfoNCE(anchor="global"), id="infonce-global")
+]
+
+
+def softplus(x):
+    return math.log1p(math.exp(-abs(x))) + max(x, 0.0)
+
+
+def loop_objective(bound, scores):
+    """The objective, recomputed one pair at a time from scores[anchor, other, location]."""
+    n, _, m = scores.shape
+    joint = [scores[i, i, l] for i in range(n) for l in range(m)]
+    marginal = [scores[i, j, l] for i in range(n) for j in range(n) if j != i for l in range(m)]
+    name = next(key for key, cls in BOUNDS.items() if type(bound) is cls)
+    mean_joint = sum(joint) / len(joint)
+    if name == "dv":
+        return mean_joint - math.log(sum(map(math.exp, marginal)) / len(marginal))
+    if name in ("jsd", "smile"):
+        positive = sum(-softplus(-t) for t in joint) / len(joint)
+        return positive - sum(softplus(t) for t in marginal) / len(marginal)
+    if name == "nwj":
+        return mean_joint + 1 - sum(map(math.exp, marginal)) / len(marginal)
+    total = 0.0
+    for i in range(n):
+        for l in range(m):
+            locations = range(m) if bound.anchor == "global" else [l]
+            others = [scores[i, j, k] for j in range(n) if j != i for k in locations]
+            candidates = [scores[i, i, l], *others]
+            total += scores[i, i, l] - math.log(sum(map(math.exp, candidates)))
+    return total / (n * m)
+
+
+def gaussian_log_ratio(n, correlation, seed):
+    """Pairs of correlated normal numbers scored by their true log density ratio: (n, n, 1)."""
+    rng = np.random.RandomState(seed)
+    x = rng.normal(size=n)
+    y = correlation * x + math.sqrt(1 - correlation**2) * rng.normal(size=n)
+    a, b, r = x[:, None], y[None, :], correlation
+    ratio = -0.5 * math.log(1 - r**2) - (r**2 * (a**2 + b**2) - 2 * r * a * b) / (2 * (1 - r**2))
+    return torch.from_numpy(ratio)[:, :, None]
+
+
+def test_split_takes_the_diagonal_and_the_rest():
+    n, m = 5, 3
+    scores = torch.arange(n * n * m, dtype=torch.float64).reshape(n, n, m)
+    joint, marginal = split(scores)
+    assert joint.shape == (n, m)
+    assert marginal.shape == (n, n - 1, m)
+    for i in range(n):
+        assert torch.equal(joint[i], scores[i, i])
+        rest = torch.stack([scores[i, j] for j in range(n) if j != i])
+        assert torch.equal(marginal[i], rest)
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("shape", [(2, 1), (6, 1), (5, 4)])
+def test_objective_equals_the_loop(bound, shape):
+    n, m = shape
+    scores = torch.from_numpy(np.random.RandomState(0).normal(size=(n, n, m)))
+    value = bound.objective(*split(scores)).item()
+    assert value == pytest.approx(loop_objective(bound, scores.numpy()), abs=1e-12)
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
+def test_true_log_ratio_gives_the_true_information(bound, correlation):
+    truth = -0.5 * math.log(1 - correlation**2)
+    values = [
+        bound.nats(*split(gaussian_log_ratio(1500, correlation, seed))).item() for seed in range(3)
+    ]
+    assert np.mean(values) == pytest.approx(truth, abs=0.03)
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("constant", [-2.0, 0.0, 3.0])
+def test_constant_critic(bound, constant):
+    value = bound.nats(*split(torch.full((7, 7, 2), constant, dtype=torch.float64))).item()
+    nwj = constant + 1 - math.exp(constant)
+    expected = nwj if isinstance(bound, BOUNDS["nwj"]) else 0.0
+    assert value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_finite_at_extreme_scores(bound, dtype):
+    rng = np.random.RandomState(0)
+    scores = torch.from_numpy(rng.choice([-1e4, 0.0, 1e4], size=(6, 6, 3))).to(dtype)
+    scores.requires_grad_()
+    for read in (bound.objective, bound.nats):
+        value = read(*split(scores))
+        (gradient,) = torch.autograd.grad(value, scores)
+        assert value.dtype == torch.float32
+        assert torch.isfinite(value)
+        assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_under_autocast(bound, dtype):
+    rng = np.random.RandomState(0)
+    left = torch.from_numpy(rng.normal(size=(8, 16))).float().requires_grad_()
+    with torch.autocast("cpu", dtype=dtype):
+        scores = (left @ left.detach().T)[:, :, None]
+        assert scores.dtype == dtype
+        value = bound.objective(*split(scores))
+    assert value.dtype == torch.float32
+    value.backward()
+    assert torch.isfinite(left.grad).all()
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+def test_better_critic_has_the_larger_objective(bound):
+    scores = gaussian_log_ratio(300, 0.9, 0)
+    true, flat = (bound.objective(*split(s)) for s in (scores, torch.zeros_like(scores)))
+    assert true > flat
+
+
+@pytest.mark.parametrize("anchor", ["local", "global"])
+def test_infonce_reaches_its_ceiling_and_never_exceeds_it(anchor):
+    bound = InfoNCE(anchor=anchor)
+    n, m = 6, 3
+    scores = 1e4 * torch.eye(n, dtype=torch.float64)[:, :, None].expand(n, n, m)
+    candidates = n if anchor == "local" else 1 + (n - 1) * m
+    assert bound.ceiling(n, m) == pytest.approx(math.log(candidates))
+    assert bound.nats(*split(scores)).item() == pytest.approx(math.log(candidates))
+
+
+def test_only_infonce_has_a_ceiling():
+    for name, cls in BOUNDS.items():
+        assert math.isinf(cls().ceiling(100, 4)) == (name != "infonce")
+
+
+def test_smile_clips_the_marginal_scores():
+    joint, marginal = torch.zeros(2, 1), torch.full((2, 1, 1), 100.0)
+    assert SMILE(clip=2.0).nats(joint, marginal).item() == pytest.approx(-2.0)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the size of the largest tensor that any operation makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else [out]:
+            if torch.is_tensor(tensor):
+                self.size = max(self.size, tensor.numel())
+        return out
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+def test_memory_grows_with_pairs_of_samples_not_of_locations(bound):
+    n, m = 12, 9
+    scores = torch.zeros(n, n, m, requires_grad=True)
+    with LargestTensor() as largest:
+        bound.objective(*split(scores)).backward()
+    assert largest.size <= n * n * m
+
+
+def test_a_bound_without_a_formula_says_so():
+    with pytest.raises(TypeError, match="must define _objective"):
+        Bound().objective(torch.zeros(2, 1), torch.zeros(2, 1, 1))

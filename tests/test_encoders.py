@@ -1,0 +1,198 @@
+"""Encoders: the contract of `Encoding` over the registry, the paper's shapes, the adapter."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sk_infomax.encoders import ENCODERS, Encoder, ImageEncoder, SeriesEncoder, TorchEncoder
+
+SHAPES = {
+    "table": [(1,), (7,), (64,), (100,)],
+    "series": [(1, 2), (3, 7), (1, 24), (2, 500)],
+    "image": [(1, 2, 2), (1, 8, 8), (3, 14, 10), (1, 28, 28), (3, 32, 32), (4, 96, 70)],
+    "basic28x28": [(1, 28, 28), (3, 10, 10)],
+    "basic32x32": [(3, 32, 32), (1, 8, 8)],
+    "basic64x64": [(3, 64, 64)],
+    "alex64x64": [(3, 64, 64), (1, 15, 15)],
+}
+CASES = [
+    pytest.param(name, shape, id=f"{name}-{'x'.join(map(str, shape))}")
+    for name, shapes in SHAPES.items()
+    for shape in shapes
+]
+
+
+class Backbone(nn.Module):
+    """A small network of the kind that users bring."""
+
+    def __init__(self, width=12, channels=3):
+        super().__init__()
+        self.stem = nn.Conv2d(channels, 8, 3, 2, 1)
+        self.body = nn.Sequential(nn.ReLU(), nn.Conv2d(8, 10, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(10, width)
+
+    def forward(self, x):
+        return self.head(self.body(self.stem(x)).mean((2, 3)))
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 5)
+
+    def forward(self, x):
+        out = self.layer(x)
+        return out[:, None, :].repeat(1, 3, 1), out
+
+
+def test_every_member_is_tested():
+    assert SHAPES.keys() == ENCODERS.keys()
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_encoding_keeps_the_contract(name, shape):
+    module = ENCODERS[name]().build(shape, 11)
+    assert module.training
+    encoding = module(torch.randn(4, *shape))
+    n, m, c = encoding.local_map.shape
+    assert n == 4
+    assert m * c > 0
+    assert encoding.global_vector.shape == (4, 11)
+    assert encoding.hidden.dim() == encoding.feature_map.dim() == 2
+    encoding.global_vector.pow(2).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_samples_do_not_see_each_other_in_evaluation(name, shape):
+    module = ENCODERS[name]().build(shape, 5).double().eval()
+    x = torch.randn(3, *shape, dtype=torch.float64)
+    together = module(x)
+    for i in range(3):
+        for whole, alone in zip(together, module(x[i : i + 1])):
+            torch.testing.assert_close(whole[i : i + 1], alone)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "local", "feature_map", "hidden"),
+    [
+        ("basic28x28", (1, 28, 28), (49, 128), 49 * 128, 1024),
+        ("basic32x32", (3, 32, 32), (64, 128), 16 * 256, 1024),
+        ("basic64x64", (3, 64, 64), (64, 256), 16 * 512, 1024),
+        ("alex64x64", (3, 64, 64), (225, 384), 49 * 192, 4096),
+        ("image", (1, 28, 28), (16, 128), 16 * 128, 16 * 128),
+        ("image", (3, 32, 32), (16, 128), 16 * 128, 16 * 128),
+        ("image", (1, 8, 8), (16, 128), 16 * 128, 16 * 128),
+        ("image", (3, 64, 64), (16, 256), 16 * 256, 16 * 256),
+        ("image", (3, 224, 224), (49, 256), 49 * 256, 49 * 256),
+    ],
+)
+def test_sizes_of_the_layers(name, shape, local, feature_map, hidden):
+    encoding = ENCODERS[name]().build(shape, 64).eval()(torch.zeros(1, *shape))
+    assert encoding.local_map.shape[1:] == local
+    assert encoding.feature_map.shape[1] == feature_map
+    assert encoding.hidden.shape[1] == hidden
+
+
+def test_local_map_is_in_reading_order():
+    module = ImageEncoder(width=4).build((1, 8, 8), 3).eval()
+    x = torch.zeros(1, 1, 8, 8)
+    x[..., 7, 7] = 5.0
+    change = (module(x).local_map - module(torch.zeros_like(x)).local_map).abs().sum(-1)[0]
+    assert change[-1] > 0
+    assert change[0] == 0
+
+
+def test_image_encoder_may_have_a_hidden_layer():
+    x = torch.zeros(1, 1, 28, 28)
+    plain = ImageEncoder().build((1, 28, 28), 8).eval()(x)
+    assert torch.equal(plain.hidden, plain.feature_map)
+    assert ImageEncoder(hidden=30).build((1, 28, 28), 8).eval()(x).hidden.shape == (1, 30)
+
+
+def test_long_series_get_longer_strides():
+    short, long = (
+        SeriesEncoder().build((1, t), 4).eval()(torch.zeros(1, 1, t)) for t in (64, 1000)
+    )
+    assert short.local_map.shape[1] == 16
+    assert long.local_map.shape[1] < 20
+
+
+def test_chunk_cuts_views_apart():
+    module = ImageEncoder().build((1, 8, 8), 5).eval()
+    x = torch.randn(6, 1, 8, 8)
+    first, last = module(x).chunk(2)
+    torch.testing.assert_close(first.local_map, module(x[:3]).local_map)
+    torch.testing.assert_close(last.global_vector, module(x[3:]).global_vector)
+
+
+@pytest.mark.parametrize("given", ["instance", "class"])
+def test_adapter_takes_an_inner_layer_and_the_output(given):
+    if given == "class":
+        encoder = TorchEncoder(Backbone, "body", module_params={"width": 9})
+    else:
+        encoder = TorchEncoder(Backbone(width=9), "body")
+    adapter = encoder.build((3, 16, 16), 9).eval()
+    x = torch.randn(2, 3, 16, 16)
+    encoding = adapter(x)
+    expected = adapter.module.body(adapter.module.stem(x)).flatten(2).transpose(1, 2)
+    torch.testing.assert_close(encoding.local_map, expected)
+    torch.testing.assert_close(encoding.global_vector, adapter.module(x))
+    assert not adapter.module.body._forward_hooks
+
+
+def test_adapter_copies_the_instance_and_keeps_its_weights():
+    backbone = Backbone()
+    before = copy.deepcopy(backbone.state_dict())
+    adapter = TorchEncoder(backbone, "body").build((3, 16, 16), 12)
+    assert adapter.module is not backbone
+    for name, weight in adapter.module.state_dict().items():
+        assert torch.equal(weight, before[name])
+
+
+def test_adapter_adds_a_head_where_widths_differ():
+    adapter = TorchEncoder(Backbone(width=30), "body").build((3, 16, 16), 7).eval()
+    encoding = adapter(torch.randn(2, 3, 16, 16))
+    assert encoding.global_vector.shape == (2, 7)
+    assert encoding.hidden.shape == (2, 30)
+
+
+def test_adapter_takes_a_pair_from_the_module():
+    encoding = TorchEncoder(Pair()).build((6,), 5)(torch.randn(4, 6))
+    assert encoding.local_map.shape == (4, 5, 3)
+    tokens = TorchEncoder(Pair(), tokens=True).build((6,), 5)(torch.randn(4, 6))
+    assert tokens.local_map.shape == (4, 3, 5)
+
+
+def test_adapter_takes_a_flat_inner_layer_as_one_location():
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5))
+    encoding = TorchEncoder(net, "1").build((6,), 5)(torch.randn(4, 6))
+    assert encoding.local_map.shape == (4, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "shape", "message"),
+    [
+        (TorchEncoder(Backbone(), "boddy"), (3, 16, 16), "outer layers are: stem, body, head"),
+        (TorchEncoder(Backbone(), "body"), (1, 16, 16), r"cannot read a batch of shape \(2, 1, 16"),
+        (TorchEncoder(Backbone()), (3, 16, 16), "return the pair"),
+        (TorchEncoder(nn.Sequential(nn.Conv2d(1, 2, 3)), "0"), (1, 8, 8), r"a vector \(n, d\)"),
+        (ENCODERS["image"](), (1, 1, 9), "2x2 pixels"),
+        (ENCODERS["alex64x64"](), (3, 8, 8), "15x15 pixels or more and got"),
+    ],
+)
+def test_what_does_not_fit_is_refused(encoder, shape, message):
+    with pytest.raises(ValueError, match=message):
+        encoder.build(shape, 4)
+
+
+def test_a_class_that_makes_no_module_is_refused():
+    with pytest.raises(TypeError, match=r"no torch\.nn\.Module"):
+        TorchEncoder(dict).build((3,), 4)
+
+
+def test_an_encoder_without_a_network_says_so():
+    with pytest.raises(TypeError, match="must define build"):
+        Encoder().build((2,), 2)

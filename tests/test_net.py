@@ -1,0 +1,198 @@
+"""The net: optimizers apart, the schedule, ends of training, what the history holds."""
+
+import io
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax import _net as net_module
+from sk_infomax._net import ProgressBar, WeightedSum
+
+
+def table(n=64):
+    return np.random.RandomState(0).normal(size=(n, 6)).astype(np.float32)
+
+
+def fast(**settings):
+    defaults = {"n_components": 8, "max_epochs": 2, "batch_size": 16, "random_state": 0}
+    return DeepInfoMaxTransformer(**(defaults | settings))
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.calls, self.rates = [], []
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.calls.append("grad")
+        assert any(p.grad is not None for _, p in named_parameters)
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self.rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    def on_epoch_end(self, net, **kwargs):
+        self.calls.append("epoch")
+
+
+class Stop(Callback):
+    """Stops the way skorch's callbacks do."""
+
+    def on_epoch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+class Interrupt:
+    """A batch during which the user presses Ctrl-C."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __call__(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+
+def test_loss_is_minus_the_weighted_sum():
+    terms = {"local": torch.tensor(2.0), "prior": torch.tensor(3.0), "other": torch.tensor(9.0)}
+    assert WeightedSum({"local": 0.5, "prior": 2.0})(terms).item() == pytest.approx(-7.0)
+    assert WeightedSum({"local": 0.5})(terms).item() == pytest.approx(-1.0)
+
+
+def test_history_holds_every_term():
+    model = fast(prior="uniform", global_weight=1.0, prior_weight=0.3, early_stopping=True)
+    model.fit(table())
+    for row in model.history_:
+        for prefix in ("train", "valid"):
+            total = row[f"{prefix}_local"] + row[f"{prefix}_global"] + 0.3 * row[f"{prefix}_prior"]
+            assert row[f"{prefix}_loss"] == pytest.approx(-total, abs=1e-5)
+            assert math.isfinite(row[f"{prefix}_discriminator"])
+        assert row["dur"] > 0
+
+
+def test_training_lowers_the_loss():
+    losses = fast(max_epochs=15).fit(table(200)).history_[:, "train_loss"]
+    assert losses[-1] < losses[0] - 0.1
+
+
+def test_adversary_has_its_own_optimizer():
+    net = fast(prior="normal").fit(table()).net_
+    own = {id(p) for group in net.optimizer_prior_.param_groups for p in group["params"]}
+    rest = {id(p) for group in net.optimizer_.param_groups for p in group["params"]}
+    assert own == {id(p) for p in net.module_.prior.parameters()}
+    assert own | rest == {id(p) for p in net.module_.parameters()}
+    assert not own & rest
+
+
+def test_without_prior_there_is_one_optimizer():
+    assert not hasattr(fast().fit(table()).net_, "optimizer_prior_")
+
+
+def test_cosine_schedule_rises_then_falls():
+    recorder = Recorder()
+    fast(max_epochs=25, callbacks=[recorder], lr=0.01).fit(table())
+    rates = recorder.rates
+    peak = int(np.argmax(rates))
+    assert len(rates) == 100
+    assert 1 <= peak <= 8
+    assert max(rates) == pytest.approx(0.01, rel=0.01)
+    assert (np.diff(rates[peak:]) < 0).all()
+    assert rates[-1] < 1e-4
+
+
+def test_constant_schedule():
+    recorder = Recorder()
+    fast(callbacks=[recorder], lr=0.01, lr_schedule="constant").fit(table())
+    assert set(recorder.rates) == {0.01}
+
+
+def test_callbacks_are_called_and_may_stop_training():
+    recorder = Recorder()
+    model = fast(max_epochs=9, callbacks=[recorder, ("stop", Stop())]).fit(table())
+    assert model.n_iter_ == 1
+    assert recorder.calls == ["grad"] * 4 + ["epoch"]
+
+
+def test_ctrl_c_is_not_swallowed(monkeypatch):
+    monkeypatch.setattr(net_module.InfoMaxNet, "train_step", Interrupt(None))
+    with pytest.raises(KeyboardInterrupt):
+        fast().fit(table())
+
+
+def test_time_ends_training_and_the_schedule():
+    recorder = Recorder()
+    start = time.perf_counter()
+    model = fast(max_epochs=10**6, max_time=0.3, callbacks=[recorder]).fit(table())
+    assert time.perf_counter() - start < 5
+    assert model.n_iter_ > 1
+    assert recorder.rates[-1] < 0.2 * max(recorder.rates)
+
+
+def test_early_stopping_goes_back_to_the_best_epoch():
+    model = fast(max_epochs=60, early_stopping=True, n_iter_no_change=3, lr=0.05, tol=0.0)
+    model.fit(table(40))
+    losses = model.history_[:, "valid_loss"]
+    assert model.n_iter_ < 60
+    assert int(np.argmin(losses)) == model.n_iter_ - 4
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_nan_stops_training_and_keeps_the_last_sound_weights(monkeypatch, epoch):
+    sound = fast(max_epochs=epoch - 1 or 1, lr_schedule="constant").fit(table())
+    original, calls = net_module.InfoMaxNet.infer, []
+
+    def poisoned(self, x, **kwargs):
+        calls.append(1)
+        terms = original(self, x, **kwargs)
+        if len(calls) > 4 * (epoch - 1):
+            terms["local"] = terms["local"] * float("nan")
+        return terms
+
+    monkeypatch.setattr(net_module.InfoMaxNet, "infer", poisoned)
+    model = fast(max_epochs=5, lr_schedule="constant")
+    with pytest.raises(FloatingPointError, match=f"local term became nan in epoch {epoch}.*Lower"):
+        model.fit(table())
+    assert np.isfinite(model.transform(table())).all()
+    if epoch > 1:
+        np.testing.assert_array_equal(model.transform(table()), sound.transform(table()))
+
+
+def test_nan_is_noticed_within_a_long_epoch(monkeypatch):
+    monkeypatch.setattr(net_module, "_CHECK_EVERY", 2)
+    original, calls = net_module.InfoMaxNet.infer, []
+
+    def poisoned(self, x, **kwargs):
+        calls.append(1)
+        return {name: value * float("inf") for name, value in original(self, x).items()}
+
+    monkeypatch.setattr(net_module.InfoMaxNet, "infer", poisoned)
+    with pytest.raises(FloatingPointError):
+        fast().fit(table(160))
+    assert len(calls) == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_progress_bar_shows_terms_in_a_terminal_only(monkeypatch, stream):
+    sink = stream()
+    monkeypatch.setattr("sys.stderr", sink)
+    fast(verbose=1, early_stopping=True).fit(table())
+    shown = sink.getvalue()
+    if stream is Terminal:
+        assert "train_local" in shown
+        assert "100%" in shown
+        assert shown.count("\n") <= 1
+    else:
+        assert shown == ""
+
+
+def test_progress_bar_is_absent_by_default():
+    model = fast().fit(table())
+    assert not any(isinstance(callback, ProgressBar) for _, callback in model.net_.callbacks_)

@@ -1,0 +1,100 @@
+"""Objectives: what is set against what, with one view and with two, and the sum of terms."""
+
+import pytest
+import torch
+
+from sk_infomax.bounds import BOUNDS, InfoNCE, split
+from sk_infomax.critics import BilinearCritic, DotCritic
+from sk_infomax.encoders import Encoding, ImageEncoder
+from sk_infomax.objectives import DISCRIMINATOR, InformationTerm, Parts, assemble
+from sk_infomax.priors import UniformPrior
+from sk_infomax.views import ImageViews
+
+
+def encoding(seed, n=5, m=4, c=3, d=6):
+    g = torch.Generator().manual_seed(seed)
+    local, vector = torch.randn(n, m, c, generator=g), torch.randn(n, d, generator=g)
+    return Encoding(local, vector, vector, local.flatten(1))
+
+
+def parts(**changes):
+    settings = {
+        "encoder": ImageEncoder(width=4),
+        "critic": DotCritic(units=8),
+        "bound": InfoNCE(),
+        "prior": None,
+        "augmentation": ImageViews(),
+        "n_views": 2,
+        "n_components": 6,
+        "weights": {"local": 1.0, "global": 1.0},
+    }
+    return Parts(**(settings | changes))
+
+
+@pytest.mark.parametrize("bound", [*(cls() for cls in BOUNDS.values()), InfoNCE(anchor="global")])
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("paired", [False, True])
+def test_term_is_the_bound_on_the_scores_both_ways(bound, whole, paired):
+    first, last = encoding(0), encoding(1)
+    term = InformationTerm(BilinearCritic(), bound, first, whole, paired)
+    pairs = [(first, last), (last, first)] if paired else [(first, first)]
+    expected = []
+    for mine, other in pairs:
+        partner = other.local_map
+        if whole:
+            partner = other.global_vector if paired else other.local_map.flatten(1)
+            partner = partner[:, None]
+        scores = term.critic(mine.global_vector, partner)
+        if bound.anchor == "local":
+            scores = scores.transpose(0, 1)
+        expected.append((bound.objective(*split(scores)), bound.nats(*split(scores))))
+    given = [first, last] if paired else [first]
+    objective, nats = (sum(column) / len(pairs) for column in zip(*expected))
+    torch.testing.assert_close(term(given), objective)
+    torch.testing.assert_close(term.nats(given), nats)
+
+
+def test_local_anchor_asks_each_location_for_its_global_vector():
+    enc = encoding(0, n=4, m=2)
+    term = InformationTerm(BilinearCritic(), InfoNCE(anchor="local"), enc, False, False)
+    scores = term.critic(enc.global_vector, enc.local_map)
+    expected = sum(
+        scores[j, j, l] - torch.logsumexp(scores[:, j, l], 0) for j in range(4) for l in range(2)
+    )
+    torch.testing.assert_close(term([enc]), expected / 8)
+
+
+def test_forward_names_every_term():
+    torch.manual_seed(0)
+    module, example = assemble(parts(prior=UniformPrior()), (1, 8, 8))
+    values = module(torch.randn(6, 1, 8, 8))
+    assert list(values) == ["local", "global", "prior", DISCRIMINATOR]
+    assert all(value.dim() == 0 for value in values.values())
+    assert example.global_vector.shape == (1, 6)
+    assert list(module.nats(torch.randn(6, 1, 8, 8))) == ["local", "global"]
+
+
+def test_terms_without_weight_are_left_out():
+    module, _ = assemble(parts(weights={"local": 1.0}), (1, 8, 8))
+    assert list(module.terms) == ["local"]
+
+
+def test_training_draws_new_views_and_evaluation_does_not():
+    torch.manual_seed(0)
+    module, _ = assemble(parts(), (1, 8, 8))
+    module.generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 1, 8, 8)
+    first, again = module(x)["local"].item(), module(x)["local"].item()
+    assert first != again
+    module.eval()
+    assert module(x)["local"].item() == module(x)["local"].item()
+
+
+def test_one_view_without_augmentation_encodes_the_batch_itself():
+    torch.manual_seed(0)
+    module, _ = assemble(parts(n_views=1, augmentation=None), (1, 8, 8))
+    module.eval()
+    x = torch.randn(6, 1, 8, 8)
+    enc = module.encoder(x)
+    torch.testing.assert_close(module(x)["local"], module.terms["local"]([enc]))
+    assert module.terms["global"].partner(enc).shape == (6, 1, enc.local_map.flatten(1).shape[1])
