@@ -159,6 +159,8 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
     ndarray of shape (n, ...)
         float64, float32 or uint8.
     """
+    if reset:
+        check_shape(estimator.sample_shape)
     options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
     if isinstance(X, list | tuple):
         X = np.asarray(X)

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from skorch.utils import TeeGenerator
 from torch import Tensor
 
 from ._batches import Data
 from .objectives import DISCRIMINATOR
 
-__all__ = ["BLOCK", "InfoMaxNet", "ProgressBar", "WeightedSum", "mean_over_blocks"]
+__all__ = ["BLOCK", "HeldOutStopping", "InfoMaxNet", "ProgressBar", "WeightedSum", "mean_over_blocks"]
 
 BLOCK = 256
 """Rows in a block on which bounds are read out, whatever `batch_size` is."""
@@ -264,6 +264,15 @@ def mean_over_blocks(net: InfoMaxNet, data: Data) -> dict[str, float]:
         for block in data.batches(BLOCK):
             means.add(net.module_.nats(block), len(block))
     return means.read()
+
+
+class HeldOutStopping(EarlyStopping):
+    """Early stopping on the held-out loss; idle where nothing is held out."""
+
+    def on_epoch_end(self, net, **kwargs):
+        """Compare the loss with the best so far."""
+        if "valid_loss" in net.history[-1]:
+            super().on_epoch_end(net, **kwargs)
 
 
 class ProgressBar(Callback):

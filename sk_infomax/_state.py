@@ -79,7 +79,9 @@ def to_json(value: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {"dict": {k: to_json(v, registries) for k, v in value.items()}}
     if isinstance(value, list | tuple):
-        return {type(value).__name__: [to_json(item, registries) for item in value]}
+        items = [to_json(item, registries) for item in value]
+        lost = [item for item in items if isinstance(item, dict) and "unsaved" in item]
+        return lost[0] if lost else {type(value).__name__: items}
     for family, registry in registries.items():
         for name, member in registry.items():
             if value is member:
@@ -127,7 +129,7 @@ def from_json(node: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
 def write(path: str | Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
     """Write arrays and JSON metadata as one safetensors file."""
     header = {"format": FORMAT, "version": VERSION} | dict(meta)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     save_file(contiguous, str(path), metadata={FORMAT: json.dumps(header)})
 
 

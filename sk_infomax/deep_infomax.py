@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping
 from skorch.history import History
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
@@ -28,7 +27,6 @@ from ._checks import (
     POSITIVE_INT,
     Layout,
     check_rows,
-    check_shape,
     closest_name,
     find_layout,
     one_of,
@@ -36,7 +34,7 @@ from ._checks import (
     resolve_part,
     validate_params,
 )
-from ._net import InfoMaxNet, ProgressBar, mean_over_blocks
+from ._net import HeldOutStopping, InfoMaxNet, ProgressBar, mean_over_blocks
 from ._random import new_generator, private_rng
 from .bounds import BOUNDS, Bound
 from .critics import CRITICS, Critic
@@ -433,7 +431,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         callbacks = list(self.callbacks or [])
         if self.early_stopping:
             callbacks.append(
-                EarlyStopping(
+                HeldOutStopping(
                     patience=self.n_iter_no_change,
                     threshold=self.tol,
                     threshold_mode="abs",
@@ -448,7 +446,6 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _resolve(self, rows: np.ndarray) -> tuple[Parts, Layout]:
         """Turn names into parts, each checked, and tell what a sample is."""
-        check_shape(self.sample_shape)
         self._optimizer()
         encoder = self._resolve_encoder()
         shape = tuple(self.sample_shape or rows.shape[1:])

@@ -402,9 +402,9 @@ class TorchEncoder(Encoder):
 
     Parameters
     ----------
-    module : torch.nn.Module or class
-        An instance is copied, never trained in place, and keeps its weights as a start. A
-        class is called with `module_params`.
+    module : torch.nn.Module, class or function
+        An instance is copied, never trained in place, and keeps its weights as a start. A class
+        or function that makes one is called with `module_params`.
     local_layer : str or None, default=None
         Dotted name of the inner layer whose output, (n, c, ...) or (n, m, c), is the local
         map, as in ``module.named_modules()``. None for a module that returns the pair
@@ -425,7 +425,7 @@ class TorchEncoder(Encoder):
     """
 
     _parameter_constraints: dict = {
-        "module": [nn.Module, type],
+        "module": [nn.Module, callable],
         "local_layer": [str, None],
         "module_params": [dict, None],
         "kind": [one_of({"table", "series", "image"}), None],
