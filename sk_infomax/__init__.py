@@ -13,7 +13,7 @@ in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, 
 `views`.
 """
 
-from .bounds import SMILE, NWJ, DonskerVaradhan, InfoNCE, JensenShannon
+from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
 from .critics import BilinearCritic, ConcatCritic, DotCritic
 from .deep_infomax import DeepInfoMaxTransformer
 from .encoders import Encoding, ImageEncoder, SeriesEncoder, TableEncoder, TorchEncoder

@@ -195,7 +195,7 @@ class StreamedData(Data):
         loader = DataLoader(
             self,
             batch_sampler=order,  # type: ignore[arg-type]
-            collate_fn=_as_it_is,
+            collate_fn=_as_it_is,  # type: ignore[arg-type]
             num_workers=self.num_workers,
             pin_memory=pinned,
             generator=torch.Generator().manual_seed(0),

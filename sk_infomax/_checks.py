@@ -100,7 +100,7 @@ class Layout:
 
 def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layout:
     """Tell what samples of this shape are; `kind` is None where the encoder leaves it open."""
-    if kind == "table" or len(shape) == 1 and kind is None:
+    if kind == "table" or (len(shape) == 1 and kind is None):
         return Layout("table", shape, None)
     if len(shape) == 1:
         if kind == "image":
@@ -110,7 +110,7 @@ def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layo
             )
         return Layout("series", shape, None)
     if len(shape) == 2:
-        is_image = kind == "image" or kind is None and shape[0] == shape[1]
+        is_image = kind == "image" or (kind is None and shape[0] == shape[1])
         return Layout("image", shape, None) if is_image else Layout("series", shape, 0)
     if len(shape) == 3 and kind in (None, "image"):
         return Layout("image", shape, _channel_axis(shape, channels))
@@ -141,7 +141,7 @@ def check_shape(sample_shape: Any) -> None:
     if sample_shape is None:
         return
     fits = isinstance(sample_shape, tuple | list) and 1 <= len(sample_shape) <= 3
-    if not fits or not all(isinstance(s, Integral) and s > 0 for s in sample_shape):
+    if not fits or not all(isinstance(s, int | np.integer) and s > 0 for s in sample_shape):
         raise ValueError(
             f"sample_shape={sample_shape!r} must be a tuple of one to three positive integers, "
             "for example (28, 28), or None."
@@ -199,7 +199,9 @@ def closest_name(value: str, names) -> str:
     names = list(names)
     close = difflib.get_close_matches(value, names, n=1, cutoff=0.4)
     listing = ", ".join(repr(name) for name in names)
-    return f"did you mean {close[0]!r}? Available: {listing}." if close else f"use one of {listing}."
+    if close:
+        return f"did you mean {close[0]!r}? Available: {listing}."
+    return f"use one of {listing}."
 
 
 def resolve_part(value: Any, registry: Mapping[str, type], family: type, parameter: str) -> Any:

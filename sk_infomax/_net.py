@@ -18,7 +18,14 @@ from torch import Tensor
 from ._batches import Data
 from .objectives import DISCRIMINATOR
 
-__all__ = ["BLOCK", "HeldOutStopping", "InfoMaxNet", "ProgressBar", "WeightedSum", "mean_over_blocks"]
+__all__ = [
+    "BLOCK",
+    "HeldOutStopping",
+    "InfoMaxNet",
+    "ProgressBar",
+    "WeightedSum",
+    "mean_over_blocks",
+]
 
 BLOCK = 256
 """Rows in a block on which bounds are read out, whatever `batch_size` is."""
@@ -45,7 +52,7 @@ class WeightedSum:
         return -torch.stack(weighted).sum() if len(weighted) > 1 else -weighted[0]
 
 
-class _StopTraining(Exception):
+class _StopTraining(Exception):  # noqa: N818
     """A callback has asked for the end of training; not the user's own Ctrl-C."""
 
 
@@ -194,7 +201,7 @@ class InfoMaxNet(NeuralNet):
         except _StopTraining:
             pass
         finally:
-            self.good_weights_ = None
+            self.good_weights_.clear()
             self.notify("on_train_end", X=data, y=None)
             self.module_.eval()
         return self

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from sklearn.base import BaseEstimator
 from torch import nn
 
 __all__ = ["arrays_of", "from_json", "history_rows", "load_arrays", "read", "to_json", "write"]
@@ -86,8 +87,8 @@ def to_json(value: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
         for name, member in registry.items():
             if value is member:
                 return {"class": [family, name]}
-            if type(value) is member:
-                settings = value.get_params(deep=False).items()
+            if isinstance(value, BaseEstimator) and type(value) is member:
+                settings = value.get_params(deep=False).items()  # type: ignore[attr-defined]
                 return {
                     "part": [family, name],
                     "settings": {k: to_json(v, registries) for k, v in settings},
@@ -148,7 +149,7 @@ def read(path: str | Path, class_name: str) -> tuple[dict[str, np.ndarray], dict
     try:
         with safe_open(str(path), framework="numpy") as file:
             header = json.loads((file.metadata() or {})[FORMAT])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{str(path)!r} is no file that sk_infomax saved.") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:

@@ -29,12 +29,12 @@ from ._checks import POSITIVE, one_of
 
 __all__ = [
     "BOUNDS",
+    "NWJ",
+    "SMILE",
     "Bound",
     "DonskerVaradhan",
     "InfoNCE",
     "JensenShannon",
-    "NWJ",
-    "SMILE",
     "split",
 ]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.history import History
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from skorch.history import History
 from torch import nn
 
 from . import _state
@@ -84,10 +84,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         What scores pairs: "dot", "bilinear" or "concat".
     bound : str or Bound, default="infonce"
         The bound on mutual information: "dv", "jsd", "infonce", "nwj" or "smile".
-    global_weight : float or "auto", default="auto"
+    global_weight : float, default=0.0
         Weight of the information between the global vector and the whole sample (with two
-        views: the other view's global vector; with one: the whole local map). "auto" is 1
-        with two views and 0 with one.
+        views: the other view's global vector; with one: the whole local map).
     local_weight : float, default=1.0
         Weight of the information between the global vector and each location.
     prior : str, Prior or None, default=None
@@ -197,7 +196,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "encoder": [str, Encoder, nn.Module, type],
         "critic": [str, Critic, type],
         "bound": [str, Bound, type],
-        "global_weight": [NON_NEGATIVE, AUTO],
+        "global_weight": [NON_NEGATIVE],
         "local_weight": [NON_NEGATIVE],
         "prior": [str, Prior, type, None],
         "prior_weight": [NON_NEGATIVE],
@@ -232,7 +231,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         encoder="auto",
         critic="dot",
         bound="infonce",
-        global_weight="auto",
+        global_weight=0.0,
         local_weight=1.0,
         prior=None,
         prior_weight=0.1,
@@ -462,7 +461,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             augmentation=self._resolve_augmentation(layout.kind, n_views),
             n_views=n_views,
             n_components=int(self.n_components),
-            weights=self._weights(n_views),
+            weights=self._weights(),
         ), layout
 
     def _resolve_encoder(self) -> Encoder | None:
@@ -476,7 +475,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return resolve_part(encoder, ENCODERS, Encoder, "encoder")
 
     def _resolve_augmentation(self, kind: str, n_views: int):
-        if self.augmentation is None or self.augmentation == "auto" and n_views == 1:
+        if self.augmentation is None or (self.augmentation == "auto" and n_views == 1):
             if n_views == 2:
                 raise ValueError(
                     "views=2 with augmentation=None makes two equal views. Choose an augmentation "
@@ -486,10 +485,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         name = kind if isinstance(self.augmentation, str) and self.augmentation == "auto" else None
         return resolve_part(name or self.augmentation, VIEWS, Augmentation, "augmentation")
 
-    def _weights(self, n_views: int) -> dict[str, float]:
+    def _weights(self) -> dict[str, float]:
         """Weights of the terms that are not left out."""
-        whole = float(n_views == 2) if self.global_weight == "auto" else self.global_weight
-        weights = {"local": float(self.local_weight), "global": float(whole)}
+        weights = {"local": float(self.local_weight), "global": float(self.global_weight)}
         weights = {name: weight for name, weight in weights.items() if weight > 0}
         if not weights:
             raise ValueError(

@@ -149,9 +149,7 @@ def _dense(size_in: int, size_out: int) -> nn.Sequential:
 
 def _normed_output(size_in: int, n_components: int) -> nn.Sequential:
     """Linear layer and batch normalisation with no ReLU after it."""
-    return nn.Sequential(
-        nn.Linear(size_in, n_components, bias=False), nn.BatchNorm1d(n_components)
-    )
+    return nn.Sequential(nn.Linear(size_in, n_components, bias=False), nn.BatchNorm1d(n_components))
 
 
 class TableEncoder(Encoder):
@@ -208,7 +206,8 @@ class _GroupedColumns(nn.Module):
         self.norm = nn.BatchNorm1d(size_out * n_groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = torch.einsum("ngw,gwc->ngc", x[:, self.columns], self.weight)
+        columns = self.get_buffer("columns")
+        out = torch.einsum("ngw,gwc->ngc", x[:, columns], self.weight)
         return self.norm(out.flatten(1)).relu().reshape(out.shape).transpose(1, 2)
 
 

@@ -12,6 +12,7 @@ discriminator  how well the adversary tells them apart (trained by its own optim
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +47,7 @@ class InformationTerm(nn.Module):
         Whether there are two views, so that "the whole" is the other view's global vector.
     """
 
-    def __init__(
-        self, critic: Critic, bound: Bound, example: Encoding, whole: bool, paired: bool
-    ):
+    def __init__(self, critic: Critic, bound: Bound, example: Encoding, whole: bool, paired: bool):
         super().__init__()
         self.bound = bound
         self.whole = whole
@@ -139,7 +138,8 @@ class InfoMax(nn.Module):
     def nats(self, x: Tensor) -> dict[str, Tensor]:
         """Information in nats that each information term reports for a batch."""
         _, encodings = self._encode(x, self._current_generator(x))
-        return {name: term.nats(encodings) for name, term in self.terms.items()}
+        terms: Any = self.terms
+        return {name: term.nats(encodings) for name, term in terms.items()}
 
     def _current_generator(self, x: Tensor) -> torch.Generator:
         """Training goes on in its own sequence; evaluation sees the same views every time."""
@@ -193,7 +193,7 @@ def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
     with torch.no_grad():
         example = encoder(torch.zeros(1, *shape))
     encoder.train()
-    terms = {
+    terms: dict[str, InformationTerm] = {
         name: InformationTerm(
             parts.critic, parts.bound, example, whole=name == "global", paired=parts.n_views == 2
         )

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import logsigmoid
 
-from ._checks import POSITIVE_INT
-
 __all__ = ["PRIORS", "AdversarialMatch", "NormalPrior", "Prior", "UniformPrior"]
 
 

@@ -21,8 +21,8 @@ def softplus(x):
 def loop_objective(bound, scores):
     """The objective, recomputed one pair at a time from scores[anchor, other, location]."""
     n, _, m = scores.shape
-    joint = [scores[i, i, l] for i in range(n) for l in range(m)]
-    marginal = [scores[i, j, l] for i in range(n) for j in range(n) if j != i for l in range(m)]
+    joint = [scores[i, i, loc] for i in range(n) for loc in range(m)]
+    marginal = [scores[i, j, loc] for i in range(n) for j in range(n) if j != i for loc in range(m)]
     name = next(key for key, cls in BOUNDS.items() if type(bound) is cls)
     mean_joint = sum(joint) / len(joint)
     if name == "dv":
@@ -34,11 +34,11 @@ def loop_objective(bound, scores):
         return mean_joint + 1 - sum(map(math.exp, marginal)) / len(marginal)
     total = 0.0
     for i in range(n):
-        for l in range(m):
-            locations = range(m) if bound.anchor == "global" else [l]
+        for loc in range(m):
+            locations = range(m) if bound.anchor == "global" else [loc]
             others = [scores[i, j, k] for j in range(n) if j != i for k in locations]
-            candidates = [scores[i, i, l], *others]
-            total += scores[i, i, l] - math.log(sum(map(math.exp, candidates)))
+            candidates = [scores[i, i, loc], *others]
+            total += scores[i, i, loc] - math.log(sum(map(math.exp, candidates)))
     return total / (n * m)
 
 

@@ -119,7 +119,7 @@ def test_devices():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_cuda_where_there_is_none():
-    with pytest.raises(ValueError, match='no CUDA device here. Use device="auto"'):
+    with pytest.raises(ValueError, match=r'no CUDA device here\. Use device="auto"'):
         resolve_device("cuda")
     assert resolve_device("cuda", or_cpu=True).type == "cpu"
 

@@ -16,7 +16,7 @@ def made(critic, d=6, c=5):
 
 def arrays(n, k, m, d=6, c=5):
     rng = np.random.RandomState(0)
-    return torch.from_numpy(rng.normal(size=(n, k, d))), torch.from_numpy(rng.normal(size=(n, m, c)))
+    return tuple(torch.from_numpy(rng.normal(size=size)) for size in ((n, k, d), (n, m, c)))
 
 
 @pytest.mark.parametrize("critic", MEMBERS)
@@ -28,10 +28,10 @@ def test_scores_are_those_of_each_pair_alone(critic, n, k, m):
     assert scores.shape == (n, n, m * k)
     for i in range(n):
         for j in range(n):
-            for l in range(m):
+            for loc in range(m):
                 for g in range(k):
-                    alone = module(global_vector[i : i + 1, g], local_map[j : j + 1, l : l + 1])
-                    assert scores[i, j, l * k + g].item() == pytest.approx(alone.item(), abs=1e-9)
+                    alone = module(global_vector[i : i + 1, g], local_map[j : j + 1, loc : loc + 1])
+                    assert scores[i, j, loc * k + g].item() == pytest.approx(alone.item(), abs=1e-9)
 
 
 @pytest.mark.parametrize("critic", MEMBERS)
@@ -53,10 +53,10 @@ def test_dot_is_the_cosine_over_the_temperature():
     scores = module(global_vector, local_map)
     for i in range(3):
         for j in range(3):
-            for l in range(2):
-                a, b = left[i, 0], right[j, l]
+            for loc in range(2):
+                a, b = left[i, 0], right[j, loc]
                 cosine = (a @ b) / (a.norm() * b.norm())
-                assert scores[i, j, l].item() == pytest.approx(cosine.item() / 0.5, abs=1e-9)
+                assert scores[i, j, loc].item() == pytest.approx(cosine.item() / 0.5, abs=1e-9)
     assert scores.abs().max() <= 1 / 0.5
 
 

@@ -59,7 +59,9 @@ def test_local_anchor_asks_each_location_for_its_global_vector():
     term = InformationTerm(BilinearCritic(), InfoNCE(anchor="local"), enc, False, False)
     scores = term.critic(enc.global_vector, enc.local_map)
     expected = sum(
-        scores[j, j, l] - torch.logsumexp(scores[:, j, l], 0) for j in range(4) for l in range(2)
+        scores[j, j, loc] - torch.logsumexp(scores[:, j, loc], 0)
+        for j in range(4)
+        for loc in range(2)
     )
     torch.testing.assert_close(term([enc]), expected / 8)
 

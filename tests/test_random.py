@@ -37,11 +37,17 @@ def test_private_rng_restores_and_seeds():
     assert torch.equal(before, torch.get_rng_state())
     with private_rng(3, torch.device("cpu")):
         assert torch.equal(first, torch.rand(2))
-    assert torch.equal(torch.rand(2, generator=new_generator(7)), torch.rand(2, generator=new_generator(7)))
+    assert torch.equal(
+        torch.rand(2, generator=new_generator(7)), torch.rand(2, generator=new_generator(7))
+    )
 
 
 def test_fits_with_one_seed_are_bitwise_equal_and_with_another_differ():
-    for make in (lambda seed: fast(seed=seed), lambda seed: fast(seed=seed, prior="normal", views=2), with_dropout):
+    for make in (
+        lambda seed: fast(seed=seed),
+        lambda seed: fast(seed=seed, prior="normal", views=2),
+        with_dropout,
+    ):
         first, again, other = (make(seed).fit(table()).transform(table()) for seed in (0, 0, 1))
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)

@@ -173,7 +173,7 @@ def edited(path, change):
     """Rewrite a saved file after changing its arrays and metadata."""
     with safe_open(str(path), framework="numpy") as file:
         meta = json.loads(file.metadata()["sk_infomax"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(arrays, meta)
     save_file(arrays, str(path), metadata={"sk_infomax": json.dumps(meta)})
 
