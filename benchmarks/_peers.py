@@ -16,11 +16,12 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from sk_infomax._batches import Scaling, batch_sizes, make_data
 from sk_infomax._checks import Layout, find_layout
+from sk_infomax._net import cosine_factor
 from sk_infomax._random import new_generator, private_rng
 from sk_infomax.encoders import ENCODERS
 
 CPU = torch.device("cpu")
-BATCH_SIZE, RATE, WEIGHT_DECAY, WARM_UP = 128, 3e-3, 1e-4, 0.05
+BATCH_SIZE, RATE, WEIGHT_DECAY = 128, 3e-3, 1e-4
 TEMPERATURE = 0.2
 _TRANSFORM_ROWS = 512
 _STATISTICS_PASSES = 60
@@ -29,13 +30,6 @@ _STATISTICS_PASSES = 60
 def layout_of(X: np.ndarray) -> Layout:
     """What samples (n, ...) are: tables, series or images."""
     return find_layout(tuple(X.shape[1:]), None, "auto")
-
-
-def cosine_factor(progress: float, step: float = 0.0) -> float:
-    """Factor of the learning rate: up for 5 % of the training, then down to 0 by a cosine."""
-    if progress < WARM_UP:
-        return (progress + step) / (WARM_UP + step)
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
 
 
 def make_optimizer(module: nn.Module) -> torch.optim.Optimizer:

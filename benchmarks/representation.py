@@ -249,7 +249,7 @@ def run_method(method: str, seed: int, split: Split, args) -> dict:
         "seed": seed,
         **judged,
         "n_features": train.shape[1],
-        "steps": model.n_steps_ if hasattr(model, "n_steps_") else model.net_.n_steps_,
+        "steps": model.n_steps_ if hasattr(model, "n_steps_") else model.net_.clock_.steps,
         "fit_seconds": round(fitted - wall, 3),
         "fit_cpu_seconds": round(cpu, 3),
         "transform_seconds": round(ended - fitted, 3),

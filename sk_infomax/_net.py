@@ -7,7 +7,6 @@ the terms stay on the device and are read once an epoch.
 
 import math
 import time
-from typing import Any
 
 import torch
 from skorch import NeuralNet
@@ -154,17 +153,17 @@ class InfoMaxNet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
-        means = _RunningMeans()
+        means, clock = _RunningMeans(), self.clock_
         for number, batch in enumerate(iterator):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             means.add({"loss": step["loss"]} | step["y_pred"], len(batch))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training:
-                self.n_steps_ += 1
+                clock.steps += 1
                 if number % _CHECK_EVERY == _CHECK_EVERY - 1:
                     self._refuse_nan(means)
-                if self._out_of_time():
+                if clock.is_up():
                     break
         self._refuse_nan(means)
         for name, value in means.read().items():
@@ -178,7 +177,7 @@ class InfoMaxNet(NeuralNet):
             raise _StopTraining from interrupt
         if method_name == "on_epoch_end":
             self._keep_weights()
-            if self._out_of_time():
+            if self.clock_.is_up():
                 raise _StopTraining
 
     # Training ------------------------------------------------------------------------------
@@ -192,8 +191,8 @@ class InfoMaxNet(NeuralNet):
             If a term is no longer finite; the module is left as it was after the last epoch
             that was sound.
         """
-        self.start_, self.n_steps_ = time.perf_counter(), 0
-        self.total_steps_ = epochs * len(self.get_iterator(data, training=True))
+        steps = epochs * len(self.get_iterator(data, training=True))
+        self.clock_ = Clock(steps, self.max_time)
         self._keep_weights()
         self.notify("on_train_begin", X=data, y=None)
         try:
@@ -206,24 +205,10 @@ class InfoMaxNet(NeuralNet):
             self.module_.eval()
         return self
 
-    def _out_of_time(self) -> bool:
-        return self.max_time is not None and time.perf_counter() - self.start_ > self.max_time
-
-    def progress(self) -> float:
-        """Part of the training that lies behind us, by steps or by time."""
-        done = self.n_steps_ / self.total_steps_
-        if self.max_time is not None:
-            done = max(done, (time.perf_counter() - self.start_) / self.max_time)
-        return min(done, 1.0)
-
     def _set_rate(self) -> None:
         if self.lr_schedule == "constant":
             return
-        progress = self.progress()
-        if progress < _WARM_UP:
-            factor = (progress + 1 / self.total_steps_) / (_WARM_UP + 1 / self.total_steps_)
-        else:
-            factor = 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+        factor = cosine_factor(self.clock_.progress(), 1 / self.clock_.total)
         for name in self._optimizers:
             for group in getattr(self, name + "_").param_groups:
                 group["lr"] = self.lr * factor
@@ -245,21 +230,68 @@ class InfoMaxNet(NeuralNet):
         )
 
 
+class Clock:
+    """How far training has come, by steps or by time.
+
+    Parameters
+    ----------
+    total : int
+        Steps that are planned.
+    max_time : float or None
+        Seconds that there are.
+
+    Attributes
+    ----------
+    steps : int
+        Steps taken.
+    """
+
+    def __init__(self, total: int, max_time: float | None):
+        self.total = total
+        self.max_time = max_time
+        self.start = time.perf_counter()
+        self.steps = 0
+
+    def is_up(self) -> bool:
+        """Whether the time has run out."""
+        return self.max_time is not None and time.perf_counter() - self.start > self.max_time
+
+    def progress(self) -> float:
+        """Part of the training that lies behind us, 0 to 1."""
+        done = self.steps / self.total
+        if self.max_time is not None:
+            done = max(done, (time.perf_counter() - self.start) / self.max_time)
+        return min(done, 1.0)
+
+
+def cosine_factor(progress: float, step: float = 0.0) -> float:
+    """Factor of the learning rate: up for 5 % of the training, then down to 0 by a cosine.
+
+    `step` is the part of the training that one step makes up, so that the first is not lost.
+    """
+    if progress < _WARM_UP:
+        return (progress + step) / (_WARM_UP + step)
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+
+
 class _RunningMeans:
     """Means over an epoch that stay on the device until they are read."""
 
     def __init__(self):
-        self.sums: dict[str, Any] = {}
+        self.sums: dict[str, Tensor] = {}
         self.count = 0
 
     def add(self, values: dict[str, Tensor], weight: int) -> None:
         self.count += weight
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + weight * value.detach()
+            if name in self.sums:
+                self.sums[name].add_(value.detach(), alpha=weight)
+            else:
+                self.sums[name] = weight * value.detach()
 
     def read(self) -> dict[str, float]:
         """All means, in one transfer."""
-        values = torch.stack([torch.as_tensor(v) for v in self.sums.values()]) / self.count
+        values = torch.stack(list(self.sums.values())) / self.count
         return dict(zip(self.sums, values.tolist()))
 
 
@@ -289,7 +321,7 @@ class ProgressBar(Callback):
         """Open the bar."""
         from tqdm.auto import tqdm
 
-        self.bar_ = tqdm(total=net.total_steps_, disable=None, unit="step", leave=True)
+        self.bar_ = tqdm(total=net.clock_.total, disable=None, unit="step", leave=True)
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Move by one step."""
