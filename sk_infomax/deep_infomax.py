@@ -60,7 +60,7 @@ _REGISTRIES: dict[str, dict[str, type]] = {
     "optimizer": _OPTIMIZERS,
 }
 _OUTPUTS = {"embedding": "global_vector", "hidden": "hidden", "feature_map": "feature_map"}
-_AUTO_STEPS = 1000
+_AUTO_STEPS = 600
 _TRANSFORM_VALUES = 2**19
 
 
@@ -108,7 +108,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     channels : {"auto", "first", "last"}, default="auto"
         Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
     max_epochs : int or "auto", default="auto"
-        Passes over the data. "auto" is as many as make about 1,000 steps, from 2 to 100.
+        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100.
     max_time : float or None, default=None
         Seconds after which training ends, if `max_epochs` is not reached before; the learning
         rate is scheduled to fit. The result then depends on the speed of the machine.

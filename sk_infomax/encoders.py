@@ -36,7 +36,7 @@ __all__ = [
 class Encoding(NamedTuple):
     """What an encoder says of a batch of n samples.
 
-    Attributes
+    Parameters
     ----------
     local_map : Tensor of shape (n, m, c)
         One vector for each of m locations.

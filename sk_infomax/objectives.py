@@ -160,7 +160,7 @@ class InfoMax(nn.Module):
 class Parts:
     """The settings from which an `InfoMax` module is assembled.
 
-    Attributes
+    Parameters
     ----------
     encoder, critic, bound : Encoder, Critic, Bound
         The main line.

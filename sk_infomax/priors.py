@@ -46,7 +46,13 @@ class Prior(BaseEstimator):
 
 
 class UniformPrior(Prior):
-    """Uniform on the unit cube, for the sigmoid of the embedding: the paper's choice."""
+    """Uniform on the unit cube, for the sigmoid of the embedding: the paper's choice.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=(1000, 200)
+        Widths of the discriminator's hidden layers.
+    """
 
     def squash(self, vectors: Tensor) -> Tensor:
         """Sigmoid of the embedding."""
@@ -58,7 +64,13 @@ class UniformPrior(Prior):
 
 
 class NormalPrior(Prior):
-    """Standard normal, for the embedding itself."""
+    """Standard normal, for the embedding itself.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=(1000, 200)
+        Widths of the discriminator's hidden layers.
+    """
 
     def squash(self, vectors: Tensor) -> Tensor:
         """The embedding as it is."""

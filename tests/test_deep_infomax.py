@@ -229,7 +229,7 @@ def test_epochs_follow_the_number_of_samples():
 
     assert auto(20) == 100
     assert 30 < auto(1500) < 100
-    assert auto(60_000) == 3
+    assert auto(60_000) == 2
     assert auto(10**6) == 2
 
 
