@@ -158,7 +158,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Number of epochs run.
     n_features_in_ : int
         Number of values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where ``X`` was a frame with string names.
 
     See Also

@@ -1,0 +1,25 @@
+"""Sphinx configuration: ``sphinx-build -W docs docs/_build``."""
+
+import sk_infomax
+
+project = "sk_infomax"
+author = "the sk_infomax developers"
+version = release = sk_infomax.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+]
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+default_role = "code"
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_prev_next": False}
+html_sidebars = {"**": []}
