@@ -306,7 +306,20 @@ def mean_over_blocks(net: InfoMaxNet, data: Data) -> dict[str, float]:
 
 
 class HeldOutStopping(EarlyStopping):
-    """Early stopping on the held-out loss; idle where nothing is held out."""
+    """Early stopping on the held-out loss; idle where nothing is held out.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement.
+    threshold : float
+        What counts as one, in units of the loss.
+    """
+
+    def __init__(self, patience: int, threshold: float):
+        super().__init__(
+            patience=patience, threshold=threshold, threshold_mode="abs", load_best=True
+        )
 
     def on_epoch_end(self, net, **kwargs):
         """Compare the loss with the best so far."""

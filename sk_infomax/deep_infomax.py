@@ -3,8 +3,6 @@
 import copy
 import math
 from contextlib import nullcontext
-from dataclasses import fields
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import nn
 
-from . import _state
-from ._batches import Scaling, make_data
+from ._batches import Data, Scaling, make_data
 from ._checks import (
     AUTO,
     BATCH,
@@ -25,46 +22,32 @@ from ._checks import (
     ONE_OR_TWO,
     POSITIVE,
     POSITIVE_INT,
-    Layout,
     check_rows,
-    closest_name,
-    find_layout,
     one_of,
     resolve_device,
-    resolve_part,
     validate_params,
 )
 from ._net import HeldOutStopping, InfoMaxNet, ProgressBar, mean_over_blocks
 from ._random import new_generator, private_rng
-from .bounds import BOUNDS, Bound
-from .critics import CRITICS, Critic
-from .encoders import ENCODERS, Encoder, TorchEncoder
-from .objectives import InfoMax, Parts, assemble
-from .priors import PRIORS, Prior
-from .views import VIEWS, Augmentation
+from ._saving import SavingMixin
+from ._settings import settle, settle_optimizer
+from .bounds import Bound
+from .critics import Critic
+from .encoders import Encoder, TorchEncoder
+from .objectives import InfoMax, assemble
+from .priors import Prior
+from .views import Augmentation
 
 __all__ = ["DeepInfoMaxTransformer"]
 
-_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-    "rmsprop": torch.optim.RMSprop,
-}
-_REGISTRIES: dict[str, dict[str, type]] = {
-    "encoder": ENCODERS,
-    "critic": CRITICS,
-    "bound": BOUNDS,
-    "prior": PRIORS,
-    "augmentation": VIEWS,
-    "optimizer": _OPTIMIZERS,
-}
 _OUTPUTS = {"embedding": "global_vector", "hidden": "hidden", "feature_map": "feature_map"}
 _AUTO_STEPS = 600
 _TRANSFORM_VALUES = 2**19
 
 
-class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DeepInfoMaxTransformer(
+    SavingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Learn features of unlabelled data by maximising mutual information.
 
     An encoder turns each sample into a local map (one vector for each location) and a global
@@ -160,11 +143,6 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Number of values in a sample.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where ``X`` was a frame with string names.
-
-    See Also
-    --------
-    sk_infomax.bounds : The bounds on mutual information.
-    sk_infomax.encoders : The encoders.
 
     Notes
     -----
@@ -351,7 +329,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _start(self, rows: np.ndarray) -> None:
         """Settle parts, layout and scaling, and build a fresh net."""
-        self._parts, layout = self._resolve(rows)
+        settle_optimizer(self)
+        self._parts, layout = settle(self, rows)
         seed = int(check_random_state(self.random_state).randint(2**31 - 4))
         self.layout_, self._seed = layout, seed
         self._scaling = Scaling(layout).update(rows)
@@ -368,7 +347,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """A net with fresh optimizers and history around a module."""
         if len(self.layout_.network_shape) == 3:
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer, settings = self._optimizer()
+        optimizer, settings = settle_optimizer(self)
         net = InfoMaxNet(
             module,
             weights=self._parts.weights,
@@ -387,23 +366,21 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _train(self, rows: np.ndarray, epochs: int, whole_fit: bool) -> None:
         """Train the net; a whole fit has a schedule, an end in time and a validation set."""
-        device = self.net_.device
-        if whole_fit and len(self.net_.history):  # a warm start may have new settings
-            net = self._make_net(self.net_.module_, device)
-            net.history = self.net_.history
-            self.net_ = net
+        device, history = self.net_.device, self.net_.history
+        if whole_fit and len(history):  # a warm start may have new settings
+            self.net_ = self._make_net(self.net_.module_, device)
+            self.net_.history = history
         self.net_.lr_schedule = self.lr_schedule if whole_fit else "constant"
         self.net_.max_time = self.max_time if whole_fit else None
         train, valid = self._subsets(len(rows), whole_fit and self.early_stopping)
-        data = make_data(rows, self._scaling, device, train, self.num_workers)
-        held_out = (
-            None
-            if valid is None
-            else make_data(rows, self._scaling, device, valid, self.num_workers)
-        )
+        data = self._data(rows, train)
+        held_out = None if valid is None else self._data(rows, valid)
         own_rng = isinstance(self._parts.encoder, TorchEncoder)
         with private_rng(self._seed + 3, device) if own_rng else nullcontext():
             self.net_.train(data, held_out, epochs)
+
+    def _data(self, rows: np.ndarray, subset: np.ndarray | None = None) -> Data:
+        return make_data(rows, self._scaling, self.net_.device, subset, self.num_workers)
 
     def _subsets(self, n: int, hold_out: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Rows to train on (None for all) and rows to validate on."""
@@ -429,208 +406,10 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """The user's callbacks and those that the parameters ask for."""
         callbacks = list(self.callbacks or [])
         if self.early_stopping:
-            callbacks.append(
-                HeldOutStopping(
-                    patience=self.n_iter_no_change,
-                    threshold=self.tol,
-                    threshold_mode="abs",
-                    load_best=True,
-                )
-            )
+            callbacks.append(HeldOutStopping(self.n_iter_no_change, self.tol))
         if self.verbose:
             callbacks.append(ProgressBar())
         return callbacks
-
-    # Settling parameters ---------------------------------------------------------------------
-
-    def _resolve(self, rows: np.ndarray) -> tuple[Parts, Layout]:
-        """Turn names into parts, each checked, and tell what a sample is."""
-        self._optimizer()
-        encoder = self._resolve_encoder()
-        shape = tuple(self.sample_shape or rows.shape[1:])
-        layout = find_layout(shape, None if encoder is None else encoder.kind, self.channels)
-        if encoder is None:
-            encoder = ENCODERS[layout.kind]()
-        n_views = (2 if layout.kind == "image" else 1) if self.views == "auto" else self.views
-        prior = self.prior
-        return Parts(
-            encoder=encoder,
-            critic=resolve_part(self.critic, CRITICS, Critic, "critic"),
-            bound=resolve_part(self.bound, BOUNDS, Bound, "bound"),
-            prior=None if prior is None else resolve_part(prior, PRIORS, Prior, "prior"),
-            augmentation=self._resolve_augmentation(layout.kind, n_views),
-            n_views=n_views,
-            n_components=int(self.n_components),
-            weights=self._weights(),
-        ), layout
-
-    def _resolve_encoder(self) -> Encoder | None:
-        """The encoder, or None where the shape of the data is to choose."""
-        if isinstance(self.encoder, str) and self.encoder == "auto":
-            return None
-        encoder = self.encoder
-        is_class = isinstance(encoder, type) and issubclass(encoder, nn.Module)
-        if is_class or isinstance(encoder, nn.Module):
-            encoder = TorchEncoder(encoder)
-        return resolve_part(encoder, ENCODERS, Encoder, "encoder")
-
-    def _resolve_augmentation(self, kind: str, n_views: int):
-        if self.augmentation is None or (self.augmentation == "auto" and n_views == 1):
-            if n_views == 2:
-                raise ValueError(
-                    "views=2 with augmentation=None makes two equal views. Choose an augmentation "
-                    "or views=1."
-                )
-            return None
-        name = kind if isinstance(self.augmentation, str) and self.augmentation == "auto" else None
-        return resolve_part(name or self.augmentation, VIEWS, Augmentation, "augmentation")
-
-    def _weights(self) -> dict[str, float]:
-        """Weights of the terms that are not left out."""
-        weights = {"local": float(self.local_weight), "global": float(self.global_weight)}
-        weights = {name: weight for name, weight in weights.items() if weight > 0}
-        if not weights:
-            raise ValueError(
-                f"local_weight={self.local_weight} and global_weight={self.global_weight} leave "
-                "nothing to maximise. Set one of them above 0."
-            )
-        if self.prior is not None:
-            weights["prior"] = float(self.prior_weight)
-        return weights
-
-    def _optimizer(self) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
-        """Class and settings of the optimizer."""
-        optimizer = self.optimizer
-        if isinstance(optimizer, str):
-            if optimizer not in _OPTIMIZERS:
-                hint = closest_name(optimizer, _OPTIMIZERS)
-                raise ValueError(f"optimizer={optimizer!r} is unknown: {hint}")
-            optimizer = _OPTIMIZERS[optimizer]
-        if not issubclass(optimizer, torch.optim.Optimizer):
-            raise TypeError(f"optimizer={optimizer!r} is no torch.optim.Optimizer.")
-        settings: dict[str, Any] = {"weight_decay": self.weight_decay}
-        if optimizer in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD):
-            settings["fused"] = True
-        return optimizer, settings
-
-    # Keeping it ------------------------------------------------------------------------------
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        net = state.pop("net_", None)
-        if net is not None:
-            state["_weights_of_net"] = _state.arrays_of(net.module_)
-            state["_history_of_net"] = _state.history_rows(net.history)
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights_of_net", None)
-        history = state.pop("_history_of_net", [])
-        super().__setstate__(state)
-        if weights is not None:
-            self._restore(weights, history)
-
-    def _restore(self, weights: dict[str, np.ndarray], history: list[dict]) -> None:
-        """Make the net again from the settled parts and put the weights in."""
-        self._build(resolve_device(self.device, or_cpu=True))
-        _state.load_arrays(self.net_.module_, weights)
-        self.net_.module_.eval()
-        self.net_.history = History(history)
-
-    def save(self, path):
-        """Write the fitted estimator to one safetensors file, which holds no code.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Where to; conventionally ``NAME.safetensors``.
-
-        Notes
-        -----
-        The state of the optimizer and the callbacks are not saved. A network or class of your
-        own is not saved either, only its weights: pass it to `load`.
-        """
-        check_is_fitted(self, "net_")
-        names = getattr(self, "feature_names_in_", None)
-        meta = {
-            "class": type(self).__name__,
-            "parameters": self._as_json(self.get_params(deep=False)),
-            "parts": self._as_json({f.name: getattr(self._parts, f.name) for f in fields(Parts)}),
-            "layout": [self.layout_.kind, self.layout_.shape, self.layout_.channel_axis],
-            "feature_names": None if names is None else list(names),
-            "history": _state.history_rows(self.net_.history),
-            "seed": self._seed,
-            "count": self._scaling.count,
-        }
-        arrays = {f"net.{k}": v for k, v in _state.arrays_of(self.net_.module_).items()}
-        for name in Scaling.ARRAYS:
-            arrays[f"scaling.{name}"] = getattr(self._scaling, name)
-        _state.write(path, arrays, meta)
-
-    @staticmethod
-    def _as_json(values: dict[str, Any]) -> dict[str, Any]:
-        return {name: _state.to_json(value, _REGISTRIES) for name, value in values.items()}
-
-    @classmethod
-    def load(cls, path, **own):
-        """Read an estimator that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
-        **own : object
-            Parameters that the file cannot hold, such as ``encoder=TorchEncoder(MyNetwork)``,
-            and any that shall differ, such as ``device="cpu"``.
-
-        Returns
-        -------
-        DeepInfoMaxTransformer
-            Fitted; transforms bit for bit as the saved one did.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is not one of ours, is damaged, or needs a class that was not given.
-        """
-        arrays, meta = _state.read(path, cls.__name__)
-        settings = {k: _state.from_json(v, _REGISTRIES) for k, v in meta["parameters"].items()}
-        for name in ("callbacks", "random_state"):
-            if isinstance(settings.get(name), _state.Unsaved):
-                settings[name] = None
-        estimator = cls(**(settings | own))
-        parts = {k: _state.from_json(v, _REGISTRIES) for k, v in meta["parts"].items()}
-        for name, value in (settings | own | parts).items():
-            if isinstance(value, _state.Unsaved) and name not in own:
-                raise ValueError(
-                    f"{str(path)!r} was fitted with {name} of the class {value.name}, which the "
-                    f"file does not hold. Pass it: {cls.__name__}.load(path, {name}=...)."
-                )
-        return estimator._revive(parts, arrays, meta)
-
-    def _revive(self, parts: dict[str, Any], arrays: dict, meta: dict) -> "DeepInfoMaxTransformer":
-        """Set the fitted state from what a file holds; own parts come from the parameters."""
-        kind, shape, axis = meta["layout"]
-        self.layout_ = Layout(kind, tuple(shape), axis)
-        self._seed = int(meta["seed"])
-        for name, value in parts.items():
-            if isinstance(value, _state.Unsaved):
-                own = self._resolve_encoder() if name == "encoder" else getattr(self, name)
-                parts[name] = own
-        self._parts = Parts(**parts)
-        self._scaling = Scaling(self.layout_)
-        self._scaling.count = int(meta["count"])
-        for name in Scaling.ARRAYS:
-            self._scaling.set(name, arrays.pop(f"scaling.{name}", None))
-        self.n_features_in_ = self.layout_.n_features
-        if meta["feature_names"] is not None:
-            self.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
-        weights = {name.removeprefix("net."): array for name, array in arrays.items()}
-        self._restore(weights, meta["history"])
-        return self
 
     # Using what was learned --------------------------------------------------------------------
 
@@ -690,8 +469,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self, "net_")
         rows = check_rows(self, X, reset=False, min_samples=2)
-        data = make_data(rows, self._scaling, self.net_.device, None, self.num_workers)
-        nats = mean_over_blocks(self.net_, data)
+        nats = mean_over_blocks(self.net_, self._data(rows))
         weights = self._parts.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 

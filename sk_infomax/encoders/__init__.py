@@ -1,0 +1,38 @@
+"""Encoders: arrays in, local map and global vector out.
+
+The settings of an encoder (`Encoder`) make a torch module for samples of a given shape. The
+module maps a batch to an `Encoding`. With ``encoder="auto"`` the shape of ``X`` chooses:
+tables get `TableEncoder`, series `SeriesEncoder` and images `ImageEncoder`.
+
+The networks of the Deep InfoMax paper go by the names that its authors gave them:
+``basic28x28``, ``basic32x32``, ``basic64x64`` and ``alex64x64``.
+"""
+
+from ._base import Encoder, Encoding
+from ._default import ImageEncoder, SeriesEncoder, TableEncoder
+from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64
+from ._torch import TorchEncoder
+
+__all__ = [
+    "ENCODERS",
+    "Alex64x64",
+    "Basic28x28",
+    "Basic32x32",
+    "Basic64x64",
+    "Encoder",
+    "Encoding",
+    "ImageEncoder",
+    "SeriesEncoder",
+    "TableEncoder",
+    "TorchEncoder",
+]
+
+ENCODERS: dict[str, type[Encoder]] = {
+    "table": TableEncoder,
+    "series": SeriesEncoder,
+    "image": ImageEncoder,
+    "basic28x28": Basic28x28,
+    "basic32x32": Basic32x32,
+    "basic64x64": Basic64x64,
+    "alex64x64": Alex64x64,
+}

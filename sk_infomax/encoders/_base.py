@@ -1,0 +1,139 @@
+"""What every encoder is made of: the `Encoding`, the settings, stages and small blocks."""
+
+from typing import NamedTuple
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+__all__ = [
+    "Encoder",
+    "Encoding",
+    "StagedNetwork",
+    "convolution",
+    "dense",
+    "flat_size",
+    "locations",
+    "normed_output",
+]
+
+
+class Encoding(NamedTuple):
+    """What an encoder says of a batch of n samples.
+
+    Parameters
+    ----------
+    local_map : Tensor of shape (n, m, c)
+        One vector for each of m locations.
+    global_vector : Tensor of shape (n, d) or (n, k, d)
+        The embedding.
+    hidden : Tensor of shape (n, h)
+        What the last layer reads.
+    feature_map : Tensor of shape (n, f)
+        The last map before the fully connected layers, flattened.
+    """
+
+    local_map: Tensor
+    global_vector: Tensor
+    hidden: Tensor
+    feature_map: Tensor
+
+    def chunk(self, parts: int) -> list["Encoding"]:
+        """Cut the batch into equal parts."""
+        return [Encoding(*fields) for fields in zip(*(field.chunk(parts) for field in self))]
+
+
+class Encoder(BaseEstimator):
+    """The settings of an encoder; `build` makes the network for samples of a given shape."""
+
+    _parameter_constraints: dict = {}
+
+    kind: str | None = None
+    """What samples it reads: "table", "series", "image", or None for any."""
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of a sample: (p,) for tables, (c, t) for series, (c, h, w) for images.
+        n_components : int
+            Width d of the global vector.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n, *shape) to an `Encoding`.
+        """
+        raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
+
+
+class StagedNetwork(nn.Module):
+    """A network in four stages, whose intermediate results make an `Encoding`.
+
+    Parameters
+    ----------
+    local_stage : Module
+        From (n, *shape) to the local map (n, c, ...).
+    upper_stage : Module
+        From there to the last feature map.
+    hidden_stage : Module
+        From the flattened feature map (n, f) to the hidden layer (n, h).
+    output_stage : Module
+        From there to the global vector (n, d).
+    """
+
+    def __init__(self, local_stage, upper_stage, hidden_stage, output_stage):
+        super().__init__()
+        self.local_stage = local_stage
+        self.upper_stage = upper_stage
+        self.hidden_stage = hidden_stage
+        self.output_stage = output_stage
+
+    def forward(self, x: Tensor) -> Encoding:
+        local = self.local_stage(x)
+        feature_map = _flatten_channels_last(self.upper_stage(local))
+        hidden = self.hidden_stage(feature_map)
+        return Encoding(locations(local), self.output_stage(hidden), hidden, feature_map)
+
+
+def locations(maps: Tensor) -> Tensor:
+    """Maps (n, c, ...) as locations (n, m, c)."""
+    return maps.flatten(2).transpose(1, 2)
+
+
+def _flatten_channels_last(maps: Tensor) -> Tensor:
+    """Maps (n, c, ...) as rows (n, m * c), which is no copy for channels-last memory."""
+    return maps.movedim(1, -1).flatten(1)
+
+
+def flat_size(stage: nn.Module, shape: tuple[int, ...]) -> int:
+    """Number of values that come out of a stage for one sample."""
+    stage.eval()
+    with torch.no_grad():
+        size = stage(torch.zeros(1, *shape)).numel()
+    stage.train()
+    return size
+
+
+def convolution(
+    dim: int, c_in: int, c_out: int, kernel: int, stride: int, pad: int
+) -> nn.Sequential:
+    """Convolution without bias, batch normalisation, ReLU."""
+    conv, norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d))[dim - 1]
+    return nn.Sequential(
+        conv(c_in, c_out, kernel, stride, pad, bias=False), norm(c_out), nn.ReLU(inplace=True)
+    )
+
+
+def dense(size_in: int, size_out: int) -> nn.Sequential:
+    """Linear layer without bias, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Linear(size_in, size_out, bias=False), nn.BatchNorm1d(size_out), nn.ReLU(inplace=True)
+    )
+
+
+def normed_output(size_in: int, n_components: int) -> nn.Sequential:
+    """Linear layer and batch normalisation with no ReLU after it."""
+    return nn.Sequential(nn.Linear(size_in, n_components, bias=False), nn.BatchNorm1d(n_components))

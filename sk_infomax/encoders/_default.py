@@ -1,0 +1,160 @@
+"""The default encoders of tables, series and images."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import POSITIVE_INT
+from ._base import Encoder, StagedNetwork, convolution, dense, flat_size, normed_output
+
+__all__ = ["ImageEncoder", "SeriesEncoder", "TableEncoder"]
+
+
+class TableEncoder(Encoder):
+    """Columns in groups, then a multilayer perceptron.
+
+    Each group of neighbouring columns is a location with a small layer of its own; the
+    perceptron reads all locations.
+
+    Parameters
+    ----------
+    n_groups : int, default=8
+        Number of groups, at most the number of columns.
+    local_size : int, default=64
+        Width c of a location.
+    hidden : int, default=256
+        Width of the hidden layer.
+    """
+
+    _parameter_constraints: dict = {
+        "n_groups": [POSITIVE_INT],
+        "local_size": [POSITIVE_INT],
+        "hidden": [POSITIVE_INT],
+    }
+    kind = "table"
+
+    def __init__(self, n_groups=8, local_size=64, hidden=256):
+        self.n_groups = n_groups
+        self.local_size = local_size
+        self.hidden = hidden
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for rows of shape (p,)."""
+        groups = min(self.n_groups, shape[0])
+        return StagedNetwork(
+            _GroupedColumns(shape[0], groups, self.local_size),
+            nn.Identity(),
+            dense(groups * self.local_size, self.hidden),
+            normed_output(self.hidden, n_components),
+        )
+
+
+class _GroupedColumns(nn.Module):
+    """A layer for each group of columns: (n, p) to (n, c, groups)."""
+
+    def __init__(self, n_columns: int, n_groups: int, size_out: int):
+        super().__init__()
+        width = math.ceil(n_columns / n_groups)
+        # Group g covers `width` columns; where p is no multiple, neighbours overlap.
+        starts = torch.linspace(0, n_columns - width, n_groups).round().long()
+        columns = starts[:, None] + torch.arange(width)  # (groups, width)
+        self.register_buffer("columns", columns, persistent=False)
+        self.weight = nn.Parameter(torch.empty(n_groups, width, size_out))
+        nn.init.uniform_(self.weight, -(width**-0.5), width**-0.5)
+        self.norm = nn.BatchNorm1d(size_out * n_groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        columns = self.get_buffer("columns")
+        out = torch.einsum("ngw,gwc->ngc", x[:, columns], self.weight)
+        return self.norm(out.flatten(1)).relu().reshape(out.shape).transpose(1, 2)
+
+
+class SeriesEncoder(Encoder):
+    """Three 1-D convolutions; the first one's stride grows with the length of the series.
+
+    Parameters
+    ----------
+    width : int, default=32
+        Channels of the first layer; the next ones have two and four times as many, the
+        local map four times.
+    hidden : int, default=256
+        Width of the hidden layer.
+    """
+
+    _parameter_constraints: dict = {"width": [POSITIVE_INT], "hidden": [POSITIVE_INT]}
+    kind = "series"
+
+    def __init__(self, width=32, hidden=256):
+        self.width = width
+        self.hidden = hidden
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for series of shape (c, t)."""
+        channels, length = shape
+        stride = max(1, length // 64)
+        first, second, third = self.width, 2 * self.width, 4 * self.width
+        local_stage = nn.Sequential(
+            convolution(1, channels, first, 2 * stride + 5, stride, stride + 2),
+            convolution(1, first, second, 5, 2 if length >= 4 else 1, 2),
+            convolution(1, second, third, 3, 2 if length >= 8 else 1, 1),
+        )
+        return StagedNetwork(
+            local_stage,
+            nn.Identity(),
+            dense(flat_size(local_stage, shape), self.hidden),
+            normed_output(self.hidden, n_components),
+        )
+
+
+class ImageEncoder(Encoder):
+    """The default for images, made for CPUs: a strided patch stem, then few, wide layers.
+
+    On 28x28 and 32x32 images: non-overlapping 4x4 patches, a 1x1 convolution, one 3x3
+    convolution of stride 2 (the local map, 4x4 locations). Images under 24 pixels get smaller
+    patches, larger ones more layers of stride 2, until the map has at most seven rows.
+
+    Parameters
+    ----------
+    width : int, default=32
+        Channels of the stem; the next layers have two and four times as many, further ones
+        eight times at most.
+    hidden : int or None, default=None
+        Width of the hidden layer; None lets the last layer read the local map itself.
+    """
+
+    _parameter_constraints: dict = {"width": [POSITIVE_INT], "hidden": [POSITIVE_INT, None]}
+    kind = "image"
+
+    def __init__(self, width=32, hidden=None):
+        self.width = width
+        self.hidden = hidden
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for images of shape (c, h, w)."""
+        channels, side = shape[0], min(shape[1:])
+        if side < 2:
+            raise ValueError(
+                f"ImageEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
+                "Treat the values as a table: encoder='table'."
+            )
+        patch = 4 if side >= 24 else 2 if side >= 12 else 1
+        stem = (4, 4, 0) if patch == 4 else (2, 2, 0) if patch == 2 else (3, 1, 1)
+        layers = [
+            convolution(2, channels, self.width, *stem),
+            convolution(2, self.width, 2 * self.width, 1, 1, 0),
+            convolution(2, 2 * self.width, 4 * self.width, 3, 2, 1),
+        ]
+        side, wide = math.ceil(side // patch / 2), 4 * self.width
+        while side > 7:
+            wider = min(2 * wide, 8 * self.width)
+            layers.append(convolution(2, wide, wider, 3, 2, 1))
+            side, wide = math.ceil(side / 2), wider
+        local_stage = nn.Sequential(*layers)
+        size = flat_size(local_stage, shape)
+        hidden_stage: nn.Module = nn.Identity()
+        if self.hidden is not None:
+            hidden_stage, size = dense(size, self.hidden), self.hidden
+        return StagedNetwork(
+            local_stage, nn.Identity(), hidden_stage, normed_output(size, n_components)
+        )

@@ -1,0 +1,104 @@
+"""The networks of the Deep InfoMax paper, by the names that its authors gave them."""
+
+from typing import ClassVar
+
+from torch import nn
+
+from ._base import Encoder, StagedNetwork, convolution, dense, flat_size
+
+__all__ = ["Alex64x64", "Basic28x28", "Basic32x32", "Basic64x64"]
+
+
+class _PaperEncoder(Encoder):
+    """A network of the paper: convolutions, fully connected layers, a linear output."""
+
+    kind = "image"
+    convolutions: ClassVar[list[tuple[int, int, int, int, bool]]]
+    """Channels, kernel, stride, padding, and whether 3x3 pooling of stride 2 follows."""
+    n_local: ClassVar[int]
+    """How many of them make the local map."""
+    dense: ClassVar[list[int]]
+    """Widths of the fully connected layers."""
+    minimum: ClassVar[int]
+    """Pixels on the shorter side that the strides need."""
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for images of shape (c, h, w)."""
+        if min(shape[1:]) < self.minimum:
+            raise ValueError(
+                f"{type(self).__name__} needs images of {self.minimum}x{self.minimum} pixels or "
+                f"more and got {shape[1:]}. Enlarge the images or use encoder='image'."
+            )
+        stages: list[nn.Module] = []
+        size = shape[0]
+        for channels, kernel, stride, pad, pooled in self.convolutions:
+            block = convolution(2, size, channels, kernel, stride, pad)
+            stages.append(block.append(nn.MaxPool2d(3, 2)) if pooled else block)
+            size = channels
+        local_stage = nn.Sequential(*stages[: self.n_local])
+        upper_stage = nn.Sequential(*stages[self.n_local :])
+        size = flat_size(nn.Sequential(local_stage, upper_stage), shape)
+        hidden_stage = nn.Sequential()
+        for width in self.dense:
+            hidden_stage.append(dense(size, width))
+            size = width
+        output = nn.Linear(size, n_components)
+        return StagedNetwork(local_stage, upper_stage, hidden_stage, output)
+
+
+class Basic28x28(_PaperEncoder):
+    """The paper's network for 28x28 images: two 5x5 convolutions of stride 2, one layer of 1024.
+
+    The local map is 128 x 7 x 7.
+    """
+
+    convolutions = [(64, 5, 2, 2, False), (128, 5, 2, 2, False)]
+    n_local = 2
+    dense = [1024]
+    minimum = 4
+
+
+class Basic32x32(_PaperEncoder):
+    """The paper's network for 32x32 images: three 4x4 convolutions of stride 2, one layer of 1024.
+
+    The local map is 128 x 8 x 8, the feature map 256 x 4 x 4.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, appendix A.2.
+    """
+
+    convolutions = [(64, 4, 2, 1, False), (128, 4, 2, 1, False), (256, 4, 2, 1, False)]
+    n_local = 2
+    dense = [1024]
+    minimum = 8
+
+
+class Basic64x64(_PaperEncoder):
+    """The paper's DCGAN-like network for 64x64 images: four convolutions, one layer of 1024.
+
+    The local map is 256 x 8 x 8, the feature map 512 x 4 x 4.
+    """
+
+    convolutions = [*Basic32x32.convolutions, (512, 4, 2, 1, False)]
+    n_local = 3
+    dense = [1024]
+    minimum = 16
+
+
+class Alex64x64(_PaperEncoder):
+    """The paper's AlexNet-like network for 64x64 images, with two layers of 4096.
+
+    The local map is 384 x 15 x 15, the feature map 192 x 7 x 7.
+    """
+
+    convolutions = [
+        (96, 3, 1, 1, True),
+        (192, 3, 1, 1, True),
+        (384, 3, 1, 1, False),
+        (384, 3, 1, 1, False),
+        (192, 3, 1, 1, True),
+    ]
+    n_local = 3
+    dense = [4096, 4096]
+    minimum = 15

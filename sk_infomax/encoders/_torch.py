@@ -1,0 +1,140 @@
+"""Any torch module as an encoder."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import one_of
+from ._base import Encoder, Encoding, locations, normed_output
+
+__all__ = ["TorchEncoder"]
+
+
+class TorchEncoder(Encoder):
+    """Any torch module as an encoder: an inner layer is the local map, the output the vector.
+
+    Parameters
+    ----------
+    module : torch.nn.Module, class or function
+        An instance is copied, never trained in place, and keeps its weights as a start. A class
+        or function that makes one is called with `module_params`.
+    local_layer : str or None, default=None
+        Dotted name of the inner layer whose output, (n, c, ...) or (n, m, c), is the local
+        map, as in ``module.named_modules()``. None for a module that returns the pair
+        ``(local_map, vector)`` itself.
+    module_params : dict or None, default=None
+        What a class is called with.
+    kind : {"table", "series", "image"} or None, default=None
+        What the module reads: (n, p), (n, c, t) or (n, c, h, w). None leaves it to the shape
+        of ``X``.
+    tokens : bool, default=False
+        Whether a three-dimensional local map is (n, m, c), as transformers give it, and not
+        (n, c, m), as 1-D convolutions do.
+
+    Notes
+    -----
+    Where the width of the module's vector is not `n_components`, a linear layer with batch
+    normalisation follows it; the module's own vector is then ``output="hidden"``.
+    """
+
+    _parameter_constraints: dict = {
+        "module": [nn.Module, callable],
+        "local_layer": [str, None],
+        "module_params": [dict, None],
+        "kind": [one_of({"table", "series", "image"}), None],
+        "tokens": ["boolean"],
+    }
+
+    def __init__(self, module, local_layer=None, module_params=None, kind=None, tokens=False):
+        self.module = module
+        self.local_layer = local_layer
+        self.module_params = module_params
+        self.kind = kind
+        self.tokens = tokens
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network around the module, after a trial run on two blank samples."""
+        if isinstance(self.module, nn.Module):
+            module = copy.deepcopy(self.module)
+        else:
+            module = self.module(**(self.module_params or {}))
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"TorchEncoder(module={self.module!r}) gave a {type(module).__name__}, which is "
+                "no torch.nn.Module."
+            )
+        names = dict(module.named_modules())
+        if self.local_layer is not None and self.local_layer not in names:
+            listing = ", ".join(name for name in names if name and "." not in name)
+            raise ValueError(
+                f"local_layer={self.local_layer!r} is no layer of {type(module).__name__}. Its "
+                f"outer layers are: {listing}."
+            )
+        adapter = _Adapter(module, self.local_layer, self.tokens)
+        size = _trial_run(adapter, shape)
+        if size != n_components:
+            adapter.head = normed_output(size, n_components)
+        return adapter
+
+
+class _Adapter(nn.Module):
+    """Runs the user's module and catches what its inner layer gives."""
+
+    def __init__(self, module: nn.Module, local_layer: str | None, tokens: bool):
+        super().__init__()
+        self.module = module
+        self.head: nn.Module = nn.Identity()
+        self.local_layer = local_layer
+        self.tokens = tokens
+
+    def forward(self, x: Tensor) -> Encoding:
+        local, vector = self.run(x)
+        if local.dim() == 2:
+            local = local.unsqueeze(1)
+        elif local.dim() > 3 or not self.tokens:
+            local = locations(local)
+        return Encoding(local, self.head(vector), vector, local.flatten(1))
+
+    def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Local map and vector as the user's module gives them."""
+        if self.local_layer is None:
+            return self.module(x)
+        caught: list[Tensor] = []
+        layer = self.module.get_submodule(self.local_layer)
+        hook = layer.register_forward_hook(lambda _module, _inputs, out: caught.append(out))
+        try:
+            vector = self.module(x)
+        finally:
+            hook.remove()
+        return caught[-1], vector
+
+
+def _trial_run(adapter: _Adapter, shape: tuple[int, ...]) -> int:
+    """Width of the module's vector; refuse a module that gives anything but the two tensors."""
+    name = type(adapter.module).__name__
+    adapter.eval()
+    try:
+        with torch.no_grad():
+            result: Any = adapter.run(torch.zeros(2, *shape))
+    except Exception as error:
+        raise ValueError(
+            f"{name} cannot read a batch of shape {(2, *shape)}: {error} "
+            "Give images as the module expects them, or set TorchEncoder's kind."
+        ) from error
+    adapter.train()
+    if not (isinstance(result, tuple) and len(result) == 2 and torch.is_tensor(result[0])):
+        raise ValueError(
+            f"{name} must return the pair (local_map, vector), or name its inner layer with "
+            f"local_layer; it returned {type(result).__name__}."
+        )
+    local, vector = result
+    fits = torch.is_tensor(vector) and vector.dim() == 2 and len(vector) == 2
+    if not fits or local.dim() < 2 or len(local) != 2:
+        shapes = [tuple(t.shape) if torch.is_tensor(t) else type(t).__name__ for t in result]
+        raise ValueError(
+            f"{name} must give a local map (n, c, ...) and a vector (n, d). For two samples of "
+            f"shape {shape} it gave {shapes[0]} and {shapes[1]}."
+        )
+    return vector.shape[1]
