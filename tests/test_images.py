@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sk_infomax import datasets
+from sk_infomax.datasets import _images as datasets
 from sk_infomax.datasets import load_cifar10, load_fashion_mnist
 
 PARTS = {"train": 7, "t10k": 3}
