@@ -88,7 +88,7 @@ class Bound(BaseEstimator):
     """A bound on mutual information, evaluated on scores.
 
     A subclass gives `_objective` and, where what is reported differs from what is trained,
-    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, n - 1, m).
+    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m).
     """
 
     _parameter_constraints: dict = {}
@@ -103,8 +103,9 @@ class Bound(BaseEstimator):
         ----------
         joint : Tensor of shape (n, m)
             Scores of pairs that belong together.
-        marginal : Tensor of shape (n, n - 1, m)
-            Scores of pairs that do not.
+        marginal : Tensor of shape (n, s, m)
+            Scores of pairs that do not: each anchor with s others, all n - 1 of a batch or
+            fewer.
 
         Returns
         -------
@@ -120,8 +121,9 @@ class Bound(BaseEstimator):
         ----------
         joint : Tensor of shape (n, m)
             Scores of pairs that belong together.
-        marginal : Tensor of shape (n, n - 1, m)
-            Scores of pairs that do not.
+        marginal : Tensor of shape (n, s, m)
+            Scores of pairs that do not: each anchor with s others, all n - 1 of a batch or
+            fewer.
 
         Returns
         -------
@@ -131,7 +133,7 @@ class Bound(BaseEstimator):
         return self._nats(*_widen(joint, marginal))
 
     def ceiling(self, n: int, m: int = 1) -> float:
-        """Largest value in nats that `nats` can report for n samples of m locations."""
+        """Largest value in nats that `nats` can report for n candidates of m locations."""
         return math.inf
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
@@ -210,7 +212,7 @@ class InfoNCE(Bound):
         return (joint - torch.logaddexp(joint, others)).mean()
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
-        n, m = joint.shape
+        n, m = 1 + marginal.shape[1], joint.shape[1]
         return self._objective(joint, marginal) + self.ceiling(n, m)
 
 

@@ -8,14 +8,15 @@ where ``scores[i, j, l * k + g]`` is global vector g of sample i against locatio
 sample j.
 """
 
-import torch
+from __future__ import annotations
+
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ._checks import POSITIVE, POSITIVE_INT
 
-__all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic"]
+__all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic", "PairNetwork"]
 
 
 class Critic(BaseEstimator):
@@ -23,7 +24,7 @@ class Critic(BaseEstimator):
 
     _parameter_constraints: dict = {}
 
-    def build(self, global_size: int, local_size: int) -> nn.Module:
+    def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network.
 
         Parameters
@@ -35,7 +36,7 @@ class Critic(BaseEstimator):
 
         Returns
         -------
-        torch.nn.Module
+        PairNetwork
             Maps ``(n, d)`` or ``(n, k, d)`` and ``(n, m, c)`` to ``(n, n, m * k)``.
         """
         raise TypeError(f"{type(self).__name__} must define build(global_size, local_size).")
@@ -77,7 +78,7 @@ class DotCritic(Critic):
         self.normalize = normalize
         self.temperature = temperature
 
-    def build(self, global_size: int, local_size: int) -> nn.Module:
+    def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network for global vectors (n, d) and local maps (n, m, c)."""
         hidden = 2 * self.units if self.hidden is None else self.hidden
         scale = 1 / self.temperature if self.normalize else 1 / self.temperature / self.units**0.5
@@ -98,7 +99,7 @@ class BilinearCritic(Critic):
     def __init__(self, temperature=1.0):
         self.temperature = temperature
 
-    def build(self, global_size: int, local_size: int) -> nn.Module:
+    def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network for global vectors (n, d) and local maps (n, m, c)."""
         return _Bilinear(global_size, local_size, 1 / self.temperature / global_size**0.5)
 
@@ -126,7 +127,7 @@ class ConcatCritic(Critic):
         self.hidden = hidden
         self.depth = depth
 
-    def build(self, global_size: int, local_size: int) -> nn.Module:
+    def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network for global vectors (n, d) and local maps (n, m, c)."""
         return _Concat(global_size, local_size, self.hidden, self.depth)
 
@@ -148,20 +149,47 @@ class ResidualEmbedding(nn.Module):
         return out.reshape(n, m, -1)
 
 
-def _all_pairs(left: Tensor, right: Tensor) -> Tensor:
-    """Inner products of (n, k, u) and (n, m, u): (n, n, m * k)."""
-    n, k, u = left.shape
-    m = right.shape[1]
-    products = left.reshape(n * k, u) @ right.reshape(n * m, u).T
-    return products.reshape(n, k, n, m).permute(0, 2, 3, 1).reshape(n, n, m * k)
-
-
 def _several(global_vector: Tensor) -> Tensor:
     """Global vectors as (n, k, d), k = 1 where there is one for each sample."""
     return global_vector.unsqueeze(1) if global_vector.dim() == 2 else global_vector
 
 
-class _Dot(nn.Module):
+class PairNetwork(nn.Module):
+    """A critic in two steps: each side on its own, then pairs of them.
+
+    `forward` scores all pairs of a batch; `sides` and `combine` score any pairs that a caller
+    lines up, such as each sample with a few others.
+    """
+
+    def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
+        """What is computed of each side alone: (n, k, d) to (n, k, u), (n, m, c) to (n, m, u)."""
+        raise TypeError(f"{type(self).__name__} must define sides(global_vector, local_map).")
+
+    def combine(self, left: Tensor, right: Tensor) -> Tensor:
+        """Scores of sides (..., u) that are lined up: (...)."""
+        raise TypeError(f"{type(self).__name__} must define combine(left, right).")
+
+    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
+        """Scores of all pairs: (n, d) or (n, k, d) and (n, m, c) to (n, n, m * k)."""
+        left, right = self.sides(_several(global_vector), local_map)
+        return self.combine(left[:, None, None], right[None, :, :, None]).flatten(2)
+
+
+class _Product(PairNetwork):
+    """A critic whose scores are inner products of its sides."""
+
+    def combine(self, left: Tensor, right: Tensor) -> Tensor:
+        return (left * right).sum(-1)
+
+    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
+        """Scores of all pairs by one matrix product."""
+        left, right = self.sides(_several(global_vector), local_map)
+        (n, k, u), m = left.shape, right.shape[1]
+        products = left.reshape(n * k, u) @ right.reshape(n * m, u).T
+        return products.reshape(n, k, n, m).permute(0, 2, 3, 1).reshape(n, n, m * k)
+
+
+class _Dot(_Product):
     def __init__(self, global_size, local_size, units, hidden, unit_length, scale):
         super().__init__()
         self.global_net = ResidualEmbedding(global_size, hidden, units)
@@ -169,25 +197,24 @@ class _Dot(nn.Module):
         self.unit_length = unit_length
         self.scale = scale
 
-    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
-        left = self.global_net(_several(global_vector))
-        right = self.local_net(local_map)
+    def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = self.global_net(global_vector), self.local_net(local_map)
         if self.unit_length:
             left, right = normalize(left, dim=-1), normalize(right, dim=-1)
-        return _all_pairs(left * self.scale, right)
+        return left * self.scale, right
 
 
-class _Bilinear(nn.Module):
+class _Bilinear(_Product):
     def __init__(self, global_size, local_size, scale):
         super().__init__()
         self.form = nn.Linear(local_size, global_size, bias=False)
         self.scale = scale
 
-    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
-        return _all_pairs(_several(global_vector) * self.scale, self.form(local_map))
+    def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
+        return global_vector * self.scale, self.form(local_map)
 
 
-class _Concat(nn.Module):
+class _Concat(PairNetwork):
     def __init__(self, global_size, local_size, hidden, depth):
         super().__init__()
         # The first layer of the concatenation is a sum of one layer on each side, so the
@@ -199,10 +226,11 @@ class _Concat(nn.Module):
             layers += [nn.Linear(hidden, hidden), nn.ReLU()]
         self.head = nn.Sequential(*layers, nn.Linear(hidden, 1))
 
-    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
-        left = self.global_side(_several(global_vector))[:, None, None]  # (n, 1, 1, k, h)
-        right = self.local_side(local_map)[None, :, :, None]  # (1, n, m, 1, h)
-        return torch.flatten(self.head(left + right).squeeze(-1), 2)
+    def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
+        return self.global_side(global_vector), self.local_side(local_map)
+
+    def combine(self, left: Tensor, right: Tensor) -> Tensor:
+        return self.head(left + right).squeeze(-1)
 
 
 CRITICS: dict[str, type[Critic]] = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sk_infomax.critics import CRITICS, BilinearCritic, ConcatCritic, Critic, DotCritic
+from sk_infomax.critics import CRITICS, BilinearCritic, ConcatCritic, Critic, DotCritic, PairNetwork
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in CRITICS.items()]
 
@@ -44,6 +44,24 @@ def test_both_sides_learn(critic):
     assert global_vector.grad.abs().sum() > 0
     assert local_map.grad.abs().sum() > 0
     assert all(p.grad is not None for p in module.parameters())
+
+
+@pytest.mark.parametrize("critic", MEMBERS)
+def test_lined_up_pairs_score_as_in_the_table(critic):
+    module = made(critic)
+    global_vector, local_map = arrays(6, 1, 1)
+    scores = module(global_vector[:, 0], local_map)[..., 0]
+    left, right = module.sides(global_vector, local_map)
+    for shift in range(6):
+        lined_up = module.combine(left[:, 0], right[:, 0].roll(-shift, 0))
+        expected = [scores[i, (i + shift) % 6].item() for i in range(6)]
+        np.testing.assert_allclose(lined_up.tolist(), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["sides", "combine"])
+def test_a_network_without_its_steps_says_so(method):
+    with pytest.raises(TypeError, match=f"must define {method}"):
+        getattr(PairNetwork(), method)(torch.zeros(2, 1, 1), torch.zeros(2, 1, 1))
 
 
 def test_dot_is_the_cosine_over_the_temperature():
