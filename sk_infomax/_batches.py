@@ -134,13 +134,19 @@ class Batches:
 
 
 class ResidentData(Data):
-    """All samples as one standardised tensor on the device."""
+    """All samples as one tensor on the device.
 
-    def __init__(self, rows: np.ndarray, scaling: Scaling, device: torch.device):
-        self.n = len(rows)
-        self.samples = scaling.apply(rows).to(device)
-        if self.samples.dim() == 4:
-            self.samples = self.samples.contiguous(memory_format=torch.channels_last)
+    Parameters
+    ----------
+    samples : Tensor of shape (n, ...)
+        Standardised, on the device, and nobody else's.
+    """
+
+    def __init__(self, samples: Tensor):
+        self.n = len(samples)
+        self.samples = samples
+        if samples.dim() == 4:
+            self.samples = samples.contiguous(memory_format=torch.channels_last)
 
     def take(self, order: list[Tensor]) -> Iterator[Tensor]:
         """Yield whole batches, gathered on the device."""
@@ -221,6 +227,7 @@ def make_data(
     """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream."""
     n = len(rows) if subset is None else len(subset)
     if n * scaling.layout.n_features * 4 <= get_config()["working_memory"] * 2**20:
-        return ResidentData(rows if subset is None else rows[subset], scaling, device)
+        held = rows if subset is None else rows[subset]
+        return ResidentData(scaling.apply(held).to(device))
     subset = np.arange(n) if subset is None else subset
     return StreamedData(rows, scaling, device, subset, num_workers)

@@ -15,11 +15,17 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
 
 __all__ = [
+    "AT_LEAST_TWO",
     "AUTO",
-    "BATCH",
     "FRACTION",
     "KINDS",
     "NON_NEGATIVE",
@@ -30,8 +36,10 @@ __all__ = [
     "POSITIVE_INT",
     "ZERO",
     "Layout",
+    "check_pairs",
     "check_rows",
     "check_shape",
+    "check_side",
     "closest_name",
     "find_layout",
     "one_of",
@@ -45,7 +53,7 @@ NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 FRACTION = Interval(Real, 0, 1, closed="neither")
 POSITIVE_INT = Interval(Integral, 1, None, closed="left")
 NON_NEGATIVE_INT = Interval(Integral, 0, None, closed="left")
-BATCH = Interval(Integral, 2, None, closed="left")
+AT_LEAST_TWO = Interval(Integral, 2, None, closed="left")
 ZERO = Options(Real, {0})
 ONE = Options(Real, {1})
 ONE_OR_TWO = Options(Integral, {1, 2})
@@ -192,6 +200,38 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
     return rows
+
+
+def check_pairs(estimator, X, y, *, reset: bool):
+    """Check both sides of pairs; frames stay frames, since their columns differ in kind.
+
+    Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``.
+    """
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    if reset:
+        X = _check_side(estimator, X, reset=True, ensure_min_samples=2)
+    else:
+        X = check_side(estimator, X)
+    if not hasattr(y, "columns"):
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=2)
+    check_consistent_length(X, y)
+    return X, y
+
+
+def check_side(estimator, X):
+    """Check X alone against what `check_pairs` saw."""
+    return _check_side(estimator, X, reset=False)
+
+
+def _check_side(estimator, X, *, reset: bool, **options):
+    if hasattr(X, "columns"):
+        _check_feature_names(estimator, X, reset=reset)
+        _check_n_features(estimator, X, reset=reset)
+        return X
+    return validate_data(estimator, X, reset=reset, dtype="numeric", **options)
 
 
 def closest_name(value: str, names) -> str:

@@ -14,8 +14,8 @@ from torch import nn
 
 from ._batches import Data, Scaling, make_data
 from ._checks import (
+    AT_LEAST_TWO,
     AUTO,
-    BATCH,
     FRACTION,
     NON_NEGATIVE,
     NON_NEGATIVE_INT,
@@ -185,7 +185,7 @@ class DeepInfoMaxTransformer(
         "channels": [one_of({"auto", "first", "last"})],
         "max_epochs": [POSITIVE_INT, AUTO],
         "max_time": [POSITIVE, None],
-        "batch_size": [BATCH],
+        "batch_size": [AT_LEAST_TWO],
         "optimizer": [str, type],
         "lr": [POSITIVE],
         "lr_schedule": [one_of({"cosine", "constant"})],

@@ -76,7 +76,7 @@ def test_bytes_of_tables_are_standardised():
 
 def test_nothing_of_the_users_is_aliased():
     x = rows(TABLE)
-    data = ResidentData(x, Scaling(TABLE), CPU)
+    data = make_data(x, Scaling(TABLE), CPU)
     before = data.samples.clone()
     x[:] = 0
     assert torch.equal(data.samples, before)
@@ -102,7 +102,7 @@ def test_streamed_batches_equal_resident_ones(layout, workers, tmp_path):
 
 
 def test_shuffled_passes_hold_every_row_once():
-    data = ResidentData(np.arange(50.0).reshape(50, 1), Scaling(Layout("table", (1,), None)), CPU)
+    data = ResidentData(torch.arange(50.0)[:, None])
     batches = data.batches(8, torch.Generator().manual_seed(0))
     first, second = (torch.cat(list(batches))[:, 0] for _ in range(2))
     assert torch.equal(first.sort().values, torch.arange(50.0))

@@ -9,13 +9,13 @@ import sk_infomax
 
 FOLDER = Path(sk_infomax.__file__).parent
 LAYERS = [
-    {"_checks", "_random", "_state"},
+    {"_checks", "_columns", "_random", "_state"},
     {"bounds", "views", "_batches"},
     {"critics", "encoders", "priors"},
-    {"objectives"},
+    {"_ratio", "objectives"},
     {"_net", "_settings"},
     {"_saving"},
-    {"deep_infomax"},
+    {"deep_infomax", "mutual_info"},
     {"displays"},
     {"__init__"},
 ]

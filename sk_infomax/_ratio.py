@@ -1,0 +1,230 @@
+"""Models of the log density ratio of pairs: a Gaussian one, and a critic that corrects it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ._random import new_generator
+from .bounds import Bound
+from .critics import Critic
+
+__all__ = ["CountRatio", "GaussianRatio", "RatioModel", "canonical_directions", "even_shifts"]
+
+_SHIFTS_OF_EVALUATION = 16
+
+
+def canonical_directions(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Canonical directions of two sides and their correlations.
+
+    Correlations below the edge that independent sides of this size would reach (Wachter's law
+    for canonical correlations, in its Marchenko-Pastur limit) count as none.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dx) and (n, dy)
+        Pairs, centred.
+
+    Returns
+    -------
+    directions_x, directions_y : ndarray of shape (dx, dx) and (dy, dy)
+        ``x @ directions_x`` has unit covariance.
+    correlations : ndarray of shape (min(dx, dy),)
+        Of the first columns of the one with those of the other.
+    """
+    n, dx, dy = len(x), x.shape[1], y.shape[1]
+    white_x, white_y = _whitening(x.T @ x / n), _whitening(y.T @ y / n)
+    left, values, right = np.linalg.svd(white_x @ (x.T @ y / n) @ white_y)
+    a, b = dx / n, dy / n
+    edge = np.sqrt(a * (1 - min(b, 1))) + np.sqrt(b * (1 - min(a, 1)))
+    correlations = values.clip(0, 1 - 1e-6)
+    return white_x @ left, white_y @ right.T, np.where(correlations > edge, correlations, 0.0)
+
+
+def _whitening(covariance: np.ndarray) -> np.ndarray:
+    """Inverse root of a covariance; directions without spread are left as they are."""
+    values, vectors = np.linalg.eigh(covariance)
+    floor = 1e-6 * max(values.max(), 1e-12)
+    return vectors / np.sqrt(values.clip(min=floor)) @ vectors.T
+
+
+class GaussianRatio(nn.Module):
+    """Log density ratio of jointly normal pairs, from their canonical correlations.
+
+    Parameters
+    ----------
+    rank : int
+        Number r of canonical correlations, none of which is known yet.
+    """
+
+    def __init__(self, rank: int):
+        super().__init__()
+        self.register_buffer("correlations", torch.zeros(rank, dtype=torch.float64))
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Log ratio of canonical variates (..., r) that are lined up: (...)."""
+        rho = self.get_buffer("correlations")
+        square, product = rho**2 / (2 * (1 - rho**2)), rho / (1 - rho**2)
+        constant = -0.5 * torch.log1p(-(rho**2)).sum()
+        value = (a * b * product.to(a.dtype) - (a**2 + b**2) * square.to(a.dtype)).sum(-1)
+        return constant.to(a.dtype) + value
+
+
+class RatioModel(nn.Module):
+    """Log density ratio of pairs, trained with a bound.
+
+    A pair comes as one row, x first. Both sides are brought to canonical coordinates; the critic
+    sees these, their mean square and its logarithm. Its scores are weighted by a gate that
+    starts at zero, so that training starts from the Gaussian ratio.
+
+    Parameters
+    ----------
+    critic : Critic
+        Makes the network that scores pairs.
+    bound : Bound
+        What training maximises.
+    size_x, size_y : int
+        Widths dx and dy.
+    base : bool
+        Whether the Gaussian ratio is there.
+    n_shifts : int
+        How many others each x is paired with in a step.
+
+    Attributes
+    ----------
+    generator : torch.Generator
+        Where training draws the others from.
+    """
+
+    prior = None  # what the net asks for: there is no adversary
+
+    def __init__(
+        self,
+        critic: Critic,
+        bound: Bound,
+        size_x: int,
+        size_y: int,
+        base: bool,
+        n_shifts: int,
+    ):
+        super().__init__()
+        self.bound = bound
+        self.n_shifts = n_shifts
+        self.size_x = size_x
+        self.rank = min(size_x, size_y)
+        for side, size in (("x", size_x), ("y", size_y)):
+            self.register_buffer(f"mean_{side}", torch.zeros(size))
+            self.register_buffer(f"to_{side}", torch.eye(size))
+        self.base = GaussianRatio(self.rank) if base else None
+        self.network = critic.build(size_x + 2, size_y + 2)
+        self.gate = nn.Parameter(torch.zeros(()) if base else torch.ones(()))
+        self.generator: torch.Generator | None = None
+
+    def learn_coordinates(self, pairs: np.ndarray) -> None:
+        """Take means, canonical directions and correlations from pairs (n, dx + dy)."""
+        x, y = pairs[:, : self.size_x], pairs[:, self.size_x :]
+        means = x.mean(0), y.mean(0)
+        to_x, to_y, correlations = canonical_directions(x - means[0], y - means[1])
+        learned = {"mean_x": means[0], "mean_y": means[1], "to_x": to_x, "to_y": to_y}
+        for name, value in learned.items():
+            self.get_buffer(name).copy_(torch.from_numpy(value))
+        if self.base is not None:
+            self.base.get_buffer("correlations").copy_(torch.from_numpy(correlations))
+
+    def sides(self, pairs: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Of pairs (n, dx + dy): what is computed of x alone, and of y alone."""
+        x, y = pairs[:, : self.size_x], pairs[:, self.size_x :]
+        x = (x - self.get_buffer("mean_x")) @ self.get_buffer("to_x")
+        y = (y - self.get_buffer("mean_y")) @ self.get_buffer("to_y")
+        left, right = self.network.sides(_radial(x)[:, None], _radial(y)[:, None])
+        return (x[:, : self.rank], left[:, 0]), (y[:, : self.rank], right[:, 0])
+
+    def side_of_x(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of samples (n, dx): canonical variates (n, r), and the critic's side (n, u)."""
+        padded = torch.zeros(len(x), len(self.get_buffer("mean_y")), dtype=x.dtype)
+        return self.sides(torch.cat([x, padded], 1))[0]
+
+    def combine(self, left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
+        """Log ratio (...) of sides that are lined up."""
+        score = self.gate * self.network.combine(left[1], right[1])
+        return score if self.base is None else score + self.base(left[0], right[0])
+
+    def tables(self, pairs: Tensor, shifts: list[int]) -> tuple[Tensor, Tensor]:
+        """Scores of the pairs (n, 1), and of each x with the y of others (n, s, 1)."""
+        left, right = self.sides(pairs)
+        rows = torch.arange(len(pairs), device=pairs.device)
+        turned = torch.stack([(rows + shift) % len(pairs) for shift in [0, *shifts]], 1)
+        others = tuple(side[turned] for side in right)  # (n, 1 + s, u)
+        scores = self.combine((left[0][:, None], left[1][:, None]), (others[0], others[1]))
+        return scores[:, :1], scores[:, 1:, None]
+
+    def forward(self, pairs: Tensor) -> dict[str, Tensor]:
+        """The bound on the information of a batch, by its name."""
+        return {"information": self.bound.objective(*self.tables(pairs, self._shifts(pairs)))}
+
+    def nats(self, pairs: Tensor) -> dict[str, Tensor]:
+        """The information of a batch that the bound reports."""
+        return {"information": self.bound.nats(*self.tables(pairs, self._shifts(pairs)))}
+
+    def log_ratio(self, pairs: Tensor) -> Tensor:
+        """Pointwise information (n,) of pairs, in nats."""
+        return self.combine(*self.sides(pairs))
+
+    def _shifts(self, pairs: Tensor) -> list[int]:
+        """Some other rows at random in training, the same ones in evaluation."""
+        n = len(pairs)
+        if not self.training:
+            return even_shifts(n, _SHIFTS_OF_EVALUATION)
+        generator = self.generator or new_generator(0)
+        return (1 + torch.randperm(n - 1, generator=generator)[: self.n_shifts]).tolist()
+
+
+def even_shifts(n: int, count: int) -> list[int]:
+    """At most `count` different shifts of n rows, spread evenly, without 0."""
+    count = min(count, n - 1)
+    return [1 + (i * (n - 1)) // count for i in range(count)]
+
+
+def _radial(x: Tensor) -> Tensor:
+    """Coordinates (n, d) with their mean square and its logarithm: (n, d + 2)."""
+    mean_square = x.square().mean(1, keepdim=True)
+    return torch.cat([x, mean_square - 1, (mean_square + 1e-3).log()], 1)
+
+
+class CountRatio:
+    """Log density ratio of discrete pairs, from counts.
+
+    Parameters
+    ----------
+    x, y : ndarray of int of shape (n, dx) and (n, dy)
+        Codes of the values of each column.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        self.rows_x, of_x = np.unique(x, axis=0, return_inverse=True)
+        self.rows_y, of_y = np.unique(y, axis=0, return_inverse=True)
+        self.counts = np.zeros((len(self.rows_x), len(self.rows_y)))
+        np.add.at(self.counts, (of_x.ravel(), of_y.ravel()), 1.0)
+
+    def bias(self) -> float:
+        """What the mean log ratio of the sample exceeds the information by (Miller 1955)."""
+        filled = [(self.counts.sum(axis) > 0).sum() for axis in (1, 0)]
+        return float(((self.counts > 0).sum() + 1 - sum(filled)) / (2 * self.counts.sum()))
+
+    def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Pointwise information (n,) in nats; a pair never seen counts as half a pair.
+
+        A value that was never seen alone tells nothing: 0.
+        """
+        at_x, at_y = _find(self.rows_x, x), _find(self.rows_y, y)
+        known = (at_x >= 0) & (at_y >= 0)
+        joint = np.maximum(self.counts[at_x, at_y], 0.5)
+        product = self.counts.sum(1)[at_x] * self.counts.sum(0)[at_y] / self.counts.sum()
+        return np.where(known, np.log(joint / product), 0.0)
+
+
+def _find(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Position of each row among known ones, -1 for others."""
+    place = {tuple(row): number for number, row in enumerate(known.tolist())}
+    return np.array([place.get(tuple(row), -1) for row in rows.tolist()])

@@ -1,0 +1,493 @@
+"""`MutualInfoEstimator`: how much X tells about Y, in nats, with an interval."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from . import _state
+from ._batches import ResidentData
+from ._checks import (
+    AT_LEAST_TWO,
+    FRACTION,
+    NON_NEGATIVE_INT,
+    POSITIVE_INT,
+    check_pairs,
+    check_side,
+    one_of,
+    resolve_device,
+    resolve_part,
+    validate_params,
+)
+from ._columns import Columns, as_columns
+from ._net import HeldOutStopping, InfoMaxNet
+from ._random import new_generator, private_rng
+from ._ratio import CountRatio, RatioModel, even_shifts
+from .bounds import BOUNDS, Bound
+from .critics import CRITICS, ConcatCritic, Critic
+
+__all__ = ["MutualInfoEstimator", "mutual_info"]
+
+_UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
+_LR, _WEIGHT_DECAY = 2e-3, 1e-2
+_PATIENCE_STEPS = 200
+_READ_SHIFTS = 64
+
+
+class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Estimate the mutual information of two sets of columns, with an interval.
+
+    Continuous columns go to normal scores. A critic, which starts from the Gaussian log density
+    ratio of the canonical correlations, learns the log density ratio of pairs on all folds but
+    one and is read on the pairs of that one, in turn. Where both sides are discrete, counts are
+    used instead.
+
+    Parameters
+    ----------
+    bound : str or Bound, default="jsd"
+        What training maximises: "dv" (as in MINE), "jsd", "infonce" (as in CPC), "nwj" or
+        "smile".
+    critic : str, Critic or None, default=None
+        What scores pairs: "dot", "bilinear" or "concat". None is ``ConcatCritic(depth=2)``.
+    base : {"gaussian"} or None, default="gaussian"
+        Whether the critic starts from the Gaussian ratio. Without effect where a side has
+        discrete columns, whose critic starts from nothing.
+    cv : int, default=5
+        Number of folds.
+    units : {"nats", "bits"}, default="nats"
+        Unit of `mutual_info_`, its interval, `score` and `pointwise`.
+    discrete_x, discrete_y : "auto", bool or list of bool, default="auto"
+        Which columns are discrete. "auto" takes those that are no numbers, and numbers of at
+        most 20 values that are each seen five times on average.
+    confidence_level : float, default=0.95
+        Of `confidence_interval_`.
+    max_steps : int, default=1200
+        Steps of training in each fold.
+    batch_size : int, default=256
+        Smallest number of pairs in a step.
+    n_negatives : int, default=4
+        How many other samples each x is paired with in a step.
+    device : str, default="auto"
+        "cpu", "cuda", or "auto" for CUDA where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of folds, weights and batches.
+    verbose : int, default=0
+        1 prints a line for each fold.
+
+    Attributes
+    ----------
+    mutual_info_ : float
+        The estimate, at least 0.
+    standard_error_ : float
+        Of the estimate: of the mean over pairs, and of the spread between folds.
+    confidence_interval_ : tuple of float
+        Lower and upper end, at least 0.
+    bounds_ : dict of str to float
+        What each bound reports for the same critics on the same held-out pairs, and "plug-in",
+        the mean of the log density ratio, which is the estimate.
+    n_features_in_ : int
+        Number of columns of X.
+
+    References
+    ----------
+    Belghazi et al., ICML 2018 (MINE); Poole et al., ICML 2019; Song and Ermon, ICLR 2020; Czyż
+    et al., NeurIPS 2023.
+
+    Examples
+    --------
+    >>> from sk_infomax import MutualInfoEstimator
+    >>> from sk_infomax.datasets import multinormal_sparse
+    >>> task = multinormal_sparse(3, 3)
+    >>> X, Y = task.sample(2000, random_state=0)
+    >>> estimator = MutualInfoEstimator(cv=2, max_steps=200, random_state=0).fit(X, Y)
+    >>> bool(abs(estimator.mutual_info_ - task.mutual_information) < 0.1)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "bound": [str, Bound, type],
+        "critic": [str, Critic, type, None],
+        "base": [one_of({"gaussian"}), None],
+        "cv": [AT_LEAST_TWO],
+        "units": [one_of(set(_UNITS))],
+        "discrete_x": [one_of({"auto"}), "boolean", "array-like"],
+        "discrete_y": [one_of({"auto"}), "boolean", "array-like"],
+        "confidence_level": [FRACTION],
+        "max_steps": [NON_NEGATIVE_INT],
+        "batch_size": [AT_LEAST_TWO],
+        "n_negatives": [POSITIVE_INT],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        bound="jsd",
+        *,
+        critic=None,
+        base="gaussian",
+        cv=5,
+        units="nats",
+        discrete_x="auto",
+        discrete_y="auto",
+        confidence_level=0.95,
+        max_steps=1200,
+        batch_size=256,
+        n_negatives=4,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.bound = bound
+        self.critic = critic
+        self.base = base
+        self.cv = cv
+        self.units = units
+        self.discrete_x = discrete_x
+        self.discrete_y = discrete_y
+        self.confidence_level = confidence_level
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.n_negatives = n_negatives
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Fitting -------------------------------------------------------------------------------
+
+    def fit(self, X, y):
+        """Estimate the information of pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, dx)
+            One side: numbers, or a frame with columns of any kind.
+        y : array-like of shape (n,) or (n, dy)
+            The other side: numbers, labels, or a frame.
+
+        Returns
+        -------
+        self : MutualInfoEstimator
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            For parameters or data that do not fit, before training starts.
+        """
+        validate_params(self)
+        X, y = check_pairs(self, X, y, reset=True)
+        self._learn_columns(X, y)
+        if self._by_counts():
+            self._count(self._codes(X, y))
+        else:
+            self._cross_fit(self._numbers(X, y))
+        return self
+
+    def _learn_columns(self, X, y) -> None:
+        """Draw the seed, and learn what kind of columns there are."""
+        n = len(y)
+        if n < 2 * self.cv:
+            raise ValueError(
+                f"cv={self.cv} folds need {2 * self.cv} samples or more; got n_samples = {n}. "
+                "Lower cv or give more samples."
+            )
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1000))
+        self._columns_x = Columns(as_columns(X), self.discrete_x)
+        self._columns_y = Columns(as_columns(y), self.discrete_y)
+        discrete = self._columns_x.is_discrete + self._columns_y.is_discrete
+        self._settled = (
+            resolve_part(
+                ConcatCritic(depth=2) if self.critic is None else self.critic,
+                CRITICS,
+                Critic,
+                "critic",
+            ),
+            resolve_part(self.bound, BOUNDS, Bound, "bound"),
+            self.base == "gaussian" and not any(discrete),
+        )
+
+    def _by_counts(self) -> bool:
+        """Whether all columns are discrete."""
+        return all(self._columns_x.is_discrete + self._columns_y.is_discrete)
+
+    def _codes(self, X, y) -> tuple[np.ndarray, np.ndarray]:
+        """Both discrete sides as codes (n, dx) and (n, dy)."""
+        return self._columns_x.codes(as_columns(X)), self._columns_y.codes(as_columns(y))
+
+    def _numbers(self, X, y) -> np.ndarray:
+        """Both sides as one array of numbers (n, dx + dy)."""
+        sides = self._columns_x.apply(as_columns(X)), self._columns_y.apply(as_columns(y))
+        return np.hstack(sides)
+
+    def _count(self, codes: tuple[np.ndarray, np.ndarray]) -> None:
+        """Exact information of the table of counts, less its bias."""
+        self._ratio: Any = CountRatio(*codes)
+        ratio, bias = self._ratio.log_ratio(*codes), self._ratio.bias()
+        self.bounds_ = {"plug-in": float(ratio.mean()) * _UNITS[self.units]}
+        self._report(ratio.mean() - bias, math.sqrt(ratio.var() / len(ratio) + (bias / 2) ** 2))
+
+    def _held_out(self, pairs: np.ndarray) -> Iterator[tuple[np.ndarray, RatioModel]]:
+        """Each fold of the rows, with a model that was trained on the others."""
+        order = np.random.RandomState(self._seed).permutation(len(pairs))
+        for number, fold in enumerate(np.array_split(order, self.cv)):
+            yield fold, self._train(pairs[np.setdiff1d(order, fold)], number)
+
+    def _cross_fit(self, pairs: np.ndarray) -> None:
+        """Read each fold with the model of the others; then train on all."""
+        pointwise, readings = np.empty(len(pairs)), []
+        for fold, model in self._held_out(pairs):
+            joint, marginal = _read(model, pairs[fold])
+            pointwise[fold] = joint[:, 0].numpy()
+            reading = {name: bound().nats(joint, marginal).item() for name, bound in BOUNDS.items()}
+            readings.append({"plug-in": joint.mean().item()} | reading)
+            if self.verbose:
+                print(f"fold {len(readings)} of {self.cv}: {readings[-1]['plug-in']:.4f} nats")
+        self._ratio = self._train(pairs, self.cv)
+        means = {name: np.mean([r[name] for r in readings]) for name in readings[0]}
+        self.bounds_ = {name: float(v) * _UNITS[self.units] for name, v in means.items()}
+        spread = np.std([r["plug-in"] for r in readings], ddof=1) / math.sqrt(self.cv)
+        disagreement = (means["plug-in"] - means["smile"]) / 2
+        sampling = max(pointwise.var() / len(pairs), spread**2)
+        self._report(pointwise.mean(), math.sqrt(sampling + disagreement**2))
+
+    def _report(self, nats: float, error: float) -> None:
+        """Set the estimate and its interval, in the unit asked for."""
+        unit = _UNITS[self.units]
+        half = norm.ppf(0.5 + self.confidence_level / 2) * error
+        self.mutual_info_ = max(0.0, float(nats)) * unit
+        self.standard_error_ = float(error) * unit
+        self.confidence_interval_ = (
+            max(0.0, float(nats - half)) * unit,
+            max(0.0, float(nats + half)) * unit,
+        )
+
+    def _train(self, pairs: np.ndarray, number: int) -> RatioModel:
+        """A model trained on pairs, with a tenth of them held out to stop by."""
+        device = resolve_device(self.device)
+        rng = np.random.RandomState(self._seed + number)
+        order = rng.permutation(len(pairs))
+        n_valid = min(max(len(pairs) // 10, 2), len(pairs) - 2) if len(pairs) >= 20 else 0
+        model = self._build(self._seed + number)
+        model.learn_coordinates(pairs)
+        model.generator = new_generator(self._seed + number)
+        train, valid = (
+            ResidentData(torch.from_numpy(pairs[part]).float().to(device))
+            for part in (order[n_valid:], order[:n_valid])
+        )
+        steps = max(1, len(train) // self.batch_size)
+        patience = math.ceil(_PATIENCE_STEPS / steps)
+        net = InfoMaxNet(
+            model,
+            weights={"information": 1.0},
+            shuffler=new_generator(self._seed + number),
+            lr_schedule="cosine",
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=_WEIGHT_DECAY,
+            optimizer__fused=True,
+            lr=_LR,
+            batch_size=self.batch_size,
+            device=device,
+            callbacks=[HeldOutStopping(patience, 0.0)],
+            verbose=0,
+            train_split=None,
+        ).initialize()
+        if self.max_steps:
+            net.train(train, valid if n_valid else None, max(1, self.max_steps // steps))
+        return model.eval().cpu()
+
+    def _build(self, seed: int) -> RatioModel:
+        """A model with first weights."""
+        with private_rng(seed, torch.device("cpu")):
+            return RatioModel(
+                self._settled[0],
+                self._settled[1],
+                self._columns_x.width,
+                self._columns_y.width,
+                base=self._settled[2],
+                n_shifts=self.n_negatives,
+            )
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if isinstance(state.get("_ratio"), RatioModel):
+            state["_ratio"] = _state.arrays_of(state["_ratio"])
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if isinstance(getattr(self, "_ratio", None), dict):
+            model = self._build(0)
+            _state.load_arrays(model, self._ratio)
+            self._ratio = model.eval()
+
+    # Reading -------------------------------------------------------------------------------
+
+    def pointwise(self, X, y):
+        """Pointwise mutual information of pairs: the log density ratio.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, dx)
+            One side.
+        y : array-like of shape (n,) or (n, dy)
+            The other side.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``log p(x, y) / (p(x) p(y))`` in `units`, as the model trained on all pairs has it.
+        """
+        check_is_fitted(self, "mutual_info_")
+        X, y = check_pairs(self, X, y, reset=False)
+        if self._by_counts():
+            return self._ratio.log_ratio(*self._codes(X, y)) * _UNITS[self.units]
+        with torch.inference_mode():
+            pairs = torch.from_numpy(self._numbers(X, y)).float()
+            return self._ratio.log_ratio(pairs).double().numpy() * _UNITS[self.units]
+
+    def score(self, X, y):
+        """Mean pointwise information of new pairs, an estimate of the information.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, dx)
+            One side.
+        y : array-like of shape (n,) or (n, dy)
+            The other side.
+
+        Returns
+        -------
+        float
+            In `units`.
+        """
+        return float(self.pointwise(X, y).mean())
+
+    def transform(self, X):
+        """What the critic computes of X alone: features that tell about y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, dx)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out)
+            Canonical variates of X with y, then the critic's side of X; for discrete columns
+            on both sides, the indicators of the values of X.
+        """
+        check_is_fitted(self, "mutual_info_")
+        X = check_side(self, X)
+        numbers = self._columns_x.apply(as_columns(X))
+        if self._by_counts():
+            return numbers
+        with torch.inference_mode():
+            sides = self._ratio.side_of_x(torch.from_numpy(numbers).float())
+            return torch.cat(sides, 1).numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        if self._by_counts():
+            return self._columns_x.width
+        x = torch.zeros(1, self._columns_x.width)
+        return sum(side.shape[1] for side in self._ratio.side_of_x(x))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def permutation_test(self, X, y, n_permutations=999):
+        """Test whether X and y are independent.
+
+        The critics of the folds are trained once. On each fold, which its critic has not seen,
+        the mean log ratio of the pairs is compared with that of permuted pairs, so the test is
+        exact whatever the critics are worth.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, dx)
+            One side.
+        y : array-like of shape (n,) or (n, dy)
+            The other side.
+        n_permutations : int, default=999
+            How many permutations to compare with.
+
+        Returns
+        -------
+        float
+            The p-value: the share of permutations, the pairs themselves among them, whose mean
+            is as large.
+        """
+        own = clone(self)
+        X, y = check_pairs(own, X, y, reset=True)
+        own._learn_columns(X, y)
+        rng = np.random.RandomState(own._seed)
+        draws: np.ndarray = np.zeros(1 + n_permutations)
+        if own._by_counts():
+            codes_x, codes_y = own._codes(X, y)
+            for number in range(1 + n_permutations):
+                order = rng.permutation(len(codes_y)) if number else slice(None)
+                ratio = CountRatio(codes_x, codes_y[order])
+                draws[number] = ratio.log_ratio(codes_x, codes_y[order]).mean()
+        else:
+            pairs = own._numbers(X, y)
+            for fold, model in own._held_out(pairs):
+                draws += _permuted_sums(model, pairs[fold], n_permutations, rng)
+        return float(np.mean(draws >= draws[0]))
+
+
+def _read(model: RatioModel, pairs: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Scores of held-out pairs (n, 1), and of each x with other y (n, s, 1), in float64."""
+    with torch.inference_mode():
+        rows = torch.from_numpy(pairs).float()
+        joint, marginal = model.tables(rows, even_shifts(len(rows), _READ_SHIFTS))
+        return joint.double(), marginal.double()
+
+
+def _permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.ndarray:
+    """Sum of the log ratios of the pairs, then of as many permutations of them."""
+    sums = np.empty(1 + count)
+    with torch.inference_mode():
+        left, right = model.sides(torch.from_numpy(pairs).float())
+        for number in range(1 + count):
+            order = rng.permutation(len(pairs)) if number else np.arange(len(pairs))
+            turned = torch.from_numpy(order)
+            ratio = model.combine(left, (right[0][turned], right[1][turned]))
+            sums[number] = ratio.double().sum().item()
+    return sums
+
+
+def mutual_info(X, y, **settings):
+    """Mutual information of two sets of columns, with its interval, in one line.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, dx) or (n,)
+        One side.
+    y : array-like of shape (n,) or (n, dy)
+        The other side.
+    **settings : object
+        Parameters of `MutualInfoEstimator`.
+
+    Returns
+    -------
+    estimate : float
+        In nats, or the `units` asked for.
+    interval : tuple of float
+        Lower and upper end of the confidence interval.
+    """
+    if np.ndim(X) == 1:
+        X = np.asarray(X)[:, None]
+    estimator = MutualInfoEstimator(**settings).fit(X, y)
+    return estimator.mutual_info_, estimator.confidence_interval_
