@@ -8,7 +8,8 @@ What happens to an array::
                                                                                            |
                                              estimator.fit / transform / score <--- skorch net
 
-`DeepInfoMaxTransformer` learns features of unlabelled tables, series and images. Its parts are
+`DeepInfoMaxTransformer` learns features of unlabelled tables, series and images, and
+`MutualInfoEstimator` says how much one set of columns tells about another. Its parts are
 in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, `priors`,
 `views`.
 """
@@ -17,6 +18,7 @@ from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
 from .critics import BilinearCritic, ConcatCritic, DotCritic
 from .deep_infomax import DeepInfoMaxTransformer
 from .encoders import Encoding, ImageEncoder, SeriesEncoder, TableEncoder, TorchEncoder
+from .mutual_info import MutualInfoEstimator, mutual_info
 from .priors import NormalPrior, UniformPrior
 from .views import ImageViews, SeriesViews, TableViews
 
@@ -35,6 +37,7 @@ __all__ = [
     "ImageViews",
     "InfoNCE",
     "JensenShannon",
+    "MutualInfoEstimator",
     "NormalPrior",
     "SeriesEncoder",
     "SeriesViews",
@@ -42,4 +45,5 @@ __all__ = [
     "TableViews",
     "TorchEncoder",
     "UniformPrior",
+    "mutual_info",
 ]

@@ -216,7 +216,7 @@ def check_pairs(estimator, X, y, *, reset: bool):
     else:
         X = check_side(estimator, X)
     if not hasattr(y, "columns"):
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=2)
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_consistent_length(X, y)
     return X, y
 

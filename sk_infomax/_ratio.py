@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from .critics import Critic
 
 __all__ = ["CountRatio", "GaussianRatio", "RatioModel", "canonical_directions", "even_shifts"]
 
+N_RADIAL = 4
 _SHIFTS_OF_EVALUATION = 16
 
 
@@ -117,7 +120,7 @@ class RatioModel(nn.Module):
             self.register_buffer(f"mean_{side}", torch.zeros(size))
             self.register_buffer(f"to_{side}", torch.eye(size))
         self.base = GaussianRatio(self.rank) if base else None
-        self.network = critic.build(size_x + 2, size_y + 2)
+        self.network = critic.build(size_x + N_RADIAL, size_y + N_RADIAL)
         self.gate = nn.Parameter(torch.zeros(()) if base else torch.ones(()))
         self.generator: torch.Generator | None = None
 
@@ -135,9 +138,11 @@ class RatioModel(nn.Module):
     def sides(self, pairs: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Of pairs (n, dx + dy): what is computed of x alone, and of y alone."""
         x, y = pairs[:, : self.size_x], pairs[:, self.size_x :]
+        radial_x, radial_y = radial_features(x), radial_features(y)
         x = (x - self.get_buffer("mean_x")) @ self.get_buffer("to_x")
         y = (y - self.get_buffer("mean_y")) @ self.get_buffer("to_y")
-        left, right = self.network.sides(_radial(x)[:, None], _radial(y)[:, None])
+        features = torch.cat([x, radial_x], 1), torch.cat([y, radial_y], 1)
+        left, right = self.network.sides(features[0][:, None], features[1][:, None])
         return (x[:, : self.rank], left[:, 0]), (y[:, : self.rank], right[:, 0])
 
     def side_of_x(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,10 +191,19 @@ def even_shifts(n: int, count: int) -> list[int]:
     return [1 + (i * (n - 1)) // count for i in range(count)]
 
 
-def _radial(x: Tensor) -> Tensor:
-    """Coordinates (n, d) with their mean square and its logarithm: (n, d + 2)."""
+def radial_features(x: Tensor) -> Tensor:
+    """How far out samples (n, d) of normal scores lie: (n, 4).
+
+    Mean square, its logarithm, and the same logarithm after the scores are taken to the
+    quantiles of Student distributions of two degrees of freedom and of one, whose tails set the
+    scale that heavy-tailed columns share.
+    """
     mean_square = x.square().mean(1, keepdim=True)
-    return torch.cat([x, mean_square - 1, (mean_square + 1e-3).log()], 1)
+    below = torch.special.ndtr(x).clamp(1e-6, 1 - 1e-6)
+    two = (2 * below - 1) / (2 * below * (1 - below)).sqrt()
+    one = torch.tan(math.pi * (below - 0.5))
+    logs = [(t.square().mean(1, keepdim=True) + 1e-3).log() for t in (x, two, one)]
+    return torch.cat([mean_square - 1, *logs], 1)
 
 
 class CountRatio:

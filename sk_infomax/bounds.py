@@ -96,6 +96,9 @@ class Bound(BaseEstimator):
     anchor = "global"
     """Whose side the rows of the scores are on: "global" or "local"."""
 
+    fixes_constant = True
+    """Whether its best critic is the log density ratio itself, with no constant left free."""
+
     def objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         """Value to maximise.
 
@@ -151,6 +154,8 @@ class DonskerVaradhan(Bound):
     Belghazi et al., Mutual Information Neural Estimation, ICML 2018, equation 8.
     """
 
+    fixes_constant = False
+
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return joint.mean() - log_mean_exp(marginal)
 
@@ -196,6 +201,7 @@ class InfoNCE(Bound):
     """
 
     _parameter_constraints: dict = {"anchor": [one_of({"local", "global"})]}
+    fixes_constant = False
 
     def __init__(self, anchor="local"):
         self.anchor = anchor

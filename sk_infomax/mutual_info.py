@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -37,8 +38,8 @@ __all__ = ["MutualInfoEstimator", "mutual_info"]
 
 _UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 _LR, _WEIGHT_DECAY = 2e-3, 1e-2
-_PATIENCE_STEPS = 200
 _READ_SHIFTS = 64
+_NEIGHBOURS = 5
 
 
 class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -47,7 +48,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Continuous columns go to normal scores. A critic, which starts from the Gaussian log density
     ratio of the canonical correlations, learns the log density ratio of pairs on all folds but
     one and is read on the pairs of that one, in turn. Where both sides are discrete, counts are
-    used instead.
+    used instead; for one column against one, `mutual_info_` is the estimate of nearest
+    neighbours, which is the better one there.
 
     Parameters
     ----------
@@ -90,8 +92,10 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     confidence_interval_ : tuple of float
         Lower and upper end, at least 0.
     bounds_ : dict of str to float
-        What each bound reports for the same critics on the same held-out pairs, and "plug-in",
-        the mean of the log density ratio, which is the estimate.
+        What each bound reports for the same critics on the same held-out pairs, "plug-in", the
+        mean of the log density ratio, and "neighbours" for one column against one. The estimate
+        is "plug-in"; for critics trained with "dv" or "infonce", which leave a constant of the
+        log ratio free, it is what that bound reports.
     n_features_in_ : int
         Number of columns of X.
 
@@ -189,7 +193,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if self._by_counts():
             self._count(self._codes(X, y))
         else:
-            self._cross_fit(self._numbers(X, y))
+            self._cross_fit(self._numbers(X, y), self._nearest_neighbours(X, y))
         return self
 
     def _learn_columns(self, X, y) -> None:
@@ -228,6 +232,29 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         sides = self._columns_x.apply(as_columns(X)), self._columns_y.apply(as_columns(y))
         return np.hstack(sides)
 
+    def _nearest_neighbours(self, X, y) -> float | None:
+        """For one column on each side, where few samples suffice: the estimate of neighbours.
+
+        That of Kraskov, Stögbauer and Grassberger (2004), or of Ross (2014) where one column is
+        discrete, on normal scores.
+        """
+        flags = self._columns_x.is_discrete, self._columns_y.is_discrete
+        if len(flags[0]) > 1 or len(flags[1]) > 1:
+            return None
+        columns = self._columns_x, self._columns_y
+        x, y = (
+            side.codes(as_columns(v))[:, 0] if flag[0] else side.apply(as_columns(v))[:, 0]
+            for side, v, flag in zip(columns, (X, y), flags)
+        )
+        k = min(_NEIGHBOURS, len(y) - 1)
+        if flags[1][0]:
+            estimate = mutual_info_classif(x[:, None], y, n_neighbors=k, random_state=0)
+        else:
+            estimate = mutual_info_regression(
+                x[:, None], y, discrete_features=flags[0][0], n_neighbors=k, random_state=0
+            )
+        return float(estimate[0])
+
     def _count(self, codes: tuple[np.ndarray, np.ndarray]) -> None:
         """Exact information of the table of counts, less its bias."""
         self._ratio: Any = CountRatio(*codes)
@@ -241,7 +268,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         for number, fold in enumerate(np.array_split(order, self.cv)):
             yield fold, self._train(pairs[np.setdiff1d(order, fold)], number)
 
-    def _cross_fit(self, pairs: np.ndarray) -> None:
+    def _cross_fit(self, pairs: np.ndarray, neighbours: float | None) -> None:
         """Read each fold with the model of the others; then train on all."""
         pointwise, readings = np.empty(len(pairs)), []
         for fold, model in self._held_out(pairs):
@@ -249,15 +276,23 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             pointwise[fold] = joint[:, 0].numpy()
             reading = {name: bound().nats(joint, marginal).item() for name, bound in BOUNDS.items()}
             readings.append({"plug-in": joint.mean().item()} | reading)
+            readings[-1]["own"] = self._settled[1].nats(joint, marginal).item()
             if self.verbose:
-                print(f"fold {len(readings)} of {self.cv}: {readings[-1]['plug-in']:.4f} nats")
+                print(f"fold {len(readings)} of {self.cv}: {readings[-1]['own']:.4f} nats")
         self._ratio = self._train(pairs, self.cv)
-        means = {name: np.mean([r[name] for r in readings]) for name in readings[0]}
-        self.bounds_ = {name: float(v) * _UNITS[self.units] for name, v in means.items()}
-        spread = np.std([r["plug-in"] for r in readings], ddof=1) / math.sqrt(self.cv)
-        disagreement = (means["plug-in"] - means["smile"]) / 2
+        means = {name: float(np.mean([r[name] for r in readings])) for name in readings[0]}
+        own = means.pop("own")
+        self.bounds_ = {name: value * _UNITS[self.units] for name, value in means.items()}
+        # A critic with a free constant is read by its own bound, which does not see it.
+        name = "plug-in" if self._settled[1].fixes_constant else "own"
+        estimate = means["plug-in"] if name == "plug-in" else own
+        spread = np.std([r[name] for r in readings], ddof=1) / math.sqrt(self.cv)
+        disagreement = (estimate - means["smile"]) / 2
+        if neighbours is not None:
+            self.bounds_["neighbours"] = neighbours * _UNITS[self.units]
+            disagreement, estimate = (estimate - neighbours) / 2, neighbours
         sampling = max(pointwise.var() / len(pairs), spread**2)
-        self._report(pointwise.mean(), math.sqrt(sampling + disagreement**2))
+        self._report(estimate, math.sqrt(sampling + disagreement**2))
 
     def _report(self, nats: float, error: float) -> None:
         """Set the estimate and its interval, in the unit asked for."""
@@ -283,8 +318,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             ResidentData(torch.from_numpy(pairs[part]).float().to(device))
             for part in (order[n_valid:], order[:n_valid])
         )
-        steps = max(1, len(train) // self.batch_size)
-        patience = math.ceil(_PATIENCE_STEPS / steps)
+        epochs = max(1, self.max_steps // max(1, len(train) // self.batch_size))
         net = InfoMaxNet(
             model,
             weights={"information": 1.0},
@@ -296,12 +330,12 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             lr=_LR,
             batch_size=self.batch_size,
             device=device,
-            callbacks=[HeldOutStopping(patience, 0.0)],
+            callbacks=[HeldOutStopping(epochs, 0.0)],  # only to go back to the best weights
             verbose=0,
             train_split=None,
         ).initialize()
         if self.max_steps:
-            net.train(train, valid if n_valid else None, max(1, self.max_steps // steps))
+            net.train(train, valid if n_valid else None, epochs)
         return model.eval().cpu()
 
     def _build(self, seed: int) -> RatioModel:

@@ -1,0 +1,263 @@
+"""The estimator of information: known truths, kinds of columns, reading, bad input."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sk_infomax import MutualInfoEstimator, mutual_info
+from sk_infomax.bounds import BOUNDS
+from sk_infomax.critics import CRITICS
+from sk_infomax.datasets import (
+    TASKS,
+    class_means,
+    contingency,
+    correlated_normal,
+    independent,
+    multinormal_sparse,
+    student,
+    xor,
+)
+
+
+def fast(**settings):
+    return MutualInfoEstimator(**({"cv": 2, "max_steps": 150, "random_state": 0} | settings))
+
+
+@parametrize_with_checks(
+    [
+        fast(max_steps=3),
+        fast(max_steps=3, critic="dot", bound="infonce"),
+        fast(max_steps=3, critic="bilinear", base=None, bound="dv"),
+    ]
+)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+# Known truths -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "tolerance"),
+    [
+        (multinormal_sparse(3, 3), 0.04),
+        (correlated_normal(20, 4.0), 0.15),
+        (correlated_normal(20, 4.0, cubic=True), 0.15),
+        (student(2, 2, 1), 0.06),
+        (TASKS["1v1-additive-0.75"], 0.05),
+        (TASKS["asinh-student-identity-1-1-1"], 0.05),
+        (class_means(), 0.05),
+        (xor(10), 0.06),
+        (independent(5, 5), 0.02),
+        (independent(5, 5, df=1), 0.02),
+    ],
+    ids=str,
+)
+def test_truth_is_met(task, tolerance):
+    X, Y = task.sample(3000, random_state=0)
+    estimator = fast(max_steps=250).fit(X, Y)
+    assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=tolerance)
+    low, high = estimator.confidence_interval_
+    assert 0 <= low <= estimator.mutual_info_ <= high
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+@pytest.mark.parametrize("critic", [None, *CRITICS])
+def test_every_bound_and_critic_trains(bound, critic):
+    task = multinormal_sparse(2, 2)
+    X, Y = task.sample(1000, random_state=0)
+    estimator = fast(bound=bound, critic=critic, max_steps=60).fit(X, Y)
+    assert set(estimator.bounds_) == {"plug-in", *BOUNDS}
+    assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=0.15)
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_every_bound_trains_from_nothing(bound):
+    task = multinormal_sparse(2, 2)
+    X, Y = task.sample(2000, random_state=0)
+    estimator = fast(bound=bound, base=None, max_steps=300).fit(X, Y)
+    assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=0.2)
+
+
+def test_counts_are_exact():
+    X, y = contingency().sample(3000, random_state=0)
+    joint = np.zeros((3, 3))
+    np.add.at(joint, (X[:, 0].astype(int), y), 1 / 3000)
+    product = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    plug_in = (joint * np.log(joint / product)).sum()
+    estimator = fast().fit(X, y)
+    assert estimator.bounds_["plug-in"] == pytest.approx(plug_in)
+    assert estimator.mutual_info_ == pytest.approx(plug_in - 4 / (2 * 3000))
+
+
+def test_maps_of_columns_change_nothing():
+    X, Y = multinormal_sparse(2, 2).sample(1000, random_state=0)
+    plain, mapped = fast().fit(X, Y), fast().fit(np.exp(3 * X), -(Y**3))
+    assert mapped.mutual_info_ == pytest.approx(plain.mutual_info_, abs=0.02)
+
+
+def test_bits_are_nats_over_log_two():
+    X, Y = multinormal_sparse(2, 2).sample(400, random_state=0)
+    nats, bits = fast(max_steps=20).fit(X, Y), fast(max_steps=20, units="bits").fit(X, Y)
+    for name in ("mutual_info_", "standard_error_"):
+        assert getattr(bits, name) == pytest.approx(getattr(nats, name) / math.log(2))
+    np.testing.assert_allclose(
+        bits.confidence_interval_, np.array(nats.confidence_interval_) / math.log(2)
+    )
+    np.testing.assert_allclose(bits.pointwise(X, Y), nats.pointwise(X, Y) / math.log(2))
+    assert bits.bounds_["jsd"] == pytest.approx(nats.bounds_["jsd"] / math.log(2))
+
+
+def test_few_samples_give_wide_intervals():
+    task = multinormal_sparse(2, 2)
+    widths = []
+    for n in (100, 2000):
+        low, high = fast().fit(*task.sample(n, random_state=0)).confidence_interval_
+        widths.append(high - low)
+    assert widths[0] > 3 * widths[1]
+    low, high = (
+        fast(confidence_level=0.5).fit(*task.sample(2000, random_state=0)).confidence_interval_
+    )
+    assert high - low < widths[1]
+
+
+# Kinds of columns ---------------------------------------------------------------------------
+
+
+def test_labels_of_any_kind():
+    X, y = class_means().sample(600, random_state=0)
+    names = np.array(["a", "b", "c"])[y]
+    values = [fast().fit(X, labels).mutual_info_ for labels in (y, names, names.astype(object))]
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+    assert values[0] == pytest.approx(values[2], abs=1e-9)
+
+
+def test_frames_with_mixed_columns():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.RandomState(0)
+    y = rng.randint(0, 2, 800)
+    frame = pd.DataFrame(
+        {
+            "number": y + rng.normal(size=800),
+            "category": pd.Categorical(np.where(rng.uniform(size=800) < 0.9, y, 1 - y)),
+            "text": rng.choice(["u", "v"], 800),
+            "flag": rng.uniform(size=800) < 0.5,
+        }
+    )
+    estimator = fast(max_steps=300).fit(frame, pd.Series(y))
+    assert estimator._columns_x.is_discrete == [False, True, True, True]
+    assert list(estimator.feature_names_in_) == list(frame.columns)
+    alone = fast(max_steps=300).fit(frame[["text", "flag"]], pd.Series(y))
+    assert alone.mutual_info_ < 0.01 < 0.3 < estimator.mutual_info_ < math.log(2)
+    with pytest.raises(ValueError, match="feature names"):
+        estimator.transform(frame[frame.columns[::-1]])
+
+
+def test_discreteness_can_be_said():
+    X, y = class_means().sample(400, random_state=0)
+    assert fast(max_steps=5).fit(X, y)._columns_y.is_discrete == [True]
+    assert fast(max_steps=5, discrete_y=False).fit(X, y)._columns_y.is_discrete == [False]
+    assert fast(max_steps=5, discrete_x=[True]).fit(X.round(), y)._columns_x.is_discrete == [True]
+    with pytest.raises(ValueError, match="2 flags for 1 columns"):
+        fast(discrete_x=[True, False]).fit(X, y)
+
+
+# Reading ------------------------------------------------------------------------------------
+
+
+def test_pointwise_is_the_log_ratio():
+    X, Y = TASKS["1v1-normal-0.75"].sample(3000, random_state=0)
+    new = TASKS["1v1-normal-0.75"].sample(500, random_state=1)
+    estimator = fast().fit(X, Y)
+    x, y, r = new[0][:, 0], new[1][:, 0], 0.75
+    true = -0.5 * math.log(1 - r**2) - (r**2 * (x**2 + y**2) - 2 * r * x * y) / (2 * (1 - r**2))
+    values = estimator.pointwise(*new)
+    assert np.corrcoef(values, true)[0, 1] > 0.98
+    assert estimator.score(*new) == pytest.approx(values.mean())
+    assert estimator.score(*new) == pytest.approx(true.mean(), abs=0.05)
+
+
+def test_pointwise_of_counts():
+    X, y = contingency().sample(2000, random_state=0)
+    estimator = fast().fit(X, y)
+    assert estimator.pointwise(X, y).mean() == pytest.approx(estimator.bounds_["plug-in"])
+    assert estimator.pointwise([[7.0]], [0])[0] == 0.0
+
+
+def test_transform_carries_what_tells_about_y():
+    """Two bits whose difference is the class: no linear model sees it in X itself."""
+    X, y = xor(2).sample(1500, random_state=0)
+    X = X + 0.2 * np.random.RandomState(0).normal(size=X.shape)
+    probe = LogisticRegression(max_iter=1000)
+    line = make_pipeline(fast(critic="dot"), probe)
+    assert line.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.9
+    assert clone(probe).fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) < 0.6
+    features = line[0].transform(X[:5])
+    assert len(line[0].get_feature_names_out()) == features.shape[1]
+
+
+def test_permutation_test_keeps_its_level_and_sees_dependence():
+    values = [
+        fast(max_steps=20).permutation_test(
+            *independent(2, 2).sample(120, random_state=seed), n_permutations=49
+        )
+        for seed in range(20)
+    ]
+    assert np.mean(values) == pytest.approx(0.5, abs=0.2)
+    assert np.mean(np.array(values) <= 0.05) <= 0.2
+    dependent = student(2, 2, 1).sample(800, random_state=0)
+    assert fast().permutation_test(*dependent, n_permutations=49) == pytest.approx(1 / 50)
+    counts = contingency().sample(200, random_state=0)
+    assert fast().permutation_test(*counts, n_permutations=49) == pytest.approx(1 / 50)
+
+
+def test_one_line():
+    X, Y = TASKS["1v1-normal-0.75"].sample(500, random_state=0)
+    value, (low, high) = mutual_info(X[:, 0], Y[:, 0], cv=2, max_steps=20, random_state=0)
+    assert low < value < high
+    assert value == fast(max_steps=20).fit(X, Y).mutual_info_
+
+
+def test_repeatable_and_picklable_without_modules():
+    X, Y = student(2, 2, 1).sample(300, random_state=0)
+    state = torch.get_rng_state()
+    first, again = fast(max_steps=20).fit(X, Y), fast(max_steps=20).fit(X, Y)
+    assert torch.equal(state, torch.get_rng_state())
+    assert first.mutual_info_ == again.mutual_info_
+    assert b"torch" not in pickle.dumps(first)
+    loaded = pickle.loads(pickle.dumps(first))
+    np.testing.assert_array_equal(loaded.pointwise(X, Y), first.pointwise(X, Y))
+    np.testing.assert_array_equal(loaded.transform(X), first.transform(X))
+
+
+def test_a_line_for_each_fold(capsys):
+    fast(max_steps=5, verbose=1).fit(*multinormal_sparse(2, 2).sample(100, random_state=0))
+    assert capsys.readouterr().out.count("nats") == 2
+
+
+# Bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "X", "y", "message"),
+    [
+        ({}, np.zeros((5, 2)), np.zeros(4), "inconsistent numbers of samples"),
+        ({}, np.full((9, 2), np.nan), np.zeros(9), "NaN"),
+        ({}, np.zeros((1, 2)), np.zeros(1), "minimum of 2"),
+        ({}, np.zeros((9, 2)), None, "requires y"),
+        ({"cv": 6}, np.random.rand(9, 2), np.random.rand(9), "cv=6 folds need 12 samples"),
+        ({"cv": 1}, np.zeros((9, 2)), np.zeros(9), "'cv' parameter"),
+        ({"bound": "dvv"}, np.random.rand(9, 2), np.random.rand(9), "did you mean 'dv'"),
+        ({"units": "hartleys"}, np.zeros((9, 2)), np.zeros(9), "'units' parameter"),
+    ],
+)
+def test_one_clear_error(settings, X, y, message):
+    with pytest.raises(ValueError, match=message):
+        fast(**settings).fit(X, y)
