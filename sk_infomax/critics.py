@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from ._checks import POSITIVE, POSITIVE_INT
 
-__all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic", "PairNetwork"]
+__all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic"]
 
 
 class Critic(BaseEstimator):
