@@ -17,8 +17,14 @@ in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, 
 from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
 from .critics import BilinearCritic, ConcatCritic, DotCritic
 from .deep_infomax import DeepInfoMaxTransformer
+from .dependence import (
+    conditional_mutual_info,
+    mutual_info,
+    mutual_info_matrix,
+    mutual_info_scores,
+)
 from .encoders import Encoding, ImageEncoder, SeriesEncoder, TableEncoder, TorchEncoder
-from .mutual_info import MutualInfoEstimator, mutual_info
+from .mutual_info import MutualInfoEstimator
 from .priors import NormalPrior, UniformPrior
 from .views import ImageViews, SeriesViews, TableViews
 
@@ -45,5 +51,8 @@ __all__ = [
     "TableViews",
     "TorchEncoder",
     "UniformPrior",
+    "conditional_mutual_info",
     "mutual_info",
+    "mutual_info_matrix",
+    "mutual_info_scores",
 ]

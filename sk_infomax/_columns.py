@@ -33,6 +33,11 @@ class _Continuous:
     scores: np.ndarray
     width = 1
 
+    @property
+    def n_values(self) -> int:
+        """Number of distinct values."""
+        return len(self.knots)
+
     @classmethod
     def learn(cls, column: np.ndarray) -> "_Continuous":
         """Distinct values, and the normal score of the middle of the ranks of each."""
@@ -51,6 +56,11 @@ class _Discrete:
 
     values: np.ndarray
     shares: np.ndarray
+
+    @property
+    def n_values(self) -> int:
+        """Number of distinct values."""
+        return len(self.values)
 
     @property
     def width(self) -> int:
@@ -104,6 +114,11 @@ class Columns:
     def width(self) -> int:
         """How many numbers `apply` gives for a sample."""
         return sum(part.width for part in self.parts)
+
+    @property
+    def constant(self) -> list[int]:
+        """Positions of columns that hold one value only."""
+        return [i for i, part in enumerate(self.parts) if part.n_values == 1]
 
     @property
     def is_discrete(self) -> list[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -129,6 +130,12 @@ class RatioModel(nn.Module):
         x, y = pairs[:, : self.size_x], pairs[:, self.size_x :]
         means = x.mean(0), y.mean(0)
         to_x, to_y, correlations = canonical_directions(x - means[0], y - means[1])
+        if correlations.max() > 1 - 1e-5:
+            warnings.warn(
+                "A column of one side follows from the other side: the information is infinite, "
+                "and the estimate only says that it is large.",
+                stacklevel=2,
+            )
         learned = {"mean_x": means[0], "mean_y": means[1], "to_x": to_x, "to_y": to_y}
         for name, value in learned.items():
             self.get_buffer(name).copy_(torch.from_numpy(value))

@@ -1,6 +1,7 @@
 """`MutualInfoEstimator`: how much X tells about Y, in nats, with an interval."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 import torch
 from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -28,18 +28,19 @@ from ._checks import (
     validate_params,
 )
 from ._columns import Columns, as_columns
+from ._neighbours import single_pair_information
 from ._net import HeldOutStopping, InfoMaxNet
 from ._random import new_generator, private_rng
 from ._ratio import CountRatio, RatioModel, even_shifts
-from .bounds import BOUNDS, Bound
+from .bounds import BOUNDS, SMILE, Bound
 from .critics import CRITICS, ConcatCritic, Critic
 
-__all__ = ["MutualInfoEstimator", "mutual_info"]
+__all__ = ["MutualInfoEstimator"]
 
 _UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 _LR, _WEIGHT_DECAY = 2e-3, 1e-2
 _READ_SHIFTS = 64
-_NEIGHBOURS = 5
+_CLIP = SMILE().clip
 
 
 class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -207,6 +208,13 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1000))
         self._columns_x = Columns(as_columns(X), self.discrete_x)
         self._columns_y = Columns(as_columns(y), self.discrete_y)
+        for name, side in (("X", self._columns_x), ("y", self._columns_y)):
+            if side.constant:
+                warnings.warn(
+                    f"Columns {side.constant} of {name} are constant and tell nothing. Leave "
+                    "them out.",
+                    stacklevel=3,
+                )
         discrete = self._columns_x.is_discrete + self._columns_y.is_discrete
         self._settled = (
             resolve_part(
@@ -233,27 +241,11 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return np.hstack(sides)
 
     def _nearest_neighbours(self, X, y) -> float | None:
-        """For one column on each side, where few samples suffice: the estimate of neighbours.
-
-        That of Kraskov, Stögbauer and Grassberger (2004), or of Ross (2014) where one column is
-        discrete, on normal scores.
-        """
-        flags = self._columns_x.is_discrete, self._columns_y.is_discrete
-        if len(flags[0]) > 1 or len(flags[1]) > 1:
+        """The estimate of nearest neighbours in nats, for one column on each side."""
+        columns_x, columns_y = as_columns(X), as_columns(y)
+        if len(columns_x) > 1 or len(columns_y) > 1:
             return None
-        columns = self._columns_x, self._columns_y
-        x, y = (
-            side.codes(as_columns(v))[:, 0] if flag[0] else side.apply(as_columns(v))[:, 0]
-            for side, v, flag in zip(columns, (X, y), flags)
-        )
-        k = min(_NEIGHBOURS, len(y) - 1)
-        if flags[1][0]:
-            estimate = mutual_info_classif(x[:, None], y, n_neighbors=k, random_state=0)
-        else:
-            estimate = mutual_info_regression(
-                x[:, None], y, discrete_features=flags[0][0], n_neighbors=k, random_state=0
-            )
-        return float(estimate[0])
+        return single_pair_information(columns_x[0], self._columns_x, columns_y[0], self._columns_y)
 
     def _count(self, codes: tuple[np.ndarray, np.ndarray]) -> None:
         """Exact information of the table of counts, less its bias."""
@@ -270,6 +262,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _cross_fit(self, pairs: np.ndarray, neighbours: float | None) -> None:
         """Read each fold with the model of the others; then train on all."""
+        _warn_of_pairs(pairs)
         pointwise, readings = np.empty(len(pairs)), []
         for fold, model in self._held_out(pairs):
             joint, marginal = _read(model, pairs[fold])
@@ -283,6 +276,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         means = {name: float(np.mean([r[name] for r in readings])) for name in readings[0]}
         own = means.pop("own")
         self.bounds_ = {name: value * _UNITS[self.units] for name, value in means.items()}
+        if self._settled[1].fixes_constant:
+            _warn_of_disagreement(means)
         # A critic with a free constant is read by its own bound, which does not see it.
         name = "plug-in" if self._settled[1].fixes_constant else "own"
         estimate = means["plug-in"] if name == "plug-in" else own
@@ -481,6 +476,36 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return float(np.mean(draws >= draws[0]))
 
 
+def _warn_of_pairs(pairs: np.ndarray) -> None:
+    """Say where the estimate cannot be trusted whatever the critic learns."""
+    n, width = pairs.shape
+    if width > n:
+        warnings.warn(
+            f"There are {width} columns and {n} samples: the critic can learn little. Give more "
+            "samples or fewer columns.",
+            stacklevel=4,
+        )
+    n_different = len(np.unique(pairs, axis=0))
+    if n_different < 0.99 * n:
+        warnings.warn(
+            f"Only {n_different} of {n} pairs are different. A pair that is trained on and read "
+            "again raises the estimate: drop duplicated rows.",
+            stacklevel=4,
+        )
+
+
+def _warn_of_disagreement(means: dict[str, float]) -> None:
+    """Say where two read-outs of the same critics differ much."""
+    gap = abs(means["plug-in"] - means["smile"])
+    if gap > 0.1 + 0.1 * abs(means["plug-in"]) and means["plug-in"] < _CLIP:
+        warnings.warn(
+            f"Two read-outs of the critics disagree: plug-in {means['plug-in']:.2f} and smile "
+            f"{means['smile']:.2f} nats. The dependence is not learned well; give more samples "
+            "or more max_steps.",
+            stacklevel=4,
+        )
+
+
 def _read(model: RatioModel, pairs: np.ndarray) -> tuple[Tensor, Tensor]:
     """Scores of held-out pairs (n, 1), and of each x with other y (n, s, 1), in float64."""
     with torch.inference_mode():
@@ -500,28 +525,3 @@ def _permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.
             ratio = model.combine(left, (right[0][turned], right[1][turned]))
             sums[number] = ratio.double().sum().item()
     return sums
-
-
-def mutual_info(X, y, **settings):
-    """Mutual information of two sets of columns, with its interval, in one line.
-
-    Parameters
-    ----------
-    X : array-like of shape (n, dx) or (n,)
-        One side.
-    y : array-like of shape (n,) or (n, dy)
-        The other side.
-    **settings : object
-        Parameters of `MutualInfoEstimator`.
-
-    Returns
-    -------
-    estimate : float
-        In nats, or the `units` asked for.
-    interval : tuple of float
-        Lower and upper end of the confidence interval.
-    """
-    if np.ndim(X) == 1:
-        X = np.asarray(X)[:, None]
-    estimator = MutualInfoEstimator(**settings).fit(X, y)
-    return estimator.mutual_info_, estimator.confidence_interval_

@@ -13,9 +13,10 @@ LAYERS = [
     {"bounds", "views", "_batches"},
     {"critics", "encoders", "priors"},
     {"_ratio", "objectives"},
-    {"_net", "_settings"},
+    {"_neighbours", "_net", "_settings"},
     {"_saving"},
     {"deep_infomax", "mutual_info"},
+    {"dependence"},
     {"displays"},
     {"__init__"},
 ]

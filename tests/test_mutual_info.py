@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_infomax import MutualInfoEstimator, mutual_info
+from sk_infomax import MutualInfoEstimator
 from sk_infomax.bounds import BOUNDS
 from sk_infomax.critics import CRITICS
 from sk_infomax.datasets import (
@@ -24,6 +25,7 @@ from sk_infomax.datasets import (
     student,
     xor,
 )
+from sk_infomax.mutual_info import _warn_of_disagreement
 
 
 def fast(**settings):
@@ -218,13 +220,6 @@ def test_permutation_test_keeps_its_level_and_sees_dependence():
     assert fast().permutation_test(*counts, n_permutations=49) == pytest.approx(1 / 50)
 
 
-def test_one_line():
-    X, Y = TASKS["1v1-normal-0.75"].sample(500, random_state=0)
-    value, (low, high) = mutual_info(X[:, 0], Y[:, 0], cv=2, max_steps=20, random_state=0)
-    assert low < value < high
-    assert value == fast(max_steps=20).fit(X, Y).mutual_info_
-
-
 def test_repeatable_and_picklable_without_modules():
     X, Y = student(2, 2, 1).sample(300, random_state=0)
     state = torch.get_rng_state()
@@ -261,3 +256,29 @@ def test_a_line_for_each_fold(capsys):
 def test_one_clear_error(settings, X, y, message):
     with pytest.raises(ValueError, match=message):
         fast(**settings).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda x, y: (np.column_stack([x, np.ones(len(x))]), y),
+            "of X are constant",
+        ),
+        (lambda x, y: (x, x[:, :1] ** 3), "information is infinite"),
+        (lambda x, y: (np.tile(x, (2, 1)), np.tile(y, (2, 1))), "120 of 240 pairs are different"),
+        (lambda x, y: (np.hstack([x[:12]] * 3 + [y[:12]] * 4), y[:12]), "columns and 12 samples"),
+    ],
+)
+def test_what_spoils_an_estimate_is_said(make, message):
+    X, Y = multinormal_sparse(2, 2).sample(120, random_state=0)
+    with pytest.warns(UserWarning, match=message):
+        fast(max_steps=2).fit(*make(X, Y))
+
+
+def test_disagreement_is_said():
+    with pytest.warns(UserWarning, match=r"disagree: plug-in 0\.88 and smile 0\.50 nats"):
+        _warn_of_disagreement({"plug-in": 0.88, "smile": 0.5})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _warn_of_disagreement({"plug-in": 0.88, "smile": 0.8})
