@@ -215,14 +215,10 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "them out.",
                     stacklevel=3,
                 )
+        critic = ConcatCritic(depth=2) if self.critic is None else self.critic
         discrete = self._columns_x.is_discrete + self._columns_y.is_discrete
         self._settled = (
-            resolve_part(
-                ConcatCritic(depth=2) if self.critic is None else self.critic,
-                CRITICS,
-                Critic,
-                "critic",
-            ),
+            resolve_part(critic, CRITICS, Critic, "critic"),
             resolve_part(self.bound, BOUNDS, Bound, "bound"),
             self.base == "gaussian" and not any(discrete),
         )
@@ -276,11 +272,11 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         means = {name: float(np.mean([r[name] for r in readings])) for name in readings[0]}
         own = means.pop("own")
         self.bounds_ = {name: value * _UNITS[self.units] for name, value in means.items()}
-        if self._settled[1].fixes_constant:
+        calibrated = self._settled[1].fixes_constant
+        if calibrated:
             _warn_of_disagreement(means)
         # A critic with a free constant is read by its own bound, which does not see it.
-        name = "plug-in" if self._settled[1].fixes_constant else "own"
-        estimate = means["plug-in"] if name == "plug-in" else own
+        name, estimate = ("plug-in", means["plug-in"]) if calibrated else ("own", own)
         spread = np.std([r[name] for r in readings], ddof=1) / math.sqrt(self.cv)
         disagreement = (estimate - means["smile"]) / 2
         if neighbours is not None:
