@@ -13,10 +13,19 @@ from ._random import new_generator
 from .bounds import Bound
 from .critics import Critic
 
-__all__ = ["CountRatio", "GaussianRatio", "RatioModel", "canonical_directions", "even_shifts"]
+__all__ = [
+    "CountRatio",
+    "GaussianRatio",
+    "RatioModel",
+    "canonical_directions",
+    "even_shifts",
+    "permuted_sums",
+    "score_tables",
+]
 
 N_RADIAL = 4
 _SHIFTS_OF_EVALUATION = 16
+_SHIFTS_OF_READING = 64
 
 
 def canonical_directions(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -211,6 +220,27 @@ def radial_features(x: Tensor) -> Tensor:
     one = torch.tan(math.pi * (below - 0.5))
     logs = [(t.square().mean(1, keepdim=True) + 1e-3).log() for t in (x, two, one)]
     return torch.cat([mean_square - 1, *logs], 1)
+
+
+def score_tables(model: RatioModel, pairs: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Scores of held-out pairs (n, 1), and of each x with other y (n, s, 1), in float64."""
+    with torch.inference_mode():
+        rows = torch.from_numpy(pairs).float()
+        joint, marginal = model.tables(rows, even_shifts(len(rows), _SHIFTS_OF_READING))
+        return joint.double(), marginal.double()
+
+
+def permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.ndarray:
+    """Sum of the log ratios of the pairs, then of as many permutations of them."""
+    sums = np.empty(1 + count)
+    with torch.inference_mode():
+        left, right = model.sides(torch.from_numpy(pairs).float())
+        for number in range(1 + count):
+            order = rng.permutation(len(pairs)) if number else np.arange(len(pairs))
+            turned = torch.from_numpy(order)
+            ratio = model.combine(left, (right[0][turned], right[1][turned]))
+            sums[number] = ratio.double().sum().item()
+    return sums
 
 
 class CountRatio:

@@ -11,7 +11,6 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from . import _state
 from ._batches import ResidentData
@@ -31,7 +30,7 @@ from ._columns import Columns, as_columns
 from ._neighbours import single_pair_information
 from ._net import HeldOutStopping, InfoMaxNet
 from ._random import new_generator, private_rng
-from ._ratio import CountRatio, RatioModel, even_shifts
+from ._ratio import CountRatio, RatioModel, permuted_sums, score_tables
 from .bounds import BOUNDS, SMILE, Bound
 from .critics import CRITICS, ConcatCritic, Critic
 
@@ -39,7 +38,6 @@ __all__ = ["MutualInfoEstimator"]
 
 _UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 _LR, _WEIGHT_DECAY = 2e-3, 1e-2
-_READ_SHIFTS = 64
 _CLIP = SMILE().clip
 
 
@@ -261,7 +259,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         _warn_of_pairs(pairs)
         pointwise, readings = np.empty(len(pairs)), []
         for fold, model in self._held_out(pairs):
-            joint, marginal = _read(model, pairs[fold])
+            joint, marginal = score_tables(model, pairs[fold])
             pointwise[fold] = joint[:, 0].numpy()
             reading = {name: bound().nats(joint, marginal).item() for name, bound in BOUNDS.items()}
             readings.append({"plug-in": joint.mean().item()} | reading)
@@ -468,7 +466,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         else:
             pairs = own._numbers(X, y)
             for fold, model in own._held_out(pairs):
-                draws += _permuted_sums(model, pairs[fold], n_permutations, rng)
+                draws += permuted_sums(model, pairs[fold], n_permutations, rng)
         return float(np.mean(draws >= draws[0]))
 
 
@@ -500,24 +498,3 @@ def _warn_of_disagreement(means: dict[str, float]) -> None:
             "or more max_steps.",
             stacklevel=4,
         )
-
-
-def _read(model: RatioModel, pairs: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Scores of held-out pairs (n, 1), and of each x with other y (n, s, 1), in float64."""
-    with torch.inference_mode():
-        rows = torch.from_numpy(pairs).float()
-        joint, marginal = model.tables(rows, even_shifts(len(rows), _READ_SHIFTS))
-        return joint.double(), marginal.double()
-
-
-def _permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.ndarray:
-    """Sum of the log ratios of the pairs, then of as many permutations of them."""
-    sums = np.empty(1 + count)
-    with torch.inference_mode():
-        left, right = model.sides(torch.from_numpy(pairs).float())
-        for number in range(1 + count):
-            order = rng.permutation(len(pairs)) if number else np.arange(len(pairs))
-            turned = torch.from_numpy(order)
-            ratio = model.combine(left, (right[0][turned], right[1][turned]))
-            sums[number] = ratio.double().sum().item()
-    return sums
