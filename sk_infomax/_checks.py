@@ -27,7 +27,6 @@ __all__ = [
     "AT_LEAST_TWO",
     "AUTO",
     "FRACTION",
-    "KINDS",
     "NON_NEGATIVE",
     "NON_NEGATIVE_INT",
     "ONE",
@@ -60,7 +59,6 @@ ONE_OR_TWO = Options(Integral, {1, 2})
 AUTO = StrOptions({"auto"})
 one_of = StrOptions
 
-KINDS = ("table", "series", "image")
 _DTYPES = [np.float64, np.float32, np.uint8]
 _COLOURS = range(1, 5)
 
@@ -211,10 +209,7 @@ def check_pairs(estimator, X, y, *, reset: bool):
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    if reset:
-        X = _check_side(estimator, X, reset=True, ensure_min_samples=2)
-    else:
-        X = check_side(estimator, X)
+    X = _check_side(estimator, X, reset=reset, ensure_min_samples=2 if reset else 1)
     if not hasattr(y, "columns"):
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     check_consistent_length(X, y)

@@ -88,8 +88,8 @@ class RatioModel(nn.Module):
     """Log density ratio of pairs, trained with a bound.
 
     A pair comes as one row, x first. Both sides are brought to canonical coordinates; the critic
-    sees these, their mean square and its logarithm. Its scores are weighted by a gate that
-    starts at zero, so that training starts from the Gaussian ratio.
+    sees these and how far out each side lies (`radial_features`). Beside a Gaussian ratio its
+    scores are weighted by a gate that starts at zero, so that training starts from that ratio.
 
     Parameters
     ----------

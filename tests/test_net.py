@@ -47,14 +47,9 @@ class Stop(Callback):
         raise KeyboardInterrupt
 
 
-class Interrupt:
-    """A batch during which the user presses Ctrl-C."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def __call__(self, *args, **kwargs):
-        raise KeyboardInterrupt
+def interrupt(*args, **kwargs):
+    """A step during which the user presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def test_loss_is_minus_the_weighted_sum():
@@ -118,7 +113,7 @@ def test_callbacks_are_called_and_may_stop_training():
 
 
 def test_ctrl_c_is_not_swallowed(monkeypatch):
-    monkeypatch.setattr(net_module.InfoMaxNet, "train_step", Interrupt(None))
+    monkeypatch.setattr(net_module.InfoMaxNet, "train_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fast().fit(table())
 

@@ -7,7 +7,6 @@ inverted, applied to one side, leaves the information as it is.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.integrate import quad
@@ -464,7 +463,6 @@ def _tasks() -> dict[str, PairTask]:
         "independent-5-5": independent(),
         "independent-student-5-5-1": independent(df=1),
     }
-    turned = partial(spiral, speed=1 / 3)
     for dim in (2, 3, 5, 25):
         sparse = multinormal_sparse(dim, dim)
         cdf, name = transformed(sparse, **both), f"multinormal-sparse-{dim}-{dim}-2-2.0"
@@ -472,8 +470,8 @@ def _tasks() -> dict[str, PairTask]:
         tasks[name] = sparse
         tasks[f"normal_cdf-{name}"] = cdf
         tasks[f"half_cube-{name}"] = transformed(sparse, half_cube, half_cube)
-        tasks[f"spiral-{name}"] = transformed(sparse, turned, turned)
-        tasks[f"spiral-normal_cdf-{name}"] = transformed(cdf, turned, turned)
+        tasks[f"spiral-{name}"] = transformed(sparse, spiral, spiral)
+        tasks[f"spiral-normal_cdf-{name}"] = transformed(cdf, spiral, spiral)
     for dim, df in ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (5, 2), (5, 3)):
         task, name = student(dim, dim, df), f"student-identity-{dim}-{dim}-{df}"
         tasks[name] = task
