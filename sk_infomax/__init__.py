@@ -15,7 +15,7 @@ in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, 
 """
 
 from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
-from .critics import BilinearCritic, ConcatCritic, DotCritic
+from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
 from .deep_infomax import DeepInfoMaxTransformer
 from .dependence import (
     conditional_mutual_info,
@@ -39,6 +39,7 @@ __all__ = [
     "DonskerVaradhan",
     "DotCritic",
     "Encoding",
+    "GatedCritic",
     "ImageEncoder",
     "ImageViews",
     "InfoNCE",

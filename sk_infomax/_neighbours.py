@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 from ._columns import Columns
-from ._ratio import CountRatio
+from ._counts import CountRatio
 
 __all__ = ["single_pair_information"]
 

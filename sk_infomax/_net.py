@@ -5,6 +5,7 @@ Here the objective is negated, once. The net leaves out what stock skorch does f
 the terms stay on the device and are read once an epoch.
 """
 
+import copy
 import math
 import time
 
@@ -70,17 +71,29 @@ class InfoMaxNet(NeuralNet):
         Cosine has a warm-up of 5 %.
     max_time : float or None
         Seconds after which training ends; the schedule ends with it.
+    average : float or None
+        Decay of the moving average of weights that validation sees and that is kept at the
+        end; None for the weights themselves.
     **kwargs
         Of `skorch.NeuralNet`.
     """
 
     def __init__(
-        self, module, *, weights, shuffler=None, lr_schedule="constant", max_time=None, **kwargs
+        self,
+        module,
+        *,
+        weights,
+        shuffler=None,
+        lr_schedule="constant",
+        max_time=None,
+        average=None,
+        **kwargs,
     ):
         self.weights = weights
         self.shuffler = shuffler
         self.lr_schedule = lr_schedule
         self.max_time = max_time
+        self.average = average
         super().__init__(module, criterion=WeightedSum, **kwargs)
 
     # What skorch asks for ------------------------------------------------------------------
@@ -146,6 +159,8 @@ class InfoMaxNet(NeuralNet):
         )
         for name in self._optimizers:
             getattr(self, name + "_").step()
+        if self.average_ is not None:
+            self.average_.update()
         return {"loss": loss, "y_pred": terms}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -153,6 +168,8 @@ class InfoMaxNet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
+        if self.average_ is not None:
+            self.average_.show(not training)
         means, clock = _RunningMeans(), self.clock_
         for number, batch in enumerate(iterator):
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -193,6 +210,7 @@ class InfoMaxNet(NeuralNet):
         """
         steps = epochs * len(self.get_iterator(data, training=True))
         self.clock_ = Clock(steps, self.max_time)
+        self.average_ = None if self.average is None else MovingAverage(self.module_, self.average)
         self._keep_weights()
         self.notify("on_train_begin", X=data, y=None)
         try:
@@ -200,6 +218,8 @@ class InfoMaxNet(NeuralNet):
         except _StopTraining:
             pass
         finally:
+            if self.average_ is not None:
+                self.average_.show(True)
             self.good_weights_.clear()
             self.notify("on_train_end", X=data, y=None)
             self.module_.eval()
@@ -223,11 +243,46 @@ class InfoMaxNet(NeuralNet):
             return
         terms = [name for name in bad if name != "loss"] or bad
         self.module_.load_state_dict(self.good_weights_)
+        self.average_ = None
         raise FloatingPointError(
             f"The {' and '.join(terms)} term became {means.read()[terms[0]]} in epoch "
             f"{len(self.history)}; the weights of the epoch before it are kept. Lower lr "
             f"(now {self.lr}), or choose a bounded critic such as critic='dot'."
         )
+
+
+class MovingAverage:
+    """Moving average of the weights and buffers of a module (Polyak and Juditsky 1992).
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Whose weights change.
+    decay : float
+        Weight of the past in each update; smaller in the first updates.
+    """
+
+    def __init__(self, module: torch.nn.Module, decay: float):
+        state = [t for t in module.state_dict().values() if t.is_floating_point()]
+        self.live, self.mean = state, [t.clone() for t in state]
+        self.decay = decay
+        self.count = 0
+        self.shown = False
+
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        self.count += 1
+        decay = min(self.decay, self.count / (self.count + 10))
+        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+
+    def show(self, on: bool) -> None:
+        """Put the average in the module in place of its weights, or take it out again."""
+        if on != self.shown:
+            for weight, mean in zip(self.live, self.mean):
+                kept = weight.clone()
+                weight.copy_(mean)
+                mean.copy_(kept)
+            self.shown = on
 
 
 class Clock:
@@ -314,12 +369,27 @@ class HeldOutStopping(EarlyStopping):
         Epochs without improvement.
     threshold : float
         What counts as one, in units of the loss.
+    start : Data or None
+        Held-out data; the weights before training, judged on it, are then the first that an
+        epoch has to improve on.
     """
 
-    def __init__(self, patience: int, threshold: float):
+    def __init__(self, patience: int, threshold: float, start: Data | None = None):
         super().__init__(
             patience=patience, threshold=threshold, threshold_mode="abs", load_best=True
         )
+        self.start = start
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget what was; judge the weights that training starts from."""
+        super().on_train_begin(net, **kwargs)
+        if self.start is not None:
+            means = _RunningMeans()
+            net.module_.eval()
+            for block in net.get_iterator(self.start):
+                means.add({"loss": net.validation_step(block)["loss"]}, len(block))
+            self.dynamic_threshold_ = means.read()["loss"] - self.threshold
+            self.best_model_weights_ = copy.deepcopy(net.module_.state_dict())
 
     def on_epoch_end(self, net, **kwargs):
         """Compare the loss with the best so far."""

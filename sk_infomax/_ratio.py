@@ -14,7 +14,6 @@ from .bounds import Bound
 from .critics import Critic
 
 __all__ = [
-    "CountRatio",
     "GaussianRatio",
     "RatioModel",
     "canonical_directions",
@@ -123,6 +122,7 @@ class RatioModel(nn.Module):
     ):
         super().__init__()
         self.bound = bound
+        self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size_x = size_x
         self.rank = min(size_x, size_y)
@@ -151,50 +151,65 @@ class RatioModel(nn.Module):
         if self.base is not None:
             self.base.get_buffer("correlations").copy_(torch.from_numpy(correlations))
 
-    def sides(self, pairs: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Of pairs (n, dx + dy): what is computed of x alone, and of y alone."""
-        x, y = pairs[:, : self.size_x], pairs[:, self.size_x :]
-        radial_x, radial_y = radial_features(x), radial_features(y)
-        x = (x - self.get_buffer("mean_x")) @ self.get_buffer("to_x")
-        y = (y - self.get_buffer("mean_y")) @ self.get_buffer("to_y")
-        features = torch.cat([x, radial_x], 1), torch.cat([y, radial_y], 1)
-        left, right = self.network.sides(features[0][:, None], features[1][:, None])
+    def inputs(self, pairs: np.ndarray) -> Tensor:
+        """What the model reads of pairs (n, dx + dy): canonical coordinates and how far out."""
+        parts = []
+        for side, name in ((pairs[:, : self.size_x], "x"), (pairs[:, self.size_x :], "y")):
+            values = torch.from_numpy(side).float()
+            turned = (values - self.get_buffer(f"mean_{name}")) @ self.get_buffer(f"to_{name}")
+            parts += [turned, radial_features(values)]
+        return torch.cat(parts, 1)
+
+    def sides(self, inputs: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Of x alone and of y alone: canonical variates (n, r), and the critic's side (n, u)."""
+        x, y = inputs[:, : self.size_x + N_RADIAL], inputs[:, self.size_x + N_RADIAL :]
+        left, right = self.network.sides(x[:, None], y[:, None])
         return (x[:, : self.rank], left[:, 0]), (y[:, : self.rank], right[:, 0])
 
-    def side_of_x(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def side_of_x(self, x: np.ndarray) -> tuple[Tensor, Tensor]:
         """Of samples (n, dx): canonical variates (n, r), and the critic's side (n, u)."""
-        padded = torch.zeros(len(x), len(self.get_buffer("mean_y")), dtype=x.dtype)
-        return self.sides(torch.cat([x, padded], 1))[0]
+        padded = np.zeros((len(x), len(self.get_buffer("mean_y"))))
+        return self.sides(self.inputs(np.hstack([x, padded])))[0]
 
     def combine(self, left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
         """Log ratio (...) of sides that are lined up."""
         score = self.gate * self.network.combine(left[1], right[1])
         return score if self.base is None else score + self.base(left[0], right[0])
 
-    def tables(self, pairs: Tensor, shifts: list[int]) -> tuple[Tensor, Tensor]:
+    def tables(self, inputs: Tensor, shifts: list[int]) -> tuple[Tensor, Tensor]:
         """Scores of the pairs (n, 1), and of each x with the y of others (n, s, 1)."""
-        left, right = self.sides(pairs)
-        rows = torch.arange(len(pairs), device=pairs.device)
-        turned = torch.stack([(rows + shift) % len(pairs) for shift in [0, *shifts]], 1)
+        left, right = self.sides(inputs)
+        rows = torch.arange(len(inputs), device=inputs.device)[:, None]
+        turned = (rows + torch.tensor([0, *shifts], device=inputs.device)) % len(inputs)
         others = tuple(side[turned] for side in right)  # (n, 1 + s, u)
         scores = self.combine((left[0][:, None], left[1][:, None]), (others[0], others[1]))
         return scores[:, :1], scores[:, 1:, None]
 
-    def forward(self, pairs: Tensor) -> dict[str, Tensor]:
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """The bound on the information of a batch, by its name."""
-        return {"information": self.bound.objective(*self.tables(pairs, self._shifts(pairs)))}
+        rule = self.objective if self.training else self.bound.objective
+        return {"information": rule(*self.tables(inputs, self._shifts(inputs)))}
 
-    def nats(self, pairs: Tensor) -> dict[str, Tensor]:
+    def nats(self, inputs: Tensor) -> dict[str, Tensor]:
         """The information of a batch that the bound reports."""
-        return {"information": self.bound.nats(*self.tables(pairs, self._shifts(pairs)))}
+        return {"information": self.bound.nats(*self.tables(inputs, self._shifts(inputs)))}
 
-    def log_ratio(self, pairs: Tensor) -> Tensor:
-        """Pointwise information (n,) of pairs, in nats."""
-        return self.combine(*self.sides(pairs))
+    def log_ratio(self, pairs: np.ndarray) -> np.ndarray:
+        """Pointwise information (n,) of pairs (n, dx + dy), in nats."""
+        with torch.inference_mode():
+            return self.combine(*self.sides(self.inputs(pairs))).double().numpy()
 
-    def _shifts(self, pairs: Tensor) -> list[int]:
+    def base_ratio(self, pairs: np.ndarray) -> np.ndarray:
+        """What the Gaussian ratio alone says (n,) of pairs; zeros where there is none."""
+        if self.base is None:
+            return np.zeros(len(pairs))
+        inputs = self.inputs(pairs)
+        x, y = inputs[:, : self.rank], inputs[:, self.size_x + N_RADIAL :][:, : self.rank]
+        return self.base(x, y).double().numpy()
+
+    def _shifts(self, inputs: Tensor) -> list[int]:
         """Some other rows at random in training, the same ones in evaluation."""
-        n = len(pairs)
+        n = len(inputs)
         if not self.training:
             return even_shifts(n, _SHIFTS_OF_EVALUATION)
         generator = self.generator or new_generator(0)
@@ -225,8 +240,8 @@ def radial_features(x: Tensor) -> Tensor:
 def score_tables(model: RatioModel, pairs: np.ndarray) -> tuple[Tensor, Tensor]:
     """Scores of held-out pairs (n, 1), and of each x with other y (n, s, 1), in float64."""
     with torch.inference_mode():
-        rows = torch.from_numpy(pairs).float()
-        joint, marginal = model.tables(rows, even_shifts(len(rows), _SHIFTS_OF_READING))
+        shifts = even_shifts(len(pairs), _SHIFTS_OF_READING)
+        joint, marginal = model.tables(model.inputs(pairs), shifts)
         return joint.double(), marginal.double()
 
 
@@ -234,48 +249,10 @@ def permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.n
     """Sum of the log ratios of the pairs, then of as many permutations of them."""
     sums = np.empty(1 + count)
     with torch.inference_mode():
-        left, right = model.sides(torch.from_numpy(pairs).float())
+        left, right = model.sides(model.inputs(pairs))
         for number in range(1 + count):
             order = rng.permutation(len(pairs)) if number else np.arange(len(pairs))
             turned = torch.from_numpy(order)
             ratio = model.combine(left, (right[0][turned], right[1][turned]))
             sums[number] = ratio.double().sum().item()
     return sums
-
-
-class CountRatio:
-    """Log density ratio of discrete pairs, from counts.
-
-    Parameters
-    ----------
-    x, y : ndarray of int of shape (n, dx) and (n, dy)
-        Codes of the values of each column.
-    """
-
-    def __init__(self, x: np.ndarray, y: np.ndarray):
-        self.rows_x, of_x = np.unique(x, axis=0, return_inverse=True)
-        self.rows_y, of_y = np.unique(y, axis=0, return_inverse=True)
-        self.counts = np.zeros((len(self.rows_x), len(self.rows_y)))
-        np.add.at(self.counts, (of_x.ravel(), of_y.ravel()), 1.0)
-
-    def bias(self) -> float:
-        """What the mean log ratio of the sample exceeds the information by (Miller 1955)."""
-        filled = [(self.counts.sum(axis) > 0).sum() for axis in (1, 0)]
-        return float(((self.counts > 0).sum() + 1 - sum(filled)) / (2 * self.counts.sum()))
-
-    def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Pointwise information (n,) in nats; a pair never seen counts as half a pair.
-
-        A value that was never seen alone tells nothing: 0.
-        """
-        at_x, at_y = _find(self.rows_x, x), _find(self.rows_y, y)
-        known = (at_x >= 0) & (at_y >= 0)
-        joint = np.maximum(self.counts[at_x, at_y], 0.5)
-        product = self.counts.sum(1)[at_x] * self.counts.sum(0)[at_y] / self.counts.sum()
-        return np.where(known, np.log(joint / product), 0.0)
-
-
-def _find(known: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Position of each row among known ones, -1 for others."""
-    place = {tuple(row): number for number, row in enumerate(known.tolist())}
-    return np.array([place.get(tuple(row), -1) for row in rows.tolist()])

@@ -19,13 +19,14 @@ for every bound is the log density ratio ``log p(x, y) / p(x) p(y)`` (up to a co
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ._checks import POSITIVE, one_of
+from ._checks import FRACTION, POSITIVE, one_of
 
 __all__ = [
     "BOUNDS",
@@ -35,9 +36,13 @@ __all__ = [
     "DonskerVaradhan",
     "InfoNCE",
     "JensenShannon",
+    "balancing_constant",
     "split",
 ]
 
+_NEWTON_STEPS = 30
+# Variance of the constant with which critics leave training, as they go.
+_TRUST = 0.1**2
 # Past this score NWJ follows the tangent of exp instead of exp itself: e^50 still leaves room
 # for sums and for scores in the thousands within float32.
 _TANGENT_FROM = 50.0
@@ -71,6 +76,38 @@ def log_mean_exp(scores: Tensor) -> Tensor:
     return torch.logsumexp(scores.flatten(), 0) - math.log(scores.numel())
 
 
+def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Constant that, added to all scores, maximises the Jensen-Shannon objective.
+
+    It is shrunk towards 0, the constant that training left, by its own sampling error.
+
+    Parameters
+    ----------
+    joint : Tensor of shape (n, m)
+        Scores of pairs that belong together.
+    marginal : Tensor of shape (n, s, m)
+        Scores of pairs that do not.
+
+    Returns
+    -------
+    Tensor
+        A scalar, without gradient.
+    """
+    with torch.no_grad():
+        constant = joint.new_zeros(())
+        for _ in range(_NEWTON_STEPS):
+            missed, false = (-joint - constant).sigmoid(), (marginal + constant).sigmoid()
+            slope = (missed * (1 - missed)).mean() + (false * (1 - false)).mean()
+            step = (missed.mean() - false.mean()) / slope.clamp(min=1e-12)
+            constant = constant + step.clamp(-2.0, 2.0)
+            if step.abs() < 1e-6:
+                break
+        # Pairs of one anchor are not independent, so anchors are what is counted.
+        anchors = missed.mean(1).var(correction=0) + 2 * false.mean((1, 2)).var(correction=0)
+        variance = anchors / len(joint) / slope.clamp(min=1e-12) ** 2
+        return constant * _TRUST / (_TRUST + variance)
+
+
 def _exp_with_tangent(x: Tensor) -> Tensor:
     """Exponential that goes on along its tangent where float32 would overflow."""
     below = x.clamp(max=_TANGENT_FROM).exp()
@@ -95,9 +132,6 @@ class Bound(BaseEstimator):
 
     anchor = "global"
     """Whose side the rows of the scores are on: "global" or "local"."""
-
-    fixes_constant = True
-    """Whether its best critic is the log density ratio itself, with no constant left free."""
 
     def objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         """Value to maximise.
@@ -139,6 +173,10 @@ class Bound(BaseEstimator):
         """Largest value in nats that `nats` can report for n candidates of m locations."""
         return math.inf
 
+    def start(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """What one training maximises: `objective`, unless the bound keeps a memory of batches."""
+        return self.objective
+
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} must define _objective(joint, marginal).")
 
@@ -149,34 +187,72 @@ class Bound(BaseEstimator):
 class DonskerVaradhan(Bound):
     """Donsker-Varadhan bound, as in MINE: ``E[T] - log E[exp T]``.
 
+    Parameters
+    ----------
+    decay : float or None, default=0.99
+        Weight of the past in the moving average of ``E[exp T]`` that MINE divides the gradient
+        of the second term by; smaller in the first steps. None divides by the mean of the batch,
+        whose gradient is biased where batches are small.
+
     References
     ----------
-    Belghazi et al., Mutual Information Neural Estimation, ICML 2018, equation 8.
+    Belghazi et al., Mutual Information Neural Estimation, ICML 2018, equations 8 and 12.
     """
 
-    fixes_constant = False
+    _parameter_constraints: dict = {"decay": [FRACTION, None]}
+
+    def __init__(self, decay=0.99):
+        self.decay = decay
+
+    def start(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """What one training maximises, with its own moving average."""
+        return self.objective if self.decay is None else _AveragedDonskerVaradhan(self.decay)
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return joint.mean() - log_mean_exp(marginal)
 
 
+class _AveragedDonskerVaradhan:
+    """Donsker-Varadhan value whose gradient divides by a moving average over the batches."""
+
+    def __init__(self, decay: float):
+        self.decay = decay
+        self.count = 0
+        self.log_average: Tensor | None = None
+
+    def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        joint, marginal = _widen(joint, marginal)
+        log_batch = log_mean_exp(marginal)
+        now = log_batch.detach()
+        past = now if self.log_average is None else self.log_average
+        self.count += 1
+        decay = min(self.decay, self.count / (self.count + 10))
+        self.log_average = torch.logaddexp(past + math.log(decay), now + math.log1p(-decay))
+        weighted = (log_batch - self.log_average).exp()
+        return joint.mean() - now - (weighted - weighted.detach())
+
+
 class JensenShannon(Bound):
     """Jensen-Shannon objective: ``-E[softplus(-T)] - E[softplus(T)]``.
 
-    Its best critic is the log density ratio, so the trained critic is read out with the
-    Donsker-Varadhan formula: a constant critic is worth 0 nats.
+    Its best critic is the log density ratio, so a trained critic is read out as the mean score
+    of the joint pairs, after the constant that maximises the objective on the pairs at hand is
+    added to all scores. That constant is Bennett's acceptance ratio: unlike the logarithm of a
+    mean of exponentials, no single outlier can move it far. Where too few marginal pairs score
+    like joint ones to tell it, the critic's own constant is kept. A constant critic is worth 0.
 
     References
     ----------
     Hjelm et al., Learning deep representations by mutual information estimation and
-    maximization, ICLR 2019, equation 4.
+    maximization, ICLR 2019, equation 4; Bennett, Efficient estimation of free energy
+    differences from Monte Carlo data, Journal of Computational Physics 1976.
     """
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return -softplus(-joint).mean() - softplus(marginal).mean()
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
-        return joint.mean() - log_mean_exp(marginal)
+        return joint.mean() + balancing_constant(joint, marginal)
 
 
 class InfoNCE(Bound):
@@ -201,7 +277,6 @@ class InfoNCE(Bound):
     """
 
     _parameter_constraints: dict = {"anchor": [one_of({"local", "global"})]}
-    fixes_constant = False
 
     def __init__(self, anchor="local"):
         self.anchor = anchor

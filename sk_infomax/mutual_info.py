@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _state
-from ._batches import ResidentData
 from ._checks import (
     AT_LEAST_TWO,
+    AUTO,
     FRACTION,
     NON_NEGATIVE_INT,
     POSITIVE_INT,
@@ -27,17 +26,16 @@ from ._checks import (
     validate_params,
 )
 from ._columns import Columns, as_columns
+from ._counts import CountRatio
+from ._cross_fitting import RatioTrainer, read
 from ._neighbours import single_pair_information
-from ._net import HeldOutStopping, InfoMaxNet
-from ._random import new_generator, private_rng
-from ._ratio import CountRatio, RatioModel, permuted_sums, score_tables
+from ._ratio import RatioModel, permuted_sums
 from .bounds import BOUNDS, SMILE, Bound
-from .critics import CRITICS, ConcatCritic, Critic
+from .critics import CRITICS, Critic, GatedCritic
 
 __all__ = ["MutualInfoEstimator"]
 
 _UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
-_LR, _WEIGHT_DECAY = 2e-3, 1e-2
 _CLIP = SMILE().clip
 
 
@@ -56,11 +54,12 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         What training maximises: "dv" (as in MINE), "jsd", "infonce" (as in CPC), "nwj" or
         "smile".
     critic : str, Critic or None, default=None
-        What scores pairs: "dot", "bilinear" or "concat". None is ``ConcatCritic(depth=2)``.
+        What scores pairs: "dot", "bilinear", "concat" or "gated". None is
+        ``GatedCritic()``.
     base : {"gaussian"} or None, default="gaussian"
         Whether the critic starts from the Gaussian ratio. Without effect where a side has
         discrete columns, whose critic starts from nothing.
-    cv : int, default=5
+    cv : int, default=3
         Number of folds.
     units : {"nats", "bits"}, default="nats"
         Unit of `mutual_info_`, its interval, `score` and `pointwise`.
@@ -69,12 +68,13 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         most 20 values that are each seen five times on average.
     confidence_level : float, default=0.95
         Of `confidence_interval_`.
-    max_steps : int, default=1200
+    max_steps : int, default=800
         Steps of training in each fold.
     batch_size : int, default=256
         Smallest number of pairs in a step.
-    n_negatives : int, default=4
-        How many other samples each x is paired with in a step.
+    n_negatives : int or "auto", default="auto"
+        How many other samples each x is paired with in a step. "auto" is 16 for InfoNCE, whose
+        gradient needs candidates to choose from, and 2 for the other bounds.
     device : str, default="auto"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -91,10 +91,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     confidence_interval_ : tuple of float
         Lower and upper end, at least 0.
     bounds_ : dict of str to float
-        What each bound reports for the same critics on the same held-out pairs, "plug-in", the
-        mean of the log density ratio, and "neighbours" for one column against one. The estimate
-        is "plug-in"; for critics trained with "dv" or "infonce", which leave a constant of the
-        log ratio free, it is what that bound reports.
+        What each bound reports for the same critics on the same held-out pairs; "plug-in", the
+        mean of the log density ratio as it was trained; and "neighbours" for one column against
+        one. The estimate is that of `bound`, or "neighbours".
     n_features_in_ : int
         Number of columns of X.
 
@@ -125,7 +124,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         "confidence_level": [FRACTION],
         "max_steps": [NON_NEGATIVE_INT],
         "batch_size": [AT_LEAST_TWO],
-        "n_negatives": [POSITIVE_INT],
+        "n_negatives": [POSITIVE_INT, AUTO],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -137,14 +136,14 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         *,
         critic=None,
         base="gaussian",
-        cv=5,
+        cv=3,
         units="nats",
         discrete_x="auto",
         discrete_y="auto",
         confidence_level=0.95,
-        max_steps=1200,
+        max_steps=800,
         batch_size=256,
-        n_negatives=4,
+        n_negatives="auto",
         device="auto",
         random_state=None,
         verbose=0,
@@ -203,7 +202,6 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 f"cv={self.cv} folds need {2 * self.cv} samples or more; got n_samples = {n}. "
                 "Lower cv or give more samples."
             )
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1000))
         self._columns_x = Columns(as_columns(X), self.discrete_x)
         self._columns_y = Columns(as_columns(y), self.discrete_y)
         for name, side in (("X", self._columns_x), ("y", self._columns_y)):
@@ -213,12 +211,21 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "them out.",
                     stacklevel=3,
                 )
-        critic = ConcatCritic(depth=2) if self.critic is None else self.critic
+        critic = GatedCritic() if self.critic is None else self.critic
         discrete = self._columns_x.is_discrete + self._columns_y.is_discrete
-        self._settled = (
+        bound = resolve_part(self.bound, BOUNDS, Bound, "bound")
+        few = 2 if math.isinf(bound.ceiling(2)) else 16
+        self._trainer = RatioTrainer(
             resolve_part(critic, CRITICS, Critic, "critic"),
-            resolve_part(self.bound, BOUNDS, Bound, "bound"),
-            self.base == "gaussian" and not any(discrete),
+            bound,
+            base=self.base == "gaussian" and not any(discrete),
+            size_x=self._columns_x.width,
+            size_y=self._columns_y.width,
+            n_shifts=few if self.n_negatives == "auto" else self.n_negatives,
+            max_steps=self.max_steps,
+            batch_size=self.batch_size,
+            device=str(resolve_device(self.device)),
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1000)),
         )
 
     def _by_counts(self) -> bool:
@@ -248,40 +255,19 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.bounds_ = {"plug-in": float(ratio.mean()) * _UNITS[self.units]}
         self._report(ratio.mean() - bias, math.sqrt(ratio.var() / len(ratio) + (bias / 2) ** 2))
 
-    def _held_out(self, pairs: np.ndarray) -> Iterator[tuple[np.ndarray, RatioModel]]:
-        """Each fold of the rows, with a model that was trained on the others."""
-        order = np.random.RandomState(self._seed).permutation(len(pairs))
-        for number, fold in enumerate(np.array_split(order, self.cv)):
-            yield fold, self._train(pairs[np.setdiff1d(order, fold)], number)
-
     def _cross_fit(self, pairs: np.ndarray, neighbours: float | None) -> None:
         """Read each fold with the model of the others; then train on all."""
         _warn_of_pairs(pairs)
-        pointwise, readings = np.empty(len(pairs)), []
-        for fold, model in self._held_out(pairs):
-            joint, marginal = score_tables(model, pairs[fold])
-            pointwise[fold] = joint[:, 0].numpy()
-            reading = {name: bound().nats(joint, marginal).item() for name, bound in BOUNDS.items()}
-            readings.append({"plug-in": joint.mean().item()} | reading)
-            readings[-1]["own"] = self._settled[1].nats(joint, marginal).item()
-            if self.verbose:
-                print(f"fold {len(readings)} of {self.cv}: {readings[-1]['own']:.4f} nats")
-        self._ratio = self._train(pairs, self.cv)
-        means = {name: float(np.mean([r[name] for r in readings])) for name in readings[0]}
-        own = means.pop("own")
+        reading = read(self._trainer, pairs, self.cv, self.verbose)
+        self._ratio = self._trainer.train(pairs, self.cv)
+        means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         self.bounds_ = {name: value * _UNITS[self.units] for name, value in means.items()}
-        calibrated = self._settled[1].fixes_constant
-        if calibrated:
-            _warn_of_disagreement(means)
-        # A critic with a free constant is read by its own bound, which does not see it.
-        name, estimate = ("plug-in", means["plug-in"]) if calibrated else ("own", own)
-        spread = np.std([r[name] for r in readings], ddof=1) / math.sqrt(self.cv)
-        disagreement = (estimate - means["smile"]) / 2
+        estimate, error = reading.mean("own"), reading.error()
+        _warn_of_read_outs(means, estimate, self._trainer.bound, reading.n_candidates)
         if neighbours is not None:
             self.bounds_["neighbours"] = neighbours * _UNITS[self.units]
-            disagreement, estimate = (estimate - neighbours) / 2, neighbours
-        sampling = max(pointwise.var() / len(pairs), spread**2)
-        self._report(estimate, math.sqrt(sampling + disagreement**2))
+            error, estimate = math.hypot(error, (estimate - neighbours) / 2), neighbours
+        self._report(estimate, error)
 
     def _report(self, nats: float, error: float) -> None:
         """Set the estimate and its interval, in the unit asked for."""
@@ -294,51 +280,6 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             max(0.0, float(nats + half)) * unit,
         )
 
-    def _train(self, pairs: np.ndarray, number: int) -> RatioModel:
-        """A model trained on pairs, with a tenth of them held out to stop by."""
-        device = resolve_device(self.device)
-        rng = np.random.RandomState(self._seed + number)
-        order = rng.permutation(len(pairs))
-        n_valid = min(max(len(pairs) // 10, 2), len(pairs) - 2) if len(pairs) >= 20 else 0
-        model = self._build(self._seed + number)
-        model.learn_coordinates(pairs)
-        model.generator = new_generator(self._seed + number)
-        train, valid = (
-            ResidentData(torch.from_numpy(pairs[part]).float().to(device))
-            for part in (order[n_valid:], order[:n_valid])
-        )
-        epochs = max(1, self.max_steps // max(1, len(train) // self.batch_size))
-        net = InfoMaxNet(
-            model,
-            weights={"information": 1.0},
-            shuffler=new_generator(self._seed + number),
-            lr_schedule="cosine",
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=_WEIGHT_DECAY,
-            optimizer__fused=True,
-            lr=_LR,
-            batch_size=self.batch_size,
-            device=device,
-            callbacks=[HeldOutStopping(epochs, 0.0)],  # only to go back to the best weights
-            verbose=0,
-            train_split=None,
-        ).initialize()
-        if self.max_steps:
-            net.train(train, valid if n_valid else None, epochs)
-        return model.eval().cpu()
-
-    def _build(self, seed: int) -> RatioModel:
-        """A model with first weights."""
-        with private_rng(seed, torch.device("cpu")):
-            return RatioModel(
-                self._settled[0],
-                self._settled[1],
-                self._columns_x.width,
-                self._columns_y.width,
-                base=self._settled[2],
-                n_shifts=self.n_negatives,
-            )
-
     def __getstate__(self):
         state = dict(super().__getstate__())
         if isinstance(state.get("_ratio"), RatioModel):
@@ -348,7 +289,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def __setstate__(self, state):
         super().__setstate__(state)
         if isinstance(getattr(self, "_ratio", None), dict):
-            model = self._build(0)
+            model = self._trainer.build(0)
             _state.load_arrays(model, self._ratio)
             self._ratio = model.eval()
 
@@ -373,9 +314,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         X, y = check_pairs(self, X, y, reset=False)
         if self._by_counts():
             return self._ratio.log_ratio(*self._codes(X, y)) * _UNITS[self.units]
-        with torch.inference_mode():
-            pairs = torch.from_numpy(self._numbers(X, y)).float()
-            return self._ratio.log_ratio(pairs).double().numpy() * _UNITS[self.units]
+        return self._ratio.log_ratio(self._numbers(X, y)) * _UNITS[self.units]
 
     def score(self, X, y):
         """Mean pointwise information of new pairs, an estimate of the information.
@@ -414,15 +353,15 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if self._by_counts():
             return numbers
         with torch.inference_mode():
-            sides = self._ratio.side_of_x(torch.from_numpy(numbers).float())
+            sides = self._ratio.side_of_x(numbers)
             return torch.cat(sides, 1).numpy()
 
     @property
     def _n_features_out(self) -> int:
         if self._by_counts():
             return self._columns_x.width
-        x = torch.zeros(1, self._columns_x.width)
-        return sum(side.shape[1] for side in self._ratio.side_of_x(x))
+        sides = self._ratio.side_of_x(np.zeros((2, self._columns_x.width)))
+        return sum(side.shape[1] for side in sides)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -455,7 +394,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         own = clone(self)
         X, y = check_pairs(own, X, y, reset=True)
         own._learn_columns(X, y)
-        rng = np.random.RandomState(own._seed)
+        rng = np.random.RandomState(own._trainer.seed)
         draws: np.ndarray = np.zeros(1 + n_permutations)
         if own._by_counts():
             codes_x, codes_y = own._codes(X, y)
@@ -465,7 +404,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 draws[number] = ratio.log_ratio(codes_x, codes_y[order]).mean()
         else:
             pairs = own._numbers(X, y)
-            for fold, model in own._held_out(pairs):
+            for fold, model in own._trainer.held_out(pairs, own.cv):
                 draws += permuted_sums(model, pairs[fold], n_permutations, rng)
         return float(np.mean(draws >= draws[0]))
 
@@ -488,13 +427,22 @@ def _warn_of_pairs(pairs: np.ndarray) -> None:
         )
 
 
-def _warn_of_disagreement(means: dict[str, float]) -> None:
-    """Say where two read-outs of the same critics differ much."""
-    gap = abs(means["plug-in"] - means["smile"])
-    if gap > 0.1 + 0.1 * abs(means["plug-in"]) and means["plug-in"] < _CLIP:
+def _warn_of_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> None:
+    """Say where the estimate is near a ceiling, or another read-out of the critics differs."""
+    ceiling = bound.ceiling(n)
+    if estimate > ceiling - 1:
         warnings.warn(
-            f"Two read-outs of the critics disagree: plug-in {means['plug-in']:.2f} and smile "
+            f"{type(bound).__name__} cannot report more than the logarithm of the number of "
+            f"candidates, log {n} = {ceiling:.2f} nats, and reports {estimate:.2f}: the truth may "
+            "be any larger. Use bound='jsd'.",
+            stacklevel=5,
+        )
+    gap = abs(means["jsd"] - means["smile"])
+    # InfoNCE leaves a constant free for each x, so that no other read-out fits its critics.
+    if gap > 0.1 + 0.1 * abs(means["jsd"]) and means["jsd"] < _CLIP and math.isinf(ceiling):
+        warnings.warn(
+            f"Two read-outs of the critics disagree: jsd {means['jsd']:.2f} and smile "
             f"{means['smile']:.2f} nats. The dependence is not learned well; give more samples "
             "or more max_steps.",
-            stacklevel=4,
+            stacklevel=5,
         )

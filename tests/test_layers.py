@@ -9,12 +9,12 @@ import sk_infomax
 
 FOLDER = Path(sk_infomax.__file__).parent
 LAYERS = [
-    {"_checks", "_columns", "_random", "_state"},
+    {"_checks", "_columns", "_counts", "_random", "_state"},
     {"bounds", "views", "_batches"},
     {"critics", "encoders", "priors"},
     {"_ratio", "objectives"},
     {"_neighbours", "_net", "_settings"},
-    {"_saving"},
+    {"_cross_fitting", "_saving"},
     {"deep_infomax", "mutual_info"},
     {"dependence"},
     {"displays"},

@@ -130,7 +130,7 @@ def test_spiral_can_be_turned_back():
     x = np.random.RandomState(0).normal(size=(100, 4))
     turned = spiral(x)
     np.testing.assert_allclose((turned**2).sum(1), (x**2).sum(1))
-    np.testing.assert_allclose(spiral(turned, speed=-1 / 3), x, atol=1e-12)
+    np.testing.assert_allclose(spiral(turned, speed=-1 / x.shape[1]), x, atol=1e-12)
 
 
 def test_swiss_roll_never_meets_itself():

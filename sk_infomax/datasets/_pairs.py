@@ -7,6 +7,7 @@ inverted, applied to one side, leaves the information as it is.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.integrate import quad
@@ -314,13 +315,16 @@ def bimodal(x: np.ndarray) -> np.ndarray:
     return x + 4 * np.tanh(8 * x)
 
 
-def spiral(x: np.ndarray, speed: float = 1 / 3) -> np.ndarray:
-    """Turn the first two coordinates by an angle that grows with the squared length of x."""
-    angle = speed * (x**2).sum(axis=1)
+def spiral(x: np.ndarray, first: int = 0, speed: float | None = None) -> np.ndarray:
+    """Turn two coordinates, `first` and the next, by an angle that grows with the length of x.
+
+    The angle is `speed` times the squared length; the speed is 1 / d if it is None.
+    """
+    angle = (x**2).sum(axis=1) * (1 / x.shape[1] if speed is None else speed)
     cosine, sine = np.cos(angle), np.sin(angle)
     out = x.copy()
-    out[:, 0] = cosine * x[:, 0] - sine * x[:, 1]
-    out[:, 1] = sine * x[:, 0] + cosine * x[:, 1]
+    out[:, first] = cosine * x[:, first] - sine * x[:, first + 1]
+    out[:, first + 1] = sine * x[:, first] + cosine * x[:, first + 1]
     return out
 
 
@@ -470,8 +474,10 @@ def _tasks() -> dict[str, PairTask]:
         tasks[name] = sparse
         tasks[f"normal_cdf-{name}"] = cdf
         tasks[f"half_cube-{name}"] = transformed(sparse, half_cube, half_cube)
-        tasks[f"spiral-{name}"] = transformed(sparse, spiral, spiral)
-        tasks[f"spiral-normal_cdf-{name}"] = transformed(cdf, spiral, spiral)
+        if dim > 2:
+            second = partial(spiral, first=1)
+            tasks[f"spiral-{name}"] = transformed(sparse, spiral, second)
+            tasks[f"spiral-normal_cdf-{name}"] = transformed(cdf, spiral, second)
     for dim, df in ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (5, 2), (5, 3)):
         task, name = student(dim, dim, df), f"student-identity-{dim}-{dim}-{df}"
         tasks[name] = task
