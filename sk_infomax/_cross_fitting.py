@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,17 @@ import torch
 from ._batches import ResidentData
 from ._net import HeldOutStopping, InfoMaxNet
 from ._random import new_generator, private_rng
-from ._ratio import RatioModel, score_tables
+from ._ratio import RatioModel, gaussian_information, nats_of
+from ._reference import ReferredModel
 from .bounds import BOUNDS, Bound
 from .critics import Critic
 
 __all__ = ["RatioTrainer", "Reading", "read"]
 
 _LR, _WEIGHT_DECAY, _AVERAGE = 5e-3, 0.3, 0.99
-_PATIENCE = 200
-_MISSED = 0.05
+_PATIENCE = 150
+_MISSED, _HIDDEN = 0.05, 3.0
+_HIGH = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class RatioTrainer:
         Where to train.
     seed : int
         Of folds, weights and batches.
+    referred : bool
+        Whether models are told from a Gaussian reference.
     """
 
     critic: Critic
@@ -56,12 +60,23 @@ class RatioTrainer:
     batch_size: int
     device: str
     seed: int
+    referred: bool = False
+
+    def fitted_to(self, pairs: np.ndarray) -> RatioTrainer:
+        """The same, with a reference if the Gaussian information of pairs (n, dx + dy) is high."""
+        high = self.base and self.gaussian(pairs) > _HIGH
+        return replace(self, referred=high)
+
+    def gaussian(self, pairs: np.ndarray) -> float:
+        """Gaussian information of pairs in nats."""
+        return gaussian_information(pairs[:, : self.size_x], pairs[:, self.size_x :])
 
     def build(self, seed: int) -> RatioModel:
         """A model with first weights."""
         sizes = self.size_x, self.size_y
         with private_rng(seed, torch.device("cpu")):
-            return RatioModel(self.critic, self.bound, *sizes, self.base, self.n_shifts)
+            kind = ReferredModel if self.referred else RatioModel
+            return kind(self.critic, self.bound, *sizes, self.base, self.n_shifts)
 
     def train(self, pairs: np.ndarray, number: int) -> RatioModel:
         """A model trained on pairs (n, dx + dy), with a tenth of them held out to stop by."""
@@ -116,45 +131,73 @@ class Reading:
         Gaussian part alone, and "own" is the bound that was trained.
     n_candidates : int
         How many y each x was scored with.
+    gaussian : float or None
+        Gaussian information of all pairs without bias, where it can take the place of "base".
+    n_columns : tuple of int
+        Widths of x and of y.
     """
 
     pointwise: np.ndarray
     folds: dict[str, np.ndarray]
     n_candidates: int
+    gaussian: float | None
+    n_columns: tuple[int, int]
 
     def mean(self, name: str) -> float:
         """Mean over the folds."""
         return float(self.folds[name].mean())
 
-    def error(self) -> float:
-        """Standard error of "own", without what is known of it from elsewhere.
+    def estimate(self) -> float:
+        """The estimate: "own", its Gaussian part replaced by the one without bias.
 
-        Four independent parts: chance in the pairs; chance in training, from the folds; what
-        the constant that was added on held-out pairs moves the estimate by; and a twentieth of
+        The mean of a Gaussian log ratio is the Gaussian information whatever the distribution
+        is, so that the mean over held-out pairs of the one that was learned, which falls short
+        by what its directions miss, can be exchanged for it.
+        """
+        own = self.mean("own")
+        return own if self.gaussian is None else own - self.mean("base") + self.gaussian
+
+    def error(self) -> float:
+        """Standard error of the estimate, without what is known of it from elsewhere.
+
+        Its parts, taken as independent: chance in the pairs; chance in training, from the folds;
+        what the constant that was added on held-out pairs moves the estimate by; a twentieth of
         what the network found beyond the Gaussian ratio, as much as networks missed of
-        dependences that are known.
+        dependences that are known; chance in the Gaussian information of independent sides; and
+        what few samples for each column can hide.
         """
         n, cv = len(self.pointwise), len(self.folds["own"])
+        beyond = self.folds["own"] - self.folds["base"]
+        changing = self.folds["own"] if self.gaussian is None else beyond
+        dx, dy = self.n_columns
         parts = (
             self.pointwise.std() / math.sqrt(n),
-            self.folds["own"].std(ddof=1) / math.sqrt(cv),
+            changing.std(ddof=1) / math.sqrt(cv),
             self.mean("jsd") - self.mean("plug-in"),
-            _MISSED * (self.mean("own") - self.mean("base")),
+            _MISSED * beyond.mean(),
+            0.0 if self.gaussian is None else math.sqrt(dx * dy / 2) / (n - dx - dy),
+            _HIDDEN * (dx + dy) / n,
         )
         return math.hypot(*parts)
 
 
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: Any = 0) -> Reading:
     """Read each fold of pairs (n, dx + dy) with a critic of the others."""
-    pointwise, rows = np.empty(len(pairs)), []
+    pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
     for fold, model in trainer.held_out(pairs, cv):
-        joint, marginal = score_tables(model, pairs[fold])
-        pointwise[fold] = joint[:, 0].numpy()
-        row = {name: bound().nats(joint, marginal).item() for name, bound in BOUNDS.items()}
-        row |= {"plug-in": joint.mean().item(), "base": float(model.base_ratio(pairs[fold]).mean())}
-        row["own"] = trainer.bound.nats(joint, marginal).item()
+        pointwise[fold] = model.log_ratio(pairs[fold])
+        known, tables = model.read(pairs[fold])
+        n_candidates = 1 + tables[0][1].shape[1]
+        row = {name: nats_of(bound(), known, tables) for name, bound in BOUNDS.items()}
+        row["own"] = nats_of(trainer.bound, known, tables)
+        row["plug-in"] = float(pointwise[fold].mean())
+        row["base"] = float(model.base_ratio(pairs[fold]).mean())
         rows.append(row)
         if verbose:
             print(f"fold {len(rows)} of {cv}: {row['own']:.4f} nats")
     folds = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return Reading(pointwise, folds, 1 + marginal.shape[1])
+    gaussian = trainer.gaussian(pairs) if trainer.base else math.nan
+    # InfoNCE says how much it can see, of which the Gaussian part is no separate summand.
+    exchange = math.isfinite(gaussian) and math.isinf(trainer.bound.ceiling(2))
+    sizes = trainer.size_x, trainer.size_y
+    return Reading(pointwise, folds, n_candidates, gaussian if exchange else None, sizes)

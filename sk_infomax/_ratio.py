@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import torch
+from scipy.special import digamma
 from torch import Tensor, nn
 
 from ._random import new_generator
@@ -16,13 +17,20 @@ from .critics import Critic
 __all__ = [
     "GaussianRatio",
     "RatioModel",
+    "Tables",
+    "calibrated_correlations",
     "canonical_directions",
     "even_shifts",
+    "gaussian_information",
+    "nats_of",
     "permuted_sums",
-    "score_tables",
 ]
 
+Tables = tuple[Tensor, Tensor]
+"""Joint scores (n, 1) and marginal ones (n, s, 1)."""
+
 N_RADIAL = 4
+_FOLDS = 5
 _SHIFTS_OF_EVALUATION = 16
 _SHIFTS_OF_READING = 64
 
@@ -52,6 +60,54 @@ def canonical_directions(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.n
     edge = np.sqrt(a * (1 - min(b, 1))) + np.sqrt(b * (1 - min(a, 1)))
     correlations = values.clip(0, 1 - 1e-6)
     return white_x @ left, white_y @ right.T, np.where(correlations > edge, correlations, 0.0)
+
+
+def calibrated_correlations(x: np.ndarray, y: np.ndarray, correlations: np.ndarray) -> np.ndarray:
+    """What canonical correlations are on samples that their directions were not found on.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dx) and (n, dy)
+        Pairs, centred, in random order.
+    correlations : ndarray of shape (r,)
+        Of directions that were found on all of them; those that are 0 stay so.
+
+    Returns
+    -------
+    ndarray of shape (r,)
+        Means over five folds, at least 0.
+    """
+    if len(x) < 2 * _FOLDS or not correlations.any():
+        return correlations
+    products = np.zeros((3, len(correlations)))
+    for fold in np.array_split(np.arange(len(x)), _FOLDS):
+        rest = np.setdiff1d(np.arange(len(x)), fold)
+        to_x, to_y, _ = canonical_directions(x[rest], y[rest])
+        a, b = (x[fold] @ to_x)[:, : len(correlations)], (y[fold] @ to_y)[:, : len(correlations)]
+        products += np.stack([(a * b).sum(0), (a * a).sum(0), (b * b).sum(0)])
+    held_out = products[0] / np.sqrt(products[1] * products[2]).clip(min=1e-12)
+    return np.where(correlations > 0, held_out.clip(0, 1 - 1e-6), 0.0)
+
+
+def gaussian_information(x: np.ndarray, y: np.ndarray) -> float:
+    """Information in nats of jointly normal pairs, without bias; nan where samples are too few.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dx) and (n, dy)
+        Pairs.
+    """
+    both = np.hstack([x, y])
+    n, dx, dy = len(x), x.shape[1], y.shape[1]
+    if n <= dx + dy + 2:
+        return math.nan
+    # E log det of a sample covariance (Wishart) exceeds that of the true one by digammas.
+    excess = digamma((n - np.arange(1, dx + dy + 1)) / 2) - math.log((n - 1) / 2)
+    value = 0.0
+    for side, sign in ((x, 1), (y, 1), (both, -1)):
+        covariance = np.atleast_2d(np.cov(side, rowvar=False))
+        value += sign * 0.5 * (np.linalg.slogdet(covariance)[1] - excess[: len(covariance)].sum())
+    return float(value)
 
 
 def _whitening(covariance: np.ndarray) -> np.ndarray:
@@ -124,7 +180,7 @@ class RatioModel(nn.Module):
         self.bound = bound
         self.objective = bound.start()
         self.n_shifts = n_shifts
-        self.size_x = size_x
+        self.size_x, self.size_y = size_x, size_y
         self.rank = min(size_x, size_y)
         for side, size in (("x", size_x), ("y", size_y)):
             self.register_buffer(f"mean_{side}", torch.zeros(size))
@@ -134,22 +190,25 @@ class RatioModel(nn.Module):
         self.gate = nn.Parameter(torch.zeros(()) if base else torch.ones(()))
         self.generator: torch.Generator | None = None
 
-    def learn_coordinates(self, pairs: np.ndarray) -> None:
-        """Take means, canonical directions and correlations from pairs (n, dx + dy)."""
+    def learn_coordinates(self, pairs: np.ndarray) -> np.ndarray:
+        """Take means and canonical directions from pairs (n, dx + dy); the correlations (r,)."""
         x, y = pairs[:, : self.size_x], pairs[:, self.size_x :]
         means = x.mean(0), y.mean(0)
-        to_x, to_y, correlations = canonical_directions(x - means[0], y - means[1])
+        x, y = x - means[0], y - means[1]
+        to_x, to_y, correlations = canonical_directions(x, y)
         if correlations.max() > 1 - 1e-5:
             warnings.warn(
                 "A column of one side follows from the other side: the information is infinite, "
                 "and the estimate only says that it is large.",
                 stacklevel=2,
             )
+        correlations = calibrated_correlations(x, y, correlations)
         learned = {"mean_x": means[0], "mean_y": means[1], "to_x": to_x, "to_y": to_y}
         for name, value in learned.items():
             self.get_buffer(name).copy_(torch.from_numpy(value))
         if self.base is not None:
             self.base.get_buffer("correlations").copy_(torch.from_numpy(correlations))
+        return correlations
 
     def inputs(self, pairs: np.ndarray) -> Tensor:
         """What the model reads of pairs (n, dx + dy): canonical coordinates and how far out."""
@@ -160,29 +219,33 @@ class RatioModel(nn.Module):
             parts += [turned, radial_features(values)]
         return torch.cat(parts, 1)
 
-    def sides(self, inputs: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def split(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs of x and of y."""
+        return inputs[:, : self.size_x + N_RADIAL], inputs[:, self.size_x + N_RADIAL :]
+
+    def sides(self, inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Of x alone and of y alone: canonical variates (n, r), and the critic's side (n, u)."""
-        x, y = inputs[:, : self.size_x + N_RADIAL], inputs[:, self.size_x + N_RADIAL :]
+        x, y = self.split(inputs)
         left, right = self.network.sides(x[:, None], y[:, None])
         return (x[:, : self.rank], left[:, 0]), (y[:, : self.rank], right[:, 0])
 
-    def side_of_x(self, x: np.ndarray) -> tuple[Tensor, Tensor]:
+    def side_of_x(self, x: np.ndarray) -> tuple[Tensor, ...]:
         """Of samples (n, dx): canonical variates (n, r), and the critic's side (n, u)."""
-        padded = np.zeros((len(x), len(self.get_buffer("mean_y"))))
-        return self.sides(self.inputs(np.hstack([x, padded])))[0]
+        padded = np.zeros((len(x), self.size_y))
+        return self.sides(self.inputs(np.hstack([x, padded])))[0][:2]
 
-    def combine(self, left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
+    def combine(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> Tensor:
         """Log ratio (...) of sides that are lined up."""
         score = self.gate * self.network.combine(left[1], right[1])
         return score if self.base is None else score + self.base(left[0], right[0])
 
-    def tables(self, inputs: Tensor, shifts: list[int]) -> tuple[Tensor, Tensor]:
+    def tables(self, inputs: Tensor, shifts: list[int]) -> Tables:
         """Scores of the pairs (n, 1), and of each x with the y of others (n, s, 1)."""
         left, right = self.sides(inputs)
         rows = torch.arange(len(inputs), device=inputs.device)[:, None]
         turned = (rows + torch.tensor([0, *shifts], device=inputs.device)) % len(inputs)
-        others = tuple(side[turned] for side in right)  # (n, 1 + s, u)
-        scores = self.combine((left[0][:, None], left[1][:, None]), (others[0], others[1]))
+        lined_up = tuple(side[:, None] for side in left), tuple(side[turned] for side in right)
+        scores = self.combine(*lined_up)  # (n, 1 + s)
         return scores[:, :1], scores[:, 1:, None]
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
@@ -203,9 +266,14 @@ class RatioModel(nn.Module):
         """What the Gaussian ratio alone says (n,) of pairs; zeros where there is none."""
         if self.base is None:
             return np.zeros(len(pairs))
-        inputs = self.inputs(pairs)
-        x, y = inputs[:, : self.rank], inputs[:, self.size_x + N_RADIAL :][:, : self.rank]
-        return self.base(x, y).double().numpy()
+        x, y = self.split(self.inputs(pairs))
+        return self.base(x[:, : self.rank], y[:, : self.rank]).double().numpy()
+
+    def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
+        """What is known without critics, in nats; and scores for a bound to add to it."""
+        with torch.inference_mode():
+            shifts = even_shifts(len(pairs), _SHIFTS_OF_READING)
+            return 0.0, [self.tables(self.inputs(pairs), shifts)]
 
     def _shifts(self, inputs: Tensor) -> list[int]:
         """Some other rows at random in training, the same ones in evaluation."""
@@ -237,12 +305,10 @@ def radial_features(x: Tensor) -> Tensor:
     return torch.cat([mean_square - 1, *logs], 1)
 
 
-def score_tables(model: RatioModel, pairs: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Scores of held-out pairs (n, 1), and of each x with other y (n, s, 1), in float64."""
-    with torch.inference_mode():
-        shifts = even_shifts(len(pairs), _SHIFTS_OF_READING)
-        joint, marginal = model.tables(model.inputs(pairs), shifts)
-        return joint.double(), marginal.double()
+def nats_of(bound: Bound, known: float, tables: list[Tables]) -> float:
+    """What a bound reports for a model that has been `read`: its first term less the others."""
+    values = [bound.nats(joint.double(), marginal.double()).item() for joint, marginal in tables]
+    return known + values[0] - sum(values[1:])
 
 
 def permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.ndarray:
@@ -253,6 +319,6 @@ def permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.n
         for number in range(1 + count):
             order = rng.permutation(len(pairs)) if number else np.arange(len(pairs))
             turned = torch.from_numpy(order)
-            ratio = model.combine(left, (right[0][turned], right[1][turned]))
+            ratio = model.combine(left, tuple(side[turned] for side in right))
             sums[number] = ratio.double().sum().item()
     return sums

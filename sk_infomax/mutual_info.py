@@ -68,7 +68,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         most 20 values that are each seen five times on average.
     confidence_level : float, default=0.95
         Of `confidence_interval_`.
-    max_steps : int, default=800
+    max_steps : int, default=600
         Steps of training in each fold.
     batch_size : int, default=256
         Smallest number of pairs in a step.
@@ -141,7 +141,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         discrete_x="auto",
         discrete_y="auto",
         confidence_level=0.95,
-        max_steps=800,
+        max_steps=600,
         batch_size=256,
         n_negatives="auto",
         device="auto",
@@ -258,11 +258,12 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _cross_fit(self, pairs: np.ndarray, neighbours: float | None) -> None:
         """Read each fold with the model of the others; then train on all."""
         _warn_of_pairs(pairs)
+        self._trainer = self._trainer.fitted_to(pairs)
         reading = read(self._trainer, pairs, self.cv, self.verbose)
         self._ratio = self._trainer.train(pairs, self.cv)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         self.bounds_ = {name: value * _UNITS[self.units] for name, value in means.items()}
-        estimate, error = reading.mean("own"), reading.error()
+        estimate, error = reading.estimate(), reading.error()
         _warn_of_read_outs(means, estimate, self._trainer.bound, reading.n_candidates)
         if neighbours is not None:
             self.bounds_["neighbours"] = neighbours * _UNITS[self.units]
@@ -404,7 +405,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 draws[number] = ratio.log_ratio(codes_x, codes_y[order]).mean()
         else:
             pairs = own._numbers(X, y)
-            for fold, model in own._trainer.held_out(pairs, own.cv):
+            for fold, model in own._trainer.fitted_to(pairs).held_out(pairs, own.cv):
                 draws += permuted_sums(model, pairs[fold], n_permutations, rng)
         return float(np.mean(draws >= draws[0]))
 

@@ -13,7 +13,7 @@ LAYERS = [
     {"bounds", "views", "_batches"},
     {"critics", "encoders", "priors"},
     {"_ratio", "objectives"},
-    {"_neighbours", "_net", "_settings"},
+    {"_neighbours", "_net", "_reference", "_settings"},
     {"_cross_fitting", "_saving"},
     {"deep_infomax", "mutual_info"},
     {"dependence"},

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_infomax import MutualInfoEstimator
-from sk_infomax.bounds import BOUNDS
+from sk_infomax.bounds import BOUNDS, InfoNCE, JensenShannon
 from sk_infomax.critics import CRITICS
 from sk_infomax.datasets import (
     TASKS,
@@ -25,7 +25,7 @@ from sk_infomax.datasets import (
     student,
     xor,
 )
-from sk_infomax.mutual_info import _warn_of_disagreement
+from sk_infomax.mutual_info import _warn_of_read_outs
 
 
 def fast(**settings):
@@ -37,6 +37,7 @@ def fast(**settings):
         fast(max_steps=3),
         fast(max_steps=3, critic="dot", bound="infonce"),
         fast(max_steps=3, critic="bilinear", base=None, bound="dv"),
+        fast(max_steps=3, critic="concat", n_negatives=1),
     ]
 )
 def test_scikit_learn_check(estimator, check):
@@ -293,8 +294,17 @@ def test_what_spoils_an_estimate_is_said(make, message):
 
 
 def test_disagreement_is_said():
-    with pytest.warns(UserWarning, match=r"disagree: plug-in 0\.88 and smile 0\.50 nats"):
-        _warn_of_disagreement({"plug-in": 0.88, "smile": 0.5})
+    means = {"jsd": 0.88, "smile": 0.5}
+    with pytest.warns(UserWarning, match=r"disagree: jsd 0\.88 and smile 0\.50 nats"):
+        _warn_of_read_outs(means, 0.88, JensenShannon(), 65)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _warn_of_disagreement({"plug-in": 0.88, "smile": 0.8})
+        _warn_of_read_outs({"jsd": 0.88, "smile": 0.8}, 0.88, JensenShannon(), 65)
+        _warn_of_read_outs(means, 0.88, InfoNCE(), 65)
+
+
+def test_ceiling_is_named():
+    X, Y = correlated_normal(2, 4.5).sample(400, random_state=0)
+    with pytest.warns(UserWarning, match=r"InfoNCE cannot report more than .* log 65 = 4\.17"):
+        _warn_of_read_outs({"jsd": 3.5, "smile": 3.5}, 3.5, InfoNCE(), 65)
+    assert fast(bound="infonce", base=None, max_steps=5).fit(X, Y).mutual_info_ < math.log(65)

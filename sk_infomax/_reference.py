@@ -1,0 +1,144 @@
+"""Model of the log ratio where information is high: pairs are told from a Gaussian's."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from ._random import new_generator
+from ._ratio import N_RADIAL, RatioModel, Tables, radial_features
+
+__all__ = ["ReferredModel"]
+
+_WIDTH = 32
+_DRAWS_OF_READING = 16
+
+
+class ColumnwiseCorrection(nn.Module):
+    """Sum over the columns of y of what a shared perceptron says of mean and residual there.
+
+    Where each column of y depends on x in its own way, as where noise is added to each, the log
+    ratio is such a sum; and heavy tails show in how far out all residuals lie.
+
+    Parameters
+    ----------
+    size : int
+        Number d of columns.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.inner = nn.Linear(3 + N_RADIAL, _WIDTH)
+        self.column = nn.Parameter(torch.zeros(size, _WIDTH))
+        self.middle = nn.Linear(_WIDTH, _WIDTH)
+        self.outer = nn.Linear(_WIDTH, 1, bias=False)
+        nn.init.zeros_(self.outer.weight)
+
+    def forward(self, mean: Tensor, y: Tensor, radial: Tensor) -> Tensor:
+        """Scores (...) of whitened means and values (..., d), and `radial_features` of x."""
+        residual = y - mean
+        far = (residual.square().mean(-1, keepdim=True) + 1e-3).log()
+        shared = torch.cat([far, radial.expand(*far.shape[:-1], -1)], -1)
+        columns = torch.stack([mean.expand_as(residual), residual], -1)
+        shared = shared[..., None, :].expand(*residual.shape, -1)
+        hidden = silu(self.inner(torch.cat([columns, shared], -1)) + self.column)
+        return self.outer(silu(self.middle(hidden))).sum((-2, -1))
+
+
+class ReferredModel(RatioModel):
+    """Log density ratio of pairs by way of a Gaussian reference.
+
+    Pairs put together at random are told from joint ones at a glance where information is high,
+    and little is learned from them. Here the others are drawn from the Gaussian conditional
+    ``N(y | x)`` of the canonical correlations, and from the Gaussian ``N(y)`` for y alone::
+
+        log p(y | x) / p(y) = log N(y | x) / N(y) + log p(y | x) / N(y | x) - log p(y) / N(y)
+
+    The first ratio is the Gaussian one; the others are near 0 and are learned by two critics,
+    each with the bound, so that every bound reports the first plus its value for the second less
+    its value for the third. The parameters are those of `RatioModel`.
+    """
+
+    def __init__(self, critic, bound, size_x, size_y, base, n_shifts):
+        super().__init__(critic, bound, size_x, size_y, base, n_shifts)
+        self.correction = ColumnwiseCorrection(size_y)
+        self.alone = critic.build(1, size_y + N_RADIAL)
+        self.gate_alone = nn.Parameter(torch.zeros(()))
+        self.objective_alone = bound.start()
+        self.register_buffer("from_y", torch.eye(size_y))
+        self.register_buffer("whitening", torch.eye(size_y))
+        self.register_buffer("slopes", torch.zeros(self.rank))
+
+    def learn_coordinates(self, pairs: np.ndarray) -> np.ndarray:
+        """Take the Gaussian from pairs (n, dx + dy), and what whitens the residuals of y."""
+        correlations = super().learn_coordinates(pairs)
+        back = torch.linalg.pinv(self.get_buffer("to_y").double())
+        rho = torch.from_numpy(correlations)
+        left = torch.ones(self.size_y, dtype=torch.float64)
+        left[: self.rank] -= rho**2
+        values, vectors = torch.linalg.eigh(back.T * left @ back)
+        whitening = back @ (vectors / values.clamp(min=1e-9).sqrt() @ vectors.T)
+        for name, value in (("from_y", back), ("whitening", whitening), ("slopes", rho)):
+            self.get_buffer(name).copy_(value)
+        return correlations
+
+    def sides(self, inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """As in `RatioModel`, and whitened: the mean of y given x, and y; and y's own ratio."""
+        left, right = super().sides(inputs)
+        x, y = self.split(inputs)
+        mean = self.get_buffer("slopes") * left[0] @ self.get_buffer("whitening")[: self.rank]
+        whitened = y[:, : self.size_y] @ self.get_buffer("whitening")
+        ones = torch.ones(len(y), 1, 1, device=y.device)
+        alone = (side[:, 0] for side in self.alone.sides(ones, y[:, None]))
+        own = self.gate_alone * self.alone.combine(*alone)
+        return (*left, mean, x[:, self.size_x :]), (*right, whitened, own)
+
+    def combine(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> Tensor:
+        """Log ratio (...) of sides that are lined up."""
+        return super().combine(left, right) + self.correction(left[2], right[2], left[3]) - right[3]
+
+    def _told(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> Tensor:
+        """Log ratio (n,) of pairs to those of the reference."""
+        network = self.gate * self.network.combine(left[1], right[1])
+        return network + self.correction(left[2], right[2], left[3])
+
+    def _referred(self, inputs: Tensor, count: int, generator: torch.Generator) -> list[Tables]:
+        """Scores of joint and drawn pairs, by the critic of pairs and by that of y alone."""
+        left, right = self.sides(inputs)
+        x, _ = self.split(inputs)
+        drawn, alone = [], []
+        for _ in range(count):
+            side = self.sides(torch.cat([x, self._draw(left[0], generator)], 1))[1]
+            drawn.append(self._told(left, side))
+            alone.append(side[3])
+        joint = self._told(left, right)
+        return [
+            (joint[:, None], torch.stack(drawn, 1)[..., None]),
+            (right[3][:, None], torch.stack(alone, 1)[..., None]),
+        ]
+
+    def _draw(self, variates: Tensor, generator: torch.Generator) -> Tensor:
+        """Inputs of y from the Gaussian conditional of canonical variates (n, r) of x."""
+        slopes = self.get_buffer("slopes")
+        y = torch.randn(len(variates), self.size_y, generator=generator).to(variates.device)
+        known = slopes * variates + (1 - slopes**2).sqrt() * y[:, : self.rank]
+        y = torch.cat([known, y[:, self.rank :]], 1)
+        raw = y @ self.get_buffer("from_y") + self.get_buffer("mean_y")
+        return torch.cat([y, radial_features(raw)], 1)
+
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The sum of the bounds of both critics on a batch."""
+        if self.training:
+            generator, first, second = self.generator, self.objective, self.objective_alone
+        else:
+            generator, first, second = None, self.bound.objective, self.bound.objective
+        tables = self._referred(inputs, self.n_shifts, generator or new_generator(0))
+        return {"information": first(*tables[0]) + second(*tables[1])}
+
+    def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
+        """What is known without critics, in nats; and scores to add to it and to take off."""
+        with torch.inference_mode():
+            tables = self._referred(self.inputs(pairs), _DRAWS_OF_READING, new_generator(0))
+        return float(self.base_ratio(pairs).mean()), tables
