@@ -79,10 +79,11 @@ class RatioTrainer:
             return kind(self.critic, self.bound, *sizes, self.base, self.n_shifts)
 
     def train(self, pairs: np.ndarray, number: int) -> RatioModel:
-        """A model trained on pairs (n, dx + dy), with a tenth of them held out to stop by."""
+        """A model trained on pairs (n, dx + dy); some of them are held out to stop by."""
         seed = self.seed + number
         order = np.random.RandomState(seed).permutation(len(pairs))
-        n_valid = min(max(len(pairs) // 10, 2), len(pairs) - 2) if len(pairs) >= 20 else 0
+        # A tenth, but 100 where a third is no fewer: below that chance picks the weights.
+        n_valid = max(len(pairs) // 10, min(len(pairs) // 3, 100)) if len(pairs) >= 12 else 0
         model = self.build(seed)
         model.learn_coordinates(pairs)
         model.generator = new_generator(seed)

@@ -22,6 +22,7 @@ __all__ = [
     "BLOCK",
     "HeldOutStopping",
     "InfoMaxNet",
+    "MovingAverage",
     "ProgressBar",
     "WeightedSum",
     "mean_over_blocks",

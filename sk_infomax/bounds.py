@@ -104,7 +104,9 @@ def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
                 break
         # Pairs of one anchor are not independent, so anchors are what is counted.
         anchors = missed.mean(1).var(correction=0) + 2 * false.mean((1, 2)).var(correction=0)
-        variance = anchors / len(joint) / slope.clamp(min=1e-12) ** 2
+        if slope * len(joint) < 1:  # less than one pair is in doubt
+            return torch.zeros_like(constant)
+        variance = anchors / len(joint) / slope**2
         return constant * _TRUST / (_TRUST + variance)
 
 

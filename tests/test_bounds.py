@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sk_infomax.bounds import BOUNDS, SMILE, Bound, InfoNCE, split
+from sk_infomax.bounds import BOUNDS, SMILE, Bound, InfoNCE, balancing_constant, split
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in BOUNDS.items()] + [
     pytest.param(InfoNCE(anchor="global"), id="infonce-global")
@@ -174,3 +174,77 @@ def test_memory_grows_with_pairs_of_samples_not_of_locations(bound):
 def test_a_bound_without_a_formula_says_so():
     with pytest.raises(TypeError, match="must define _objective"):
         Bound().objective(torch.zeros(2, 1), torch.zeros(2, 1, 1))
+
+
+# The constant of Jensen-Shannon ---------------------------------------------------------------
+
+
+def test_balancing_constant_maximises_the_objective():
+    scores = gaussian_log_ratio(400, 0.7, 0) + 0.8
+    joint, marginal = split(scores)
+    constant = balancing_constant(joint, marginal).item()
+    values = [
+        BOUNDS["jsd"]().objective(joint + c, marginal + c).item()
+        for c in np.linspace(constant - 0.3, constant + 0.3, 7)
+    ]
+    assert constant == pytest.approx(-0.8, abs=0.1)
+    assert int(np.argmax(values)) == 3
+
+
+def test_one_outlier_cannot_move_the_constant_far():
+    joint, marginal = split(gaussian_log_ratio(400, 0.7, 0))
+    before = balancing_constant(joint, marginal).item()
+    spoiled = marginal.clone()
+    spoiled[0, 0] = 60.0
+    assert balancing_constant(joint, spoiled).item() == pytest.approx(before, abs=1e-3)
+    dv = BOUNDS["dv"]()
+    assert dv.nats(joint, spoiled).item() < dv.nats(joint, marginal).item() - 40
+
+
+def test_constant_is_kept_where_nothing_tells_it():
+    """Scores of 12 nats and of -40: the objective is flat over a wide range of constants."""
+    joint, marginal = torch.full((50, 1), 12.0), torch.full((50, 20, 1), -40.0)
+    joint += torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
+    assert abs(balancing_constant(joint, marginal).item()) < 1.0
+
+
+# The moving average of Donsker-Varadhan -------------------------------------------------------
+
+
+def test_moving_average_divides_the_gradient():
+    """MINE, equation 12: the gradient of the second term is E[exp(T) dT] over the average."""
+    rng = np.random.RandomState(0)
+    rule = BOUNDS["dv"](decay=0.9).start()
+    batches = [split(torch.from_numpy(rng.normal(size=(6, 6, 1)))) for _ in range(3)]
+    average = None
+    for count, (joint, marginal) in enumerate(batches, 1):
+        marginal.requires_grad_()
+        value = rule(joint, marginal)
+        (gradient,) = torch.autograd.grad(value, marginal)
+        mean = marginal.exp().mean().item()
+        decay = min(0.9, count / (count + 10))
+        average = mean if average is None else decay * average + (1 - decay) * mean
+        expected = -marginal.exp() / marginal.numel() / average
+        torch.testing.assert_close(gradient, expected.detach(), rtol=1e-9, atol=0)
+        assert value.item() == pytest.approx(BOUNDS["dv"]().nats(joint, marginal).item())
+
+
+def test_without_average_the_gradient_is_the_batchs_own():
+    joint, marginal = split(torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 1))))
+    bound = BOUNDS["dv"](decay=None)
+    marginal.requires_grad_()
+    values = bound.start()(joint, marginal), bound.objective(joint, marginal)
+    ours, plain = (torch.autograd.grad(value, marginal)[0] for value in values)
+    assert torch.equal(ours, plain)
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+def test_each_training_starts_anew(bound):
+    joint, marginal = split(torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 1))))
+    first, second = bound.start(), bound.start()
+    first(joint, marginal + 3)
+    marginal.requires_grad_()
+    gradients = [
+        torch.autograd.grad(rule(joint, marginal), marginal)[0] for rule in (second, bound.start())
+    ]
+    assert torch.equal(*gradients)

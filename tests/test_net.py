@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax import _net as net_module
-from sk_infomax._net import ProgressBar, WeightedSum
+from sk_infomax._net import MovingAverage, ProgressBar, WeightedSum
 
 
 def table(n=64):
@@ -195,3 +195,20 @@ def test_progress_bar_shows_terms_in_a_terminal_only(monkeypatch, stream):
 def test_progress_bar_is_absent_by_default():
     model = fast().fit(table())
     assert not any(isinstance(callback, ProgressBar) for _, callback in model.net_.callbacks_)
+
+
+def test_moving_average_of_weights():
+    module = torch.nn.Linear(2, 1, bias=False)
+    average = MovingAverage(module, 0.9)
+    expected = module.weight.detach().clone()
+    for count in range(1, 6):
+        module.weight.data += 1.0
+        average.update()
+        decay = min(0.9, count / (count + 10))
+        expected = decay * expected + (1 - decay) * module.weight.detach()
+    live = module.weight.detach().clone()
+    average.show(True)
+    torch.testing.assert_close(module.weight.detach(), expected)
+    average.show(True)
+    average.show(False)
+    torch.testing.assert_close(module.weight.detach(), live)
