@@ -3,14 +3,17 @@
     python -m benchmarks.mutual_information --tasks literature --seeds 0 1 2
     python -m benchmarks.mutual_information --folder DIR --seeds 0
 
-Tasks are those of `sk_infomax.datasets.TASKS`, or the files ``NAME.npz`` of a folder with arrays X
-and Y, and their truths in ``truth.json``. ``README.md`` beside this file says more.
+Tasks are those of `sk_infomax.datasets.TASKS`. With a folder of files ``NAME.npz``, which hold X and
+Y, and their truths in ``truth.json``, seed 0 of a task is its file. ``README.md`` beside this file
+says more.
 """
 
 import argparse
 import json
 import math
 import resource
+import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -43,6 +46,12 @@ LITERATURE = (
     + [f"spiral-multinormal-sparse-{d}-{d}-2-2.0" for d in (3, 5)]
     + [f"spiral-normal_cdf-multinormal-sparse-{d}-{d}-2-2.0" for d in (3, 25)]
 )
+GROUPS = {
+    "literature": LITERATURE,
+    "high": [name for name in TASKS if "20-20" in name] + ["additive-5-5-0.1"],
+    "independent": [name for name in TASKS if name.startswith("independent")],
+    "discrete": ["class-means-3", "uniform-mixture-5", "xor-10", "contingency-3x3"],
+}
 Estimate = tuple[float, float | None, float | None]
 
 
@@ -89,39 +98,42 @@ def canonical(X, Y, seed: int) -> Estimate:
 METHODS: dict[str, Callable] = {
     "ours": ours,
     "ours-cv2": lambda X, Y, seed: ours(X, Y, seed, cv=2),
+    "ours-cv5": lambda X, Y, seed: ours(X, Y, seed, cv=5),
     "ours-no-base": lambda X, Y, seed: ours(X, Y, seed, base=None),
-    "mine": lambda X, Y, seed: ours(X, Y, seed, bound="dv", base=None),
-    "infonce": lambda X, Y, seed: ours(X, Y, seed, bound="infonce", base=None, n_negatives=64),
+    "ours-dv": lambda X, Y, seed: ours(X, Y, seed, bound="dv", base=None),
+    "ours-infonce": lambda X, Y, seed: ours(X, Y, seed, bound="infonce", base=None),
+    "ours-nwj": lambda X, Y, seed: ours(X, Y, seed, bound="nwj", base=None),
+    "ours-smile": lambda X, Y, seed: ours(X, Y, seed, bound="smile", base=None),
     "ksg": nearest_neighbours,
     "cca": canonical,
 }
+PEERS = ["bmi-mine", "bmi-infonce", "bmi-nwj", "bmi-dv"]
 
 
-def draw_pairs(name: str, args, seed: int):
+def draw_pairs(name: str, args, n: int, seed: int):
     """Pairs of a task and their information."""
-    if args.folder is None:
-        task = TASKS[name]
-        X, Y = task.sample(args.n_samples, random_state=1000 + seed)
-        return X, Y, task.mutual_information
-    truth = json.loads((args.folder / "truth.json").read_text())[name]
-    arrays = np.load(args.folder / f"{name}.npz")
-    return arrays["X"].astype(float), arrays["Y"].astype(float), truth
+    if args.folder is not None and seed == 0:
+        truth = json.loads((args.folder / "truth.json").read_text())[name]
+        arrays = np.load(args.folder / f"{name}.npz")
+        return arrays["X"][:n].astype(float), arrays["Y"][:n].astype(float), truth
+    task = TASKS[name]
+    X, Y = task.sample(n, random_state=1000 + seed)
+    return X, Y, task.mutual_information
 
 
-def run_one(name: str, seed: int, method: str, args) -> dict:
+def run_one(name: str, n: int, seed: int, method: str, args) -> dict:
     """One estimate, with what it cost."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    X, Y, truth = draw_pairs(name, args, seed)
+    X, Y, truth = draw_pairs(name, args, n, seed)
+    row = {"task": name, "n": n, "seed": seed, "method": method, "truth": truth}
+    if method in PEERS:
+        return row | {"low": None, "high": None} | ask_peer(X, Y, seed, method, args.peer_python)
     if Y.ndim == 1 and method in ("ksg", "cca"):
         Y = Y[:, None].astype(float)
     start = time.process_time()
     value, low, high = METHODS[method](X, Y, seed)
-    return {
-        "task": name,
-        "seed": seed,
-        "method": method,
-        "truth": truth,
+    return row | {
         "estimate": value,
         "low": low,
         "high": high,
@@ -130,22 +142,31 @@ def run_one(name: str, seed: int, method: str, args) -> dict:
     }
 
 
+def ask_peer(X, Y, seed: int, method: str, python: str) -> dict:
+    """An estimate of `benchmark-mi`, by another interpreter."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pairs.npz"
+        np.savez(path, X=X, Y=Y.reshape(len(Y), -1).astype(float))
+        script = Path(__file__).with_name("_bmi.py")
+        command = [python, script, method.removeprefix("bmi-"), path, str(seed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def is_gaussian(name: str) -> bool:
     """Whether a Gaussian copula describes the task."""
     return not any(word in name for word in ("student", "spiral", "additive", "swissroll", "xor"))
 
 
 def summarise(results: list[dict]) -> dict[str, dict]:
-    """Errors, coverage and cost of each method."""
+    """Errors, coverage and cost of each method, for each number of pairs."""
     summary = {}
-    for method in METHODS:
-        rows = [row for row in results if row["method"] == method]
-        if not rows:
-            continue
+    for method, n in sorted({(row["method"], row["n"]) for row in results}):
+        rows = [row for row in results if row["method"] == method and row["n"] == n]
         errors = [abs(row["estimate"] - row["truth"]) for row in rows]
         hard = [e for e, row in zip(errors, rows) if not is_gaussian(row["task"])]
         inside = [r["low"] <= r["truth"] <= r["high"] for r in rows if r["low"] is not None]
-        summary[method] = {
+        summary[f"{method}, n={n}"] = {
             "runs": len(rows),
             "mean_error": mean(errors),
             "median_error": median(errors),
@@ -153,6 +174,7 @@ def summarise(results: list[dict]) -> dict[str, dict]:
             "mean_error_non_gaussian": mean(hard) if hard else None,
             "coverage": mean(inside) if inside else None,
             "median_cpu_seconds": median(row["cpu_seconds"] for row in rows),
+            "peak_megabytes": max(row["peak_megabytes"] for row in rows),
         }
     return summary
 
@@ -160,7 +182,7 @@ def summarise(results: list[dict]) -> dict[str, dict]:
 def print_table(summary: dict) -> None:
     """Methods by columns, errors in nats."""
     heads = ["runs", "mean", "median", "worst", "non-Gaussian", "coverage", "CPU s"]
-    print(f"{'method':14s}" + "".join(f"{head:>14s}" for head in heads))
+    print(f"{'method':24s}" + "".join(f"{head:>14s}" for head in heads))
     for method, row in summary.items():
         cells = [
             "" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v)
@@ -174,7 +196,7 @@ def print_table(summary: dict) -> None:
                 float(row["median_cpu_seconds"]),
             )
         ]
-        print(f"{method:14s}" + "".join(f"{cell:>14s}" for cell in cells))
+        print(f"{method:24s}" + "".join(f"{cell:>14s}" for cell in cells))
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -183,43 +205,88 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "python -m benchmarks.mutual_information", description=__doc__.partition("\n")[0]
     )
     add = parser.add_argument
-    add("--tasks", nargs="+", default=["literature"], help="literature, or names of TASKS")
-    add("--folder", type=Path, help="folder of NAME.npz and truth.json instead of our samplers")
-    add("--n-samples", type=int, default=10_000)
+    add("--tasks", nargs="+", default=["literature"], help=f"{', '.join(GROUPS)}, or names")
+    add("--folder", type=Path, help="NAME.npz and truth.json: seed 0 of these tasks")
+    add("--n-samples", type=int, nargs="+", default=[10_000])
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    add("--methods", nargs="+", default=["ours", "ksg", "cca"], choices=list(METHODS))
+    methods = [*METHODS, *PEERS]
+    add("--methods", nargs="+", default=["ours", "ksg", "cca"], choices=methods)
+    add("--peer-python", help="an interpreter that has benchmark-mi, for the methods bmi-...")
     add("--jobs", type=int, default=1)
+    add("--resume", action="store_true", help="keep what the file of results holds")
+    add("--picture", type=Path, help="draw the errors of all methods")
     add("--out", type=Path, default=Path("benchmarks/results/mutual-information.json"))
     args = parser.parse_args(argv)
-    if args.folder is not None:
-        args.tasks = sorted(path.stem for path in args.folder.glob("*.npz"))
-    elif args.tasks == ["literature"]:
-        args.tasks = LITERATURE
-    unknown = [name for name in args.tasks if args.folder is None and name not in TASKS]
+    args.tasks = [name for word in args.tasks for name in GROUPS.get(word, [word])]
+    unknown = [name for name in args.tasks if name not in TASKS]
     if unknown:
         parser.error(f"unknown tasks: {', '.join(unknown)}")
+    if args.peer_python is None and set(args.methods) & set(PEERS):
+        parser.error("methods bmi-... need --peer-python")
     return args
 
 
+def draw(results: list[dict], path: Path) -> None:
+    """Errors of each method on all tasks, one dot a run, on a logarithmic axis."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    means = {}
+    for row in results:
+        means.setdefault(row["method"], []).append(abs(row["estimate"] - row["truth"]))
+    order = sorted(means, key=lambda method: -mean(means[method]))
+    figure, axes = pyplot.subplots(figsize=(7.5, 0.5 * len(order) + 1.4), layout="constrained")
+    rng = np.random.RandomState(0)
+    for place, method in enumerate(order):
+        rows = [row for row in results if row["method"] == method]
+        errors = np.maximum([abs(row["estimate"] - row["truth"]) for row in rows], 1e-3)
+        colours = ["#0072b2" if is_gaussian(row["task"]) else "#d55e00" for row in rows]
+        heights = place + rng.uniform(-0.22, 0.22, len(rows))
+        axes.scatter(errors, heights, s=14, c=colours, alpha=0.55, linewidths=0)
+        axes.plot([np.mean(errors)] * 2, [place - 0.32, place + 0.32], color="black", lw=2)
+    for colour, label in (("#0072b2", "Gaussian copula"), ("#d55e00", "other dependence")):
+        axes.scatter([], [], s=20, c=colour, label=label)
+    axes.plot([], [], color="black", lw=2, label="mean")
+    axes.set_yticks(range(len(order)), order)
+    axes.set_xscale("log")
+    axes.set_xlabel("absolute error in nats (0.001 stands for less)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    figure.savefig(path, dpi=150)
+
+
 def main() -> None:
-    """Run, print, write."""
+    """Run, print, write after each run."""
     args = parse_arguments()
-    load = load_average()
-    todo = [(t, s, m) for s in args.seeds for t in args.tasks for m in args.methods]
-    results = Parallel(args.jobs, verbose=1)(delayed(run_one)(t, s, m, args) for t, s, m in todo)
-    summary = summarise(results)
-    print_table(summary)
+    results = []
+    if args.resume and args.out.is_file():
+        results = json.loads(args.out.read_text())["results"]
+    done = {(row["task"], row["n"], row["seed"], row["method"]) for row in results}
+    todo = [
+        (task, n, seed, method)
+        for n in args.n_samples
+        for seed in args.seeds
+        for task in args.tasks
+        for method in args.methods
+        if (task, n, seed, method) not in done
+    ]
     content = {
         "command": command_line("benchmarks.mutual_information"),
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "machine": describe_machine(),
-        "load_start": load,
-        "load_end": load_average(),
-        "n_samples": args.n_samples,
-        "summary": summary,
-        "results": results,
+        "load_start": load_average(),
     }
-    write_json(args.out, content)
+    work = Parallel(args.jobs, return_as="generator_unordered")(
+        delayed(run_one)(*what, args) for what in todo
+    )
+    for row in work:
+        results.append(row)
+        state = {"load_end": load_average(), "summary": summarise(results), "results": results}
+        write_json(args.out, content | state)
+    print_table(summarise(results))
+    if args.picture is not None:
+        draw(results, args.picture)
 
 
 if __name__ == "__main__":
