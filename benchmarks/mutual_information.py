@@ -3,7 +3,7 @@
     python -m benchmarks.mutual_information --tasks literature --seeds 0 1 2
     python -m benchmarks.mutual_information --folder DIR --seeds 0
 
-Tasks are those of `sk_infomax.datasets.TASKS`. With a folder of files ``NAME.npz``, which hold X and
+Tasks are those of `sk_infomax.datasets.TASKS`. With a folder of files ``NAME.npz``, each with X and
 Y, and their truths in ``truth.json``, seed 0 of a task is its file. ``README.md`` beside this file
 says more.
 """
