@@ -12,7 +12,7 @@ from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .objectives import Parts
 from .priors import PRIORS, Prior
-from .views import VIEWS, Augmentation
+from .views import VIEWS, Augmentation, Occlusion
 
 __all__ = ["OPTIMIZERS", "REGISTRIES", "settle", "settle_encoder", "settle_optimizer"]
 
@@ -51,6 +51,8 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         n_views=n_views,
         n_components=int(estimator.n_components),
         weights=_settle_weights(estimator),
+        occlusion=_settle_occlusion(estimator.occlusion),
+        coordinates=estimator.coordinates,
     ), layout
 
 
@@ -77,6 +79,12 @@ def _settle_augmentation(augmentation, kind: str, n_views: int) -> Augmentation 
     return None
 
 
+def _settle_occlusion(occlusion) -> Occlusion | None:
+    if occlusion is None or isinstance(occlusion, Occlusion):
+        return None if occlusion is None else resolve_part(occlusion, VIEWS, Occlusion, "occlusion")
+    return Occlusion(float(occlusion))
+
+
 def _settle_weights(estimator) -> dict[str, float]:
     """Weights of the terms that are not left out."""
     weights = {
@@ -90,6 +98,8 @@ def _settle_weights(estimator) -> dict[str, float]:
         )
     if estimator.prior is not None:
         weights["prior"] = float(estimator.prior_weight)
+    if estimator.coordinates is not None:
+        weights["coordinates"] = float(estimator.coordinates_weight)
     return weights
 
 

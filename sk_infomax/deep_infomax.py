@@ -1,18 +1,14 @@
 """`DeepInfoMaxTransformer`: features of unlabelled arrays, behind the scikit-learn interface."""
 
-import copy
 import math
 from contextlib import nullcontext
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
-from skorch.history import History
 from torch import nn
 
-from ._batches import Data, Scaling, make_data
+from ._batches import Scaling
 from ._checks import (
     AT_LEAST_TWO,
     AUTO,
@@ -27,27 +23,25 @@ from ._checks import (
     resolve_device,
     validate_params,
 )
-from ._net import HeldOutStopping, InfoMaxNet, ProgressBar, mean_over_blocks
+from ._net import HeldOutStopping, InfoMaxNet, ProgressBar
 from ._random import new_generator, private_rng
+from ._reading import OUTPUTS, ReadingMixin
 from ._saving import SavingMixin
 from ._settings import settle, settle_optimizer
 from .bounds import Bound
+from .coordinates import COORDINATES
 from .critics import Critic
 from .encoders import Encoder, TorchEncoder
 from .objectives import InfoMax, assemble
 from .priors import Prior
-from .views import Augmentation
+from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
 
-_OUTPUTS = {"embedding": "global_vector", "hidden": "hidden", "feature_map": "feature_map"}
 _AUTO_STEPS = 600
-_TRANSFORM_VALUES = 2**19
 
 
-class DeepInfoMaxTransformer(
-    SavingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     """Learn features of unlabelled data by maximising mutual information.
 
     An encoder turns each sample into a local map (one vector for each location) and a global
@@ -77,6 +71,14 @@ class DeepInfoMaxTransformer(
         the embedding) or "normal".
     prior_weight : float, default=0.1
         Weight of being taken for the prior; without effect if `prior` is None.
+    coordinates : {"absolute", "relative", "both"} or None, default=None
+        Whether the global vector also has to help tell where a location lies: its place in the
+        map, how far it lies from another location of the sample, or both.
+    coordinates_weight : float, default=1.0
+        Weight of the log probability of the places; without effect if `coordinates` is None.
+    occlusion : float, Occlusion or None, default=None
+        Part of each side of a block that is hidden from the global vector in training, while
+        the local map sees the whole sample. `transform` hides nothing.
     views : {"auto", 1, 2}, default="auto"
         Number of random views of a batch. "auto" is 2 for images, 1 for tables and series.
     augmentation : str, Augmentation or None, default="auto"
@@ -178,9 +180,12 @@ class DeepInfoMaxTransformer(
         "local_weight": [NON_NEGATIVE],
         "prior": [str, Prior, type, None],
         "prior_weight": [NON_NEGATIVE],
+        "coordinates": [one_of(set(COORDINATES)), None],
+        "coordinates_weight": [NON_NEGATIVE],
+        "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
         "augmentation": [str, Augmentation, type, None],
-        "output": [one_of(set(_OUTPUTS))],
+        "output": [one_of(set(OUTPUTS))],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
         "max_epochs": [POSITIVE_INT, AUTO],
@@ -213,6 +218,9 @@ class DeepInfoMaxTransformer(
         local_weight=1.0,
         prior=None,
         prior_weight=0.1,
+        coordinates=None,
+        coordinates_weight=1.0,
+        occlusion=None,
         views="auto",
         augmentation="auto",
         output="embedding",
@@ -244,6 +252,9 @@ class DeepInfoMaxTransformer(
         self.local_weight = local_weight
         self.prior = prior
         self.prior_weight = prior_weight
+        self.coordinates = coordinates
+        self.coordinates_weight = coordinates_weight
+        self.occlusion = occlusion
         self.views = views
         self.augmentation = augmentation
         self.output = output
@@ -340,7 +351,7 @@ class DeepInfoMaxTransformer(
         """Make the net for the settled parts; its weights are first ones."""
         with private_rng(self._seed, device):
             module, example = assemble(self._parts, self.layout_.network_shape)
-        self._widths = {out: getattr(example, f).shape[-1] for out, f in _OUTPUTS.items()}
+        self._widths = {out: getattr(example, f).shape[-1] for out, f in OUTPUTS.items()}
         self.net_ = self._make_net(module, device)
 
     def _make_net(self, module: InfoMax, device: torch.device) -> InfoMaxNet:
@@ -379,9 +390,6 @@ class DeepInfoMaxTransformer(
         with private_rng(self._seed + 3, device) if own_rng else nullcontext():
             self.net_.train(data, held_out, epochs)
 
-    def _data(self, rows: np.ndarray, subset: np.ndarray | None = None) -> Data:
-        return make_data(rows, self._scaling, self.net_.device, subset, self.num_workers)
-
     def _subsets(self, n: int, hold_out: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Rows to train on (None for all) and rows to validate on."""
         if not hold_out:
@@ -410,82 +418,6 @@ class DeepInfoMaxTransformer(
         if self.verbose:
             callbacks.append(ProgressBar())
         return callbacks
-
-    # Using what was learned --------------------------------------------------------------------
-
-    def transform(self, X):
-        """Features of samples, in batches of constant memory.
-
-        Parameters
-        ----------
-        X : array-like
-            Samples of the shape that `fit` saw.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features_out)
-            float64 for float64 samples, else float32; `output` says of which layer.
-        """
-        check_is_fitted(self, "net_")
-        validate_params(self)
-        rows = check_rows(self, X, reset=False)
-        dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
-        encoder = self.net_.module_.encoder.eval()
-        if dtype == np.float64:
-            encoder = copy.deepcopy(encoder).double()
-        out = np.empty((len(rows), self._n_features_out), dtype)
-        step = max(1, _TRANSFORM_VALUES // self.n_features_in_)
-        with torch.inference_mode():
-            for start in range(0, len(rows), step):
-                batch = self._scaling.apply(rows[start : start + step], dtype)
-                encoding = encoder(batch.to(self.net_.device))
-                out[start : start + step] = getattr(encoding, _OUTPUTS[self.output]).cpu().numpy()
-        return out
-
-    def score(self, X, y=None):
-        """Mutual information in nats between global vectors and what they are set against.
-
-        The weighted mean of the information terms, on fixed blocks of 256 samples and fixed
-        views, so that it depends neither on `batch_size` nor on chance. It says how well the
-        objective is met, not how useful the features are [1]_.
-
-        Parameters
-        ----------
-        X : array-like
-            Held-out samples of the shape that `fit` saw, at least two.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        float
-            Nats, larger is better. InfoNCE cannot exceed the logarithm of the number of
-            candidates, log 256 = 5.5 for blocks of 256.
-
-        References
-        ----------
-        .. [1] Tschannen, Djolonga, Rubenstein, Gelly and Lucic, On mutual information
-           maximization for representation learning, ICLR 2020.
-        """
-        check_is_fitted(self, "net_")
-        rows = check_rows(self, X, reset=False, min_samples=2)
-        nats = mean_over_blocks(self.net_, self._data(rows))
-        weights = self._parts.weights
-        return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
-
-    @property
-    def history_(self) -> History:
-        """Loss and terms of each epoch."""
-        return self.net_.history
-
-    @property
-    def n_iter_(self) -> int:
-        """Number of epochs run."""
-        return len(self.net_.history)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self._widths[self.output]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")

@@ -8,6 +8,7 @@ global         information between the global vector and the whole: the other vi
                global vector with two views, the flattened local map with one
 prior          how well the embedding passes for draws of the prior
 discriminator  how well the adversary tells them apart (trained by its own optimizer)
+coordinates    log probability of the place of a location, given it and the global vector
 =============  ======================================================================
 """
 
@@ -19,14 +20,14 @@ from torch import Tensor, nn
 
 from ._random import new_generator
 from .bounds import Bound, split
+from .coordinates import CoordinateTerm
 from .critics import Critic
 from .encoders import Encoder, Encoding
-from .priors import AdversarialMatch, Prior
-from .views import Augmentation
+from .priors import DISCRIMINATOR, Match, Prior
+from .views import Augmentation, Occlusion
 
 __all__ = ["DISCRIMINATOR", "InfoMax", "InformationTerm", "Parts", "assemble"]
 
-DISCRIMINATOR = "discriminator"
 _EVALUATION_SEED = 0
 
 
@@ -97,12 +98,16 @@ class InfoMax(nn.Module):
         Maps (n, *shape) to an `Encoding`.
     terms : dict of str to InformationTerm
         "local", "global", or both.
-    prior : AdversarialMatch or None
+    prior : Match or None
         Matches the embedding to a prior.
     n_views : {1, 2}
         How many views of a batch are encoded.
     augmentation : Augmentation or None
         Makes the views.
+    occlusion : Occlusion or None
+        Hides a part of what the global vector sees; the local map sees all.
+    coordinates : CoordinateTerm or None
+        Tells where locations lie.
 
     Attributes
     ----------
@@ -114,11 +119,15 @@ class InfoMax(nn.Module):
         self,
         encoder: nn.Module,
         terms: dict[str, InformationTerm],
-        prior: AdversarialMatch | None,
+        prior: Match | None,
         n_views: int,
         augmentation: Augmentation | None,
+        occlusion: Occlusion | None = None,
+        coordinates: CoordinateTerm | None = None,
     ):
         super().__init__()
+        self.occlusion = occlusion
+        self.coordinates = coordinates
         self.encoder = encoder
         self.terms = nn.ModuleDict(terms)
         self.prior = prior
@@ -131,10 +140,10 @@ class InfoMax(nn.Module):
         generator = self._current_generator(x)
         encoding, encodings = self._encode(x, generator)
         values = {name: term(encodings) for name, term in self.terms.items()}
+        if self.coordinates is not None:
+            values["coordinates"] = self.coordinates(encodings, generator)
         if self.prior is not None:
-            vectors = encoding.global_vector
-            values["prior"] = self.prior.encoder_objective(vectors)
-            values[DISCRIMINATOR] = self.prior.discriminator_objective(vectors, generator)
+            values |= self.prior.objectives(encoding.global_vector, generator)
         return values
 
     def nats(self, x: Tensor) -> dict[str, Tensor]:
@@ -154,8 +163,16 @@ class InfoMax(nn.Module):
         views = [x] * self.n_views
         if self.augmentation is not None:
             views = [self.augmentation(view, generator) for view in views]
-        together = self.encoder(torch.cat(views) if len(views) > 1 else views[0])
-        return together, together.chunk(len(views))
+        seen = torch.cat(views) if len(views) > 1 else views[0]
+        if self.occlusion is None:
+            together = occluded = self.encoder(seen)
+        else:
+            both = torch.cat([seen, self.occlusion(seen, generator)])
+            together, occluded = self.encoder(both).chunk(2)
+        vectors = occluded.global_vector
+        if self.prior is not None:
+            vectors = self.prior.carry(vectors, generator)
+        return together, together._replace(global_vector=vectors).chunk(len(views))
 
 
 @dataclass(frozen=True)
@@ -176,6 +193,10 @@ class Parts:
         Width of the embedding.
     weights : dict of str to float
         Weight of each term that is not left out.
+    occlusion : Occlusion or None
+        What hides a part of the sample from the global vector.
+    coordinates : {"absolute", "relative", "both"} or None
+        Which places are predicted.
     """
 
     encoder: Encoder
@@ -186,6 +207,8 @@ class Parts:
     n_views: int
     n_components: int
     weights: dict[str, float]
+    occlusion: Occlusion | None = None
+    coordinates: str | None = None
 
 
 def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
@@ -203,4 +226,9 @@ def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
         if name in parts.weights
     }
     match = None if parts.prior is None else parts.prior.build(parts.n_components)
-    return InfoMax(encoder, terms, match, parts.n_views, parts.augmentation), example
+    places = None
+    if parts.coordinates is not None:
+        m = example.local_map.shape[1]
+        places = CoordinateTerm(example, getattr(encoder, "map_shape", (m,)), parts.coordinates)
+    views = parts.n_views, parts.augmentation, parts.occlusion
+    return InfoMax(encoder, terms, match, *views, places), example

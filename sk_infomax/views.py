@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from ._checks import FRACTION, NON_NEGATIVE, ONE, ZERO
+from ._checks import FRACTION, NON_NEGATIVE, ONE, ZERO, one_of
 
-__all__ = ["VIEWS", "Augmentation", "ImageViews", "SeriesViews", "TableViews"]
+__all__ = ["VIEWS", "Augmentation", "ImageViews", "Occlusion", "SeriesViews", "TableViews"]
 
 
 class Augmentation(BaseEstimator):
@@ -209,8 +209,60 @@ class SeriesViews(Augmentation):
         return x
 
 
+class Occlusion(Augmentation):
+    """Hide a part of each sample: what is hidden is set to the mean.
+
+    Parameters
+    ----------
+    size : float, default=0.5
+        Part of each side of an image, of the length of a series, or of the columns of a table
+        that is hidden.
+    shape : {"block", "scattered"}, default="block"
+        "block" hides a rectangle of an image, a stretch of a series (all channels), or
+        neighbouring columns, at a random place. "scattered" hides single pixels, moments or
+        columns at random: as many as a block has.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.3: the global vector is computed of the occluded sample,
+    the local map of the whole one.
+    """
+
+    _parameter_constraints: dict = {
+        "size": [FRACTION],
+        "shape": [one_of({"block", "scattered"})],
+    }
+
+    def __init__(self, size=0.5, shape="block"):
+        self.size = size
+        self.shape = shape
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Hide parts of a batch (n, ...)."""
+        axes = x.shape[1:] if x.dim() == 2 else x.shape[2:]
+        if self.shape == "block":
+            hidden = self._block(x, axes, generator)
+        else:
+            hidden = _uniform(x, generator, 0, 1, *axes) < self.size ** len(axes)
+        return x.masked_fill(hidden if x.dim() == 2 else hidden.unsqueeze(1), 0.0)
+
+    def _block(self, x: Tensor, axes, generator: torch.Generator) -> Tensor:
+        """Where a block of each sample lies: (n, *axes)."""
+        hidden = torch.ones(len(x), *axes, dtype=torch.bool, device=x.device)
+        for axis, length in enumerate(axes):
+            width = max(1, round(self.size * length))
+            start = (_uniform(x, generator, 0, 1) * (length - width + 1)).floor()
+            places = torch.arange(length, device=x.device)
+            inside = (places >= start[:, None]) & (places < start[:, None] + width)
+            view = [len(x)] + [1] * len(axes)
+            view[axis + 1] = length
+            hidden = hidden & inside.view(view)
+        return hidden
+
+
 VIEWS: dict[str, type[Augmentation]] = {
     "table": TableViews,
     "series": SeriesViews,
     "image": ImageViews,
+    "occlusion": Occlusion,
 }

@@ -9,6 +9,7 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, InfoNCE, TorchEncoder
+from sk_infomax.priors import NoisePrior
 
 
 def fast(**settings):
@@ -167,7 +168,7 @@ def test_transform_depends_on_no_other_row_and_no_batch(digits, monkeypatch):
     images = digits[0][:50].astype(np.float64)
     model = fast().fit(images)
     whole = model.transform(images)
-    monkeypatch.setattr("sk_infomax.deep_infomax._TRANSFORM_VALUES", 64 * 7)
+    monkeypatch.setattr("sk_infomax._reading._TRANSFORM_VALUES", 64 * 7)
     np.testing.assert_allclose(model.transform(images), whole, atol=1e-9)
     np.testing.assert_allclose(model.transform(images[7:8]), whole[7:8], atol=1e-9)
 
@@ -379,3 +380,48 @@ def test_before_the_fit(method):
     arguments = () if method == "get_feature_names_out" else (table(),)
     with pytest.raises(NotFittedError):
         getattr(fast(), method)(*arguments)
+
+
+# Coordinates and occlusion ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["absolute", "relative", "both"])
+@pytest.mark.parametrize("data", ["images", "table", "series"])
+def test_coordinates_are_learned_and_in_the_history(kind, data, digits):
+    X = {"images": digits[0], "table": digits[0].reshape(-1, 64), "series": digits[0]}[data]
+    encoder = "series" if data == "series" else "auto"
+    model = fast(encoder=encoder, coordinates=kind, max_epochs=4).fit(X)
+    values = [row["train_coordinates"] for row in model.history_]
+    assert values[0] < values[-1] < 0
+    assert model.net_.weights["coordinates"] == 1.0
+    assert model.transform(X).shape == (len(X), model.n_components)
+
+
+def test_occlusion_is_for_the_global_vector_alone(digits):
+    """Where the locals are seen whole and the global is not, the local map is not touched."""
+    model = fast(occlusion=0.9, max_epochs=1).fit(digits[0])
+    module = model.net_.module_.eval()
+    batch = model._scaling.apply(digits[0][:32], np.dtype(np.float32))
+    whole, apart = module._encode(batch, torch.Generator().manual_seed(0))
+    module.occlusion = None
+    plain, plain_apart = module._encode(batch, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(whole.local_map, plain.local_map)
+    torch.testing.assert_close(apart[0].local_map, plain_apart[0].local_map)
+    assert not torch.allclose(apart[0].global_vector, plain_apart[0].global_vector)
+
+
+def test_occlusion_hides_nothing_from_transform(digits):
+    model = fast(occlusion=0.5, max_epochs=1).fit(digits[0])
+    encoder = model.net_.module_.encoder.eval()
+    with torch.no_grad():
+        vectors = encoder(model._scaling.apply(digits[0][:9], np.dtype(np.float32))).global_vector
+    np.testing.assert_allclose(
+        model.transform(digits[0][:9].astype(np.float32)), vectors, rtol=1e-5
+    )
+
+
+def test_noise_limits_the_information(digits):
+    """Through a noisy channel the score cannot be above its capacity."""
+    clear = fast(n_components=2, max_epochs=20).fit(digits[0])
+    noisy = fast(n_components=2, max_epochs=20, prior=NoisePrior(noise=2.0)).fit(digits[0])
+    assert noisy.score(digits[0]) < noisy._parts.prior.capacity(2) + 0.1 < clear.score(digits[0])

@@ -5,9 +5,22 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from sk_infomax.priors import PRIORS, NormalPrior, Prior, UniformPrior
+from sk_infomax import MutualInfoEstimator
+from sk_infomax.priors import (
+    PRIORS,
+    AdversarialPrior,
+    NoisePrior,
+    NormalPrior,
+    Prior,
+    SpherePrior,
+    UniformPrior,
+)
 
-MEMBERS = [pytest.param(cls(hidden=(16, 8)), id=name) for name, cls in PRIORS.items()]
+MEMBERS = [
+    pytest.param(cls(hidden=(16, 8)), id=name)
+    for name, cls in PRIORS.items()
+    if issubclass(cls, AdversarialPrior)
+]
 
 
 def generator(seed=0):
@@ -18,10 +31,34 @@ def log_sigmoid(logits):
     return -np.log1p(np.exp(-logits))
 
 
+@pytest.mark.parametrize("name", ["uniform", "normal", "sphere", "ball"])
+def test_samples_follow_the_distribution(name):
+    drawn = PRIORS[name]().sample(torch.zeros(4000, 2), generator()).numpy()
+    radius, angle = np.linalg.norm(drawn, axis=1), np.arctan2(drawn[:, 1], drawn[:, 0])
+    if name in ("uniform", "normal"):
+        values, law = drawn.ravel(), "uniform" if name == "uniform" else "norm"
+        assert kstest(values, law).pvalue > 0.01
+    else:
+        assert kstest(angle / (2 * np.pi) + 0.5, "uniform").pvalue > 0.01
+    if name == "ball":
+        assert kstest(radius**2, "uniform").pvalue > 0.01
+    if name == "sphere":
+        np.testing.assert_allclose(radius, 1.0, rtol=1e-6)
+
+
 @pytest.mark.parametrize("prior", MEMBERS)
-def test_samples_follow_the_distribution(prior):
-    drawn = prior.sample(torch.zeros(4000, 2), generator()).numpy().ravel()
-    assert kstest(drawn, "uniform" if isinstance(prior, UniformPrior) else "norm").pvalue > 0.01
+def test_squashed_embeddings_lie_where_the_prior_does(prior):
+    vectors = 30 * torch.randn(200, 3, generator=generator(1))
+    squashed = prior.squash(vectors)
+    length = squashed.norm(dim=1)
+    if isinstance(prior, UniformPrior):
+        assert (squashed >= 0).all()
+        assert (squashed <= 1).all()
+    elif isinstance(prior, SpherePrior):
+        torch.testing.assert_close(length, torch.ones(200))
+    elif not isinstance(prior, NormalPrior):
+        assert (length <= 1 + 1e-6).all()
+        assert torch.isfinite(prior.squash(torch.zeros(2, 3))).all()
 
 
 @pytest.mark.parametrize("prior", MEMBERS)
@@ -58,10 +95,68 @@ def test_widths_of_the_paper():
 @pytest.mark.parametrize("method", ["squash", "sample"])
 def test_a_prior_without_a_distribution_says_so(method):
     with pytest.raises(TypeError, match=f"must define {method}"):
-        getattr(Prior(), method)(*(torch.zeros(2, 2), generator())[: 1 + (method == "sample")])
+        getattr(AdversarialPrior(), method)(
+            *(torch.zeros(2, 2), generator())[: 1 + (method == "sample")]
+        )
 
 
 def test_normal_prior_takes_the_embedding_as_it_is():
     vectors = torch.randn(4, 2, generator=generator())
     assert torch.equal(NormalPrior().squash(vectors), vectors)
     assert torch.equal(UniformPrior().squash(vectors), vectors.sigmoid())
+
+
+def test_a_prior_that_builds_nothing_says_so():
+    with pytest.raises(TypeError, match="must define build"):
+        Prior().build(3)
+
+
+@pytest.mark.parametrize("prior", MEMBERS)
+def test_gradient_penalty_reads_the_whole_batch(prior):
+    """Half the mean squared norm of the gradient, by a loop over all draws and embeddings."""
+    prior = type(prior)(hidden=(8,), gradient_penalty=3.0)
+    match = prior.build(3).double()
+    vectors = torch.randn(6, 3, dtype=torch.float64, generator=generator(1))
+    fake = prior.squash(vectors)
+    real = prior.sample(fake, generator(5))
+    norms = []
+    for row in torch.cat([real, fake]):
+        row = row.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(match.discriminator(row[None]).sum(), row)
+        norms.append(slope.square().sum().item())
+    with torch.no_grad():
+        plain = match.discriminator_objective(vectors, generator(5)).item()
+    value = match.discriminator_objective(vectors, generator(5))
+    assert value.item() == pytest.approx(plain - 1.5 * np.mean(norms))
+    value.backward()
+    assert all(p.grad is not None for p in match.discriminator.parameters() if p.dim() == 2)
+
+
+# Without an adversary -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform", "sphere"])
+def test_channel_limits_and_adds_noise(distribution):
+    channel = NoisePrior(distribution, noise=0.05).build(4)
+    vectors = 3 + 10 * torch.randn(500, 4, generator=generator(1))
+    carried, again = (channel.carry(vectors, generator(seed)) for seed in (0, 1))
+    noise = (carried - again) / 2**0.5
+    expected = 0.05 * (3**-0.5 if distribution == "uniform" else 1.0)
+    assert noise.std().item() == pytest.approx(expected, rel=0.1)
+    if distribution == "uniform":
+        assert carried.min() >= -0.05
+        assert carried.max() <= 1.05
+    else:
+        assert carried.square().sum(1).mean().item() == pytest.approx(4.0, rel=0.05)
+    assert channel.objectives(vectors, generator()) == {}
+
+
+def test_capacity_is_reached_by_the_distribution_that_is_matched():
+    """Standard normal numbers through the channel carry just its capacity."""
+    prior = NoisePrior("normal", noise=0.5)
+    vectors = torch.randn(3000, 2, generator=generator(1))
+    carried = prior.build(2).carry(vectors, generator())
+    estimate = MutualInfoEstimator(cv=2, max_steps=50, random_state=0)
+    nats = estimate.fit(vectors.numpy(), carried.numpy()).mutual_info_
+    assert nats == pytest.approx(prior.capacity(2), rel=0.05)
+    assert NoisePrior("uniform", noise=0.5).capacity(3) == pytest.approx(3 * np.log(2))

@@ -28,6 +28,7 @@ from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, TorchEncoder
 from sk_infomax.bounds import BOUNDS
+from sk_infomax.coordinates import COORDINATES
 from sk_infomax.critics import CRITICS, DotCritic
 from sk_infomax.encoders import ENCODERS
 from sk_infomax.priors import PRIORS
@@ -56,6 +57,7 @@ MEMBERS = [
     *(fast(bound=name) for name in BOUNDS),
     *(fast(critic=name) for name in CRITICS),
     *(fast(prior=name) for name in PRIORS),
+    fast(coordinates="both", occlusion=0.5),
     *(fast(encoder=name) for name, cls in ENCODERS.items() if cls.kind != "image"),
     fast(views=2),
     fast(augmentation="table"),
@@ -97,7 +99,8 @@ IMAGE_MEMBERS = [
     *({"bound": name} for name in BOUNDS),
     *({"critic": name} for name in CRITICS),
     *({"prior": name} for name in PRIORS),
-    *({"augmentation": name} for name in VIEWS if name == "image"),
+    *({"augmentation": name} for name in VIEWS if name in ("image", "occlusion")),
+    *({"coordinates": kind, "occlusion": 0.5} for kind in COORDINATES),
 ]
 
 

@@ -20,7 +20,8 @@ from sk_infomax import (
     _state,
 )
 from sk_infomax.encoders import ENCODERS, ImageEncoder
-from sk_infomax.priors import PRIORS, Prior
+from sk_infomax.priors import PRIORS, AdversarialPrior, NoisePrior
+from sk_infomax.views import Occlusion
 
 
 class Backbone(nn.Sequential):
@@ -28,7 +29,7 @@ class Backbone(nn.Sequential):
         super().__init__(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 8))
 
 
-class OwnPrior(Prior):
+class OwnPrior(AdversarialPrior):
     def squash(self, vectors):
         return vectors
 
@@ -58,6 +59,8 @@ SETTINGS = [
     {"prior": "uniform", "global_weight": 1.0, "critic": ConcatCritic(hidden=5)},
     {"bound": InfoNCE(anchor="global"), "early_stopping": True, "optimizer": torch.optim.Adam},
     {"views": 2, "augmentation": "table", "max_time": 5.0},
+    {"prior": NoisePrior("sphere"), "occlusion": Occlusion(0.3, "scattered")},
+    {"prior": "ball", "coordinates": "both", "occlusion": 0.4},
 ]
 
 

@@ -3,10 +3,15 @@
 import pytest
 import torch
 
-from sk_infomax.views import VIEWS, Augmentation, ImageViews, SeriesViews, TableViews
+from sk_infomax.views import VIEWS, Augmentation, ImageViews, Occlusion, SeriesViews, TableViews
 
 STILL = {"crop": 1.0, "contrast": 0.0}
-BATCHES = {"table": (20, 6), "series": (20, 2, 30), "image": (20, 3, 12, 10)}
+BATCHES = {
+    "table": (20, 6),
+    "series": (20, 2, 30),
+    "image": (20, 3, 12, 10),
+    "occlusion": (20, 3, 12, 10),
+}
 
 
 def generator(seed=0):
@@ -119,3 +124,23 @@ def test_series_windows_stay_within_the_series():
 def test_an_augmentation_without_a_rule_says_so():
     with pytest.raises(TypeError, match="must define __call__"):
         Augmentation()(torch.zeros(2, 2), generator())
+
+
+@pytest.mark.parametrize("kind", ["table", "series", "image"])
+@pytest.mark.parametrize("shape", ["block", "scattered"])
+def test_occlusion_hides_its_part_in_all_channels(kind, shape):
+    x = batch((2000, *BATCHES[kind][1:])) + 10
+    hidden = Occlusion(0.5, shape)(x, generator()) == 0
+    axes = x.dim() - (1 if kind == "table" else 2)
+    assert hidden.float().mean().item() == pytest.approx(0.5**axes, abs=0.02)
+    if kind != "table":
+        assert (hidden.all(1) == hidden.any(1)).all()
+    if shape == "block":
+        lines = {"table": hidden, "series": hidden[:, 0], "image": hidden[:, 0].any(-1)}[kind]
+        edges = (lines[:, 1:] != lines[:, :-1]).sum(1)
+        assert edges.max() <= 2
+
+
+def test_every_place_is_hidden_by_some_block():
+    hidden = Occlusion(0.3)(torch.ones(500, 1, 9, 9), generator()) == 0
+    assert hidden.any(0).all()

@@ -82,7 +82,14 @@ class StagedNetwork(nn.Module):
         From the flattened feature map (n, f) to the hidden layer (n, h).
     output_stage : Module
         From there to the global vector (n, d).
+
+    Attributes
+    ----------
+    map_shape : tuple of int
+        Shape of the local map of the last batch, without its channels.
     """
+
+    map_shape: tuple[int, ...]
 
     def __init__(self, local_stage, upper_stage, hidden_stage, output_stage):
         super().__init__()
@@ -93,6 +100,7 @@ class StagedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Encoding:
         local = self.local_stage(x)
+        self.map_shape = tuple(local.shape[2:])
         feature_map = _flatten_channels_last(self.upper_stage(local))
         hidden = self.hidden_stage(feature_map)
         return Encoding(locations(local), self.output_stage(hidden), hidden, feature_map)

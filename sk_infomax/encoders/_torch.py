@@ -88,13 +88,17 @@ class _Adapter(nn.Module):
         self.head: nn.Module = nn.Identity()
         self.local_layer = local_layer
         self.tokens = tokens
+        self.map_shape: tuple[int, ...] = ()
 
     def forward(self, x: Tensor) -> Encoding:
         local, vector = self.run(x)
         if local.dim() == 2:
             local = local.unsqueeze(1)
         elif local.dim() > 3 or not self.tokens:
+            self.map_shape = tuple(local.shape[2:])
             local = locations(local)
+        if len(self.map_shape) == 0:
+            self.map_shape = (local.shape[1],)
         return Encoding(local, self.head(vector), vector, local.flatten(1))
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
