@@ -18,6 +18,7 @@ LAYERS = [
     {"_cross_fitting", "_reading", "_saving"},
     {"deep_infomax", "mutual_info"},
     {"dependence"},
+    {"evaluation"},
     {"displays"},
     {"__init__"},
 ]

@@ -1,0 +1,351 @@
+"""How good features are: probes with labels, and criteria without.
+
+Every function takes a fitted transformer and samples; None in place of the transformer takes the
+samples themselves as features. Those with the signature ``(transformer, X, y)`` can be handed to
+`GridSearchCV` as ``scoring``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import LinearSVC
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+
+__all__ = [
+    "PROBES",
+    "ProbeResult",
+    "alignment",
+    "label_efficiency",
+    "probe",
+    "probe_score",
+    "rank_me",
+    "uniformity",
+]
+
+_MOST_PAIRS = 2000
+
+
+def _svm(setting: float, seed: int):
+    return LinearSVC(C=setting, random_state=seed)
+
+
+def _logistic(setting: float, seed: int):
+    return LogisticRegression(C=setting, max_iter=1000, random_state=seed)
+
+
+def _neighbours(setting: float, seed: int):
+    return KNeighborsClassifier(n_neighbors=int(setting))
+
+
+def _perceptron(setting: float, seed: int):
+    return MLPClassifier((200,), alpha=setting, early_stopping=True, random_state=seed)
+
+
+PROBES: dict[str, tuple[Any, tuple[float, ...]]] = {
+    "svm": (_svm, (0.001, 0.01, 0.1, 1.0)),
+    "logistic": (_logistic, (0.01, 0.1, 1.0, 10.0)),
+    "knn": (_neighbours, (1, 5, 20, 50)),
+    "mlp": (_perceptron, (1e-4, 1e-2, 1.0)),
+}
+"""Classifiers by name, each with the settings that a validation set chooses from."""
+
+
+class ProbeResult(NamedTuple):
+    """What a probe found.
+
+    Parameters
+    ----------
+    accuracy : float
+        Mean accuracy on the test samples over the seeds.
+    std : float
+        Its standard deviation over the seeds.
+    settings : tuple of float
+        What was chosen for each seed: C, the number of neighbours, or the weight decay.
+    """
+
+    accuracy: float
+    std: float
+    settings: tuple[float, ...]
+
+
+def features_of(transformer, X) -> np.ndarray:
+    """Features (n, d) of samples, or the samples themselves, flat."""
+    Z = np.asarray(X if transformer is None else transformer.transform(X), dtype=float)
+    return Z.reshape(len(Z), -1)
+
+
+def probe(
+    transformer,
+    X_train,
+    y_train,
+    X_test,
+    y_test,
+    kind="svm",
+    *,
+    settings=None,
+    validation_fraction=0.2,
+    n_seeds=1,
+    random_state=0,
+):
+    """Accuracy of a simple classifier on frozen features.
+
+    Features are divided by one number, their standard deviation. For each seed, the setting that
+    does best on held-out training samples is chosen, the classifier is fitted again on all of
+    them, and the test samples are scored once.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X_train, y_train, X_test, y_test : array-like
+        Samples (n, ...) with labels (n,), and those to test on.
+    kind : {"svm", "logistic", "knn", "mlp"}, default="svm"
+        The classifier: linear SVM, logistic regression, nearest neighbours, or a perceptron with
+        one layer of 200 units.
+    settings : sequence of float or None, default=None
+        What to choose from; None takes those of `PROBES`. One alone needs no validation.
+    validation_fraction : float, default=0.2
+        Part of the training samples that chooses.
+    n_seeds : int, default=1
+        How many times to repeat, with other splits and first weights.
+    random_state : int, RandomState instance or None, default=0
+        Seed.
+
+    Returns
+    -------
+    ProbeResult
+        Accuracy, its spread over the seeds, and what was chosen.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown or lengths differ.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.1.
+    """
+    if kind not in PROBES:
+        raise ValueError(f"kind={kind!r} is unknown: use one of {', '.join(map(repr, PROBES))}.")
+    check_consistent_length(X_train, y_train)
+    check_consistent_length(X_test, y_test)
+    train, test = features_of(transformer, X_train), features_of(transformer, X_test)
+    scale = train.std() or 1.0
+    labels, truth = column_or_1d(y_train), column_or_1d(y_test)
+    make, known = PROBES[kind]
+    choices = tuple(known if settings is None else settings)
+    if kind == "knn":
+        choices = tuple(c for c in choices if c <= 0.5 * len(train)) or choices[:1]
+    rng, found, chosen = check_random_state(random_state), [], []
+    for seed in rng.randint(2**31 - 1, size=n_seeds):
+        best = choices[0]
+        if len(choices) > 1:
+            best = _choose(make, choices, train / scale, labels, validation_fraction, seed)
+        model = make(best, seed).fit(train / scale, labels)
+        found.append(float(model.score(test / scale, truth)))
+        chosen.append(float(best))
+    return ProbeResult(float(np.mean(found)), float(np.std(found)), tuple(chosen))
+
+
+def _choose(make, choices, Z, y, validation_fraction: float, seed: int) -> float:
+    """The setting that does best on held-out samples."""
+    counts = np.unique(y, return_counts=True)[1]
+    strata = y if counts.min() >= 2 and validation_fraction * len(y) >= len(counts) else None
+    parts = train_test_split(
+        Z, y, test_size=validation_fraction, random_state=seed, stratify=strata
+    )
+    scores = [make(c, seed).fit(parts[0], parts[2]).score(parts[1], parts[3]) for c in choices]
+    return choices[int(np.argmax(scores))]
+
+
+def probe_score(transformer, X, y, kind="logistic", cv=3):
+    """Cross-validated accuracy of a probe on the features of X, for ``scoring``.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples.
+    y : array-like of shape (n,)
+        Labels.
+    kind : {"svm", "logistic", "knn", "mlp"}, default="logistic"
+        The classifier, with the middle one of its settings.
+    cv : int, default=3
+        Number of folds.
+
+    Returns
+    -------
+    float
+        Mean accuracy over the folds.
+    """
+    Z, y = features_of(transformer, X), column_or_1d(y)
+    setting = PROBES[kind][1][len(PROBES[kind][1]) // 2]
+    folds = StratifiedKFold(cv, shuffle=True, random_state=0).split(Z, y)
+    return float(
+        np.mean(
+            [
+                probe(None, Z[a], y[a], Z[b], y[b], kind, settings=[setting]).accuracy
+                for a, b in folds
+            ]
+        )
+    )
+
+
+def label_efficiency(
+    transformer,
+    X_train,
+    y_train,
+    X_test,
+    y_test,
+    n_labels: Iterable[int] = (5, 10, 50, 100),
+    *,
+    kind="logistic",
+    setting=1.0,
+    n_draws=5,
+    random_state=0,
+):
+    """Accuracy of a probe against the number of labels for each class.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X_train, y_train, X_test, y_test : array-like
+        Samples (n, ...) with labels (n,), and those to test on.
+    n_labels : iterable of int, default=(5, 10, 50, 100)
+        Labels for each class.
+    kind : {"svm", "logistic", "knn", "mlp"}, default="logistic"
+        The classifier.
+    setting : float, default=1.0
+        Its setting, chosen beforehand: so few labels leave none to choose by.
+    n_draws : int, default=5
+        How many random sets of labels; they are the same for every transformer.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the draws.
+
+    Returns
+    -------
+    dict of int to ProbeResult
+        For each number of labels, mean and standard deviation over the draws.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer labels than asked for.
+    """
+    train, test = features_of(transformer, X_train), features_of(transformer, X_test)
+    labels = column_or_1d(y_train)
+    classes, counts = np.unique(labels, return_counts=True)
+    rng, curve = check_random_state(random_state), {}
+    for n in n_labels:
+        if n > counts.min():
+            raise ValueError(
+                f"n_labels={n} is more than the {counts.min()} samples of class "
+                f"{classes[counts.argmin()]!r}. Ask for fewer."
+            )
+        found = []
+        for _ in range(n_draws):
+            rows = np.concatenate(
+                [rng.choice(np.flatnonzero(labels == c), n, replace=False) for c in classes]
+            )
+            result = probe(None, train[rows], labels[rows], test, y_test, kind, settings=[setting])
+            found.append(result.accuracy)
+        curve[n] = ProbeResult(float(np.mean(found)), float(np.std(found)), (setting,) * n_draws)
+    return curve
+
+
+# Without labels --------------------------------------------------------------------------------
+
+
+def rank_me(transformer, X, y=None):
+    """Effective rank of the features: exponential of the entropy of their singular values.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        Between 1 and the number of features; larger means less collapse.
+
+    References
+    ----------
+    Garrido, Balestriero, Najman and LeCun, RankMe, ICML 2023.
+    """
+    values = np.linalg.svd(features_of(transformer, X), compute_uv=False)
+    shares = values / max(values.sum(), 1e-12) + 1e-12
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def uniformity(transformer, X, y=None, t=2.0):
+    """How evenly the features lie on the sphere: minus the log of their mean Gaussian potential.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples; at most 2,000 of them are used, evenly spread.
+    y : None
+        Ignored.
+    t : float, default=2.0
+        Sharpness of the potential ``exp(-t |u - v|**2)``.
+
+    Returns
+    -------
+    float
+        Larger is more even; 0 if all features point the same way. (The paper's measure is its
+        negative.)
+
+    References
+    ----------
+    Wang and Isola, Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere, ICML 2020.
+    """
+    Z = _unit(features_of(transformer, X))
+    rows = np.linspace(0, len(Z) - 1, min(len(Z), _MOST_PAIRS)).astype(int)
+    return float(-np.log(np.exp(-t * pdist(Z[rows], "sqeuclidean")).mean()))
+
+
+def alignment(transformer, X, X_other):
+    """How near the features of two views of a sample lie: minus the mean squared distance.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X, X_other : array-like of shape (n, ...)
+        Two views of the same samples, row by row.
+
+    Returns
+    -------
+    float
+        Between -4 and 0, where 0 means that the views of a sample have the same direction. (The
+        paper's measure is its negative.)
+
+    References
+    ----------
+    Wang and Isola, ICML 2020.
+    """
+    check_consistent_length(X, X_other)
+    first, second = (_unit(features_of(transformer, side)) for side in (X, X_other))
+    return float(-((first - second) ** 2).sum(1).mean())
+
+
+def _unit(Z: np.ndarray) -> np.ndarray:
+    return Z / np.linalg.norm(Z, axis=1, keepdims=True).clip(min=1e-12)
