@@ -7,18 +7,24 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
+from torch import Tensor
 
 from ._batches import Data, Scaling, make_data
 from ._checks import check_rows, validate_params
 from ._net import InfoMaxNet, mean_over_blocks
+from .encoders import Encoding
 from .objectives import Parts
 
-__all__ = ["OUTPUTS", "ReadingMixin"]
+__all__ = ["OUTPUTS", "ReadingMixin", "read_output"]
 
-OUTPUTS = {"embedding": "global_vector", "hidden": "hidden", "feature_map": "feature_map"}
-"""Fields of an `Encoding` by the names that `output` has for them."""
+OUTPUTS = ("embedding", "hidden", "feature_map")
 
 _TRANSFORM_VALUES = 2**19
+
+
+def read_output(encoding: Encoding, output: str) -> Tensor:
+    """What `output` names of an encoding: (n, features)."""
+    return encoding.summary() if output == "embedding" else getattr(encoding, output)
 
 
 class ReadingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -62,7 +68,7 @@ class ReadingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             for start in range(0, len(rows), step):
                 batch = self._scaling.apply(rows[start : start + step], dtype)
                 encoding = encoder(batch.to(self.net_.device))
-                out[start : start + step] = getattr(encoding, OUTPUTS[self.output]).cpu().numpy()
+                out[start : start + step] = read_output(encoding, self.output).cpu().numpy()
         return out
 
     def score(self, X, y=None):

@@ -8,6 +8,7 @@ from torch import nn
 
 from ._checks import Layout, closest_name, find_layout, resolve_part
 from .bounds import BOUNDS, Bound
+from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .objectives import Parts
@@ -28,6 +29,7 @@ REGISTRIES: dict[str, dict[str, type]] = {
     "bound": BOUNDS,
     "prior": PRIORS,
     "augmentation": VIEWS,
+    "context": CONTEXTS,
     "optimizer": OPTIMIZERS,
 }
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
@@ -41,7 +43,7 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1
-    prior = estimator.prior
+    prior, context = estimator.prior, estimator.context
     return Parts(
         encoder=ENCODERS[layout.kind]() if encoder is None else encoder,
         critic=resolve_part(estimator.critic, CRITICS, Critic, "critic"),
@@ -53,6 +55,7 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         weights=_settle_weights(estimator),
         occlusion=_settle_occlusion(estimator.occlusion),
         coordinates=estimator.coordinates,
+        context=None if context is None else resolve_part(context, CONTEXTS, Context, "context"),
     ), layout
 
 

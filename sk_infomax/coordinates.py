@@ -85,7 +85,7 @@ class CoordinateTerm(nn.Module):
     def _summary(self, encoding: Encoding) -> Tensor:
         """The global vector beside each location: (n, m, d)."""
         m = encoding.local_map.shape[1]
-        return encoding.global_vector[:, None].expand(-1, m, -1)
+        return encoding.summary()[:, None].expand(-1, m, -1)
 
     @staticmethod
     def _log_probability(logits: Tensor, places: Tensor, sizes) -> Tensor:

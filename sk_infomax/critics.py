@@ -205,12 +205,24 @@ class PairNetwork(nn.Module):
         left, right = self.sides(_several(global_vector), local_map)
         return self.combine(left[:, None, None], right[None, :, :, None]).flatten(2)
 
+    def chosen(self, global_vector: Tensor, local_map: Tensor, pairs: tuple[Tensor, Tensor]):
+        """Scores (n, n, p) of p pairs: indices (p,) of global vectors and of their locations."""
+        left, right = self.sides(_several(global_vector), local_map)
+        return self.across(left[:, pairs[0]], right[:, pairs[1]])
+
+    def across(self, left: Tensor, right: Tensor) -> Tensor:
+        """Scores of sides (n, p, u) of all samples with those of all: (n, n, p)."""
+        return self.combine(left[:, None], right[None])
+
 
 class _Product(PairNetwork):
     """A critic whose scores are inner products of its sides."""
 
     def combine(self, left: Tensor, right: Tensor) -> Tensor:
         return (left * right).sum(-1)
+
+    def across(self, left: Tensor, right: Tensor) -> Tensor:
+        return (left.transpose(0, 1) @ right.permute(1, 2, 0)).permute(1, 2, 0)
 
     def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
         """Scores of all pairs by one matrix product."""

@@ -25,10 +25,11 @@ from ._checks import (
 )
 from ._net import HeldOutStopping, InfoMaxNet, ProgressBar
 from ._random import new_generator, private_rng
-from ._reading import OUTPUTS, ReadingMixin
+from ._reading import OUTPUTS, ReadingMixin, read_output
 from ._saving import SavingMixin
 from ._settings import settle, settle_optimizer
 from .bounds import Bound
+from .contexts import Context
 from .coordinates import COORDINATES
 from .critics import Critic
 from .encoders import Encoder, TorchEncoder
@@ -71,6 +72,11 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         the embedding) or "normal".
     prior_weight : float, default=0.1
         Weight of being taken for the prior; without effect if `prior` is None.
+    context : str, Context or None, default=None
+        None sets the encoder's one global vector against the locations. "blocks" makes a global
+        vector of each block of the local map; "cpc" makes summaries that predict what comes
+        next, row by row or moment by moment (contrastive predictive coding). `transform` then
+        gives the mean of the vectors.
     coordinates : {"absolute", "relative", "both"} or None, default=None
         Whether the global vector also has to help tell where a location lies: its place in the
         map, how far it lies from another location of the sample, or both.
@@ -180,6 +186,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         "local_weight": [NON_NEGATIVE],
         "prior": [str, Prior, type, None],
         "prior_weight": [NON_NEGATIVE],
+        "context": [str, Context, type, None],
         "coordinates": [one_of(set(COORDINATES)), None],
         "coordinates_weight": [NON_NEGATIVE],
         "occlusion": [FRACTION, Occlusion, None],
@@ -218,6 +225,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         local_weight=1.0,
         prior=None,
         prior_weight=0.1,
+        context=None,
         coordinates=None,
         coordinates_weight=1.0,
         occlusion=None,
@@ -252,6 +260,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         self.local_weight = local_weight
         self.prior = prior
         self.prior_weight = prior_weight
+        self.context = context
         self.coordinates = coordinates
         self.coordinates_weight = coordinates_weight
         self.occlusion = occlusion
@@ -351,7 +360,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         """Make the net for the settled parts; its weights are first ones."""
         with private_rng(self._seed, device):
             module, example = assemble(self._parts, self.layout_.network_shape)
-        self._widths = {out: getattr(example, f).shape[-1] for out, f in OUTPUTS.items()}
+        self._widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
         self.net_ = self._make_net(module, device)
 
     def _make_net(self, module: InfoMax, device: torch.device) -> InfoMaxNet:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ._random import new_generator
 from .bounds import Bound, split
+from .contexts import Context, with_context
 from .coordinates import CoordinateTerm
 from .critics import Critic
 from .encoders import Encoder, Encoding
@@ -46,10 +47,21 @@ class InformationTerm(nn.Module):
         False sets the global vector against each location; True against the whole.
     paired : bool
         Whether there are two views, so that "the whole" is the other view's global vector.
+    context : Module or None
+        Says which of several global vectors is set against which location.
     """
 
-    def __init__(self, critic: Critic, bound: Bound, example: Encoding, whole: bool, paired: bool):
+    def __init__(
+        self,
+        critic: Critic,
+        bound: Bound,
+        example: Encoding,
+        whole: bool,
+        paired: bool,
+        context: Any = None,
+    ):
         super().__init__()
+        self.context = [context]  # in a list: its weights are the encoder's
         self.bound = bound
         self.objective = bound.start()
         self.whole = whole
@@ -62,7 +74,7 @@ class InformationTerm(nn.Module):
         if not self.whole:
             return encoding.local_map
         if self.paired:
-            return encoding.global_vector.unsqueeze(1)
+            return encoding.summary().unsqueeze(1)
         return encoding.local_map.flatten(1).unsqueeze(1)
 
     def pairs(self, encodings: list[Encoding]) -> list[tuple[Tensor, Tensor]]:
@@ -71,11 +83,20 @@ class InformationTerm(nn.Module):
         ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
         tables = []
         for mine, other in ways:
-            scores = self.critic(mine.global_vector, self.partner(other))  # (n, n, m)
+            scores = self._scores(mine, other)
             if self.bound.anchor == "local":
                 scores = scores.transpose(0, 1)
             tables.append(split(scores))
         return tables
+
+    def _scores(self, mine: Encoding, other: Encoding) -> Tensor:
+        """Scores (n, n, m) of the global side of one encoding with the partner of another."""
+        if self.whole:
+            return self.critic(mine.summary(), self.partner(other))
+        pairs = getattr(self.context[0], "pairs", None)
+        if pairs is None:
+            return self.critic(mine.global_vector, other.local_map)
+        return self.critic.chosen(mine.global_vector, other.local_map, pairs)
 
     def forward(self, encodings: list[Encoding]) -> Tensor:
         """Value to maximise, a scalar."""
@@ -143,7 +164,7 @@ class InfoMax(nn.Module):
         if self.coordinates is not None:
             values["coordinates"] = self.coordinates(encodings, generator)
         if self.prior is not None:
-            values |= self.prior.objectives(encoding.global_vector, generator)
+            values |= self.prior.objectives(encoding.summary(), generator)
         return values
 
     def nats(self, x: Tensor) -> dict[str, Tensor]:
@@ -171,7 +192,8 @@ class InfoMax(nn.Module):
             together, occluded = self.encoder(both).chunk(2)
         vectors = occluded.global_vector
         if self.prior is not None:
-            vectors = self.prior.carry(vectors, generator)
+            rows = vectors.flatten(0, -2)  # those of all contexts, if there are several
+            vectors = self.prior.carry(rows, generator).reshape(vectors.shape)
         return together, together._replace(global_vector=vectors).chunk(len(views))
 
 
@@ -197,6 +219,8 @@ class Parts:
         What hides a part of the sample from the global vector.
     coordinates : {"absolute", "relative", "both"} or None
         Which places are predicted.
+    context : Context or None
+        Makes several global vectors of the local map.
     """
 
     encoder: Encoder
@@ -209,6 +233,7 @@ class Parts:
     weights: dict[str, float]
     occlusion: Occlusion | None = None
     coordinates: str | None = None
+    context: Context | None = None
 
 
 def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
@@ -217,10 +242,19 @@ def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
     encoder.eval()
     with torch.no_grad():
         example = encoder(torch.zeros(1, *shape))
+        if parts.context is not None:
+            encoder = with_context(encoder, parts.context, example, parts.n_components).eval()
+            example = encoder(torch.zeros(1, *shape))
     encoder.train()
+    context = getattr(encoder, "context", None) if parts.context is not None else None
     terms: dict[str, InformationTerm] = {
         name: InformationTerm(
-            parts.critic, parts.bound, example, whole=name == "global", paired=parts.n_views == 2
+            parts.critic,
+            parts.bound,
+            example,
+            whole=name == "global",
+            paired=parts.n_views == 2,
+            context=context,
         )
         for name in ("local", "global")
         if name in parts.weights

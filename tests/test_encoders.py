@@ -16,6 +16,7 @@ SHAPES = {
     "basic32x32": [(3, 32, 32), (1, 8, 8)],
     "basic64x64": [(3, 64, 64)],
     "alex64x64": [(3, 64, 64), (1, 15, 15)],
+    "crops": [(3, 64, 64), (1, 28, 28), (2, 9, 12)],
 }
 CASES = [
     pytest.param(name, shape, id=f"{name}-{'x'.join(map(str, shape))}")
@@ -196,3 +197,19 @@ def test_a_class_that_makes_no_module_is_refused():
 def test_an_encoder_without_a_network_says_so():
     with pytest.raises(TypeError, match="must define build"):
         Encoder().build((2,), 2)
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_crops_fold_to_seven_by_seven_and_see_themselves_alone(side):
+    module = ENCODERS["crops"](width=4).build((1, side, side), 5).eval()
+    x = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))
+    before = module(x).local_map
+    assert module.map_shape == (7, 7)
+    x[:, :, 0, 0] += 1.0
+    changed = (module(x).local_map - before).abs().sum((0, 2)) > 1e-7
+    assert changed.tolist() == [True] + [False] * 48
+
+
+def test_crops_that_do_not_fit():
+    with pytest.raises(ValueError, match="crop=30 does not fit"):
+        ENCODERS["crops"](crop=30).build((1, 28, 28), 5)

@@ -12,7 +12,7 @@ LAYERS = [
     {"_checks", "_columns", "_counts", "_random", "_state"},
     {"bounds", "views", "_batches"},
     {"critics", "encoders", "priors"},
-    {"_ratio", "coordinates"},
+    {"_ratio", "contexts", "coordinates"},
     {"objectives"},
     {"_neighbours", "_net", "_reference", "_settings"},
     {"_cross_fitting", "_reading", "_saving"},

@@ -28,6 +28,7 @@ from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, TorchEncoder
 from sk_infomax.bounds import BOUNDS
+from sk_infomax.contexts import CONTEXTS
 from sk_infomax.coordinates import COORDINATES
 from sk_infomax.critics import CRITICS, DotCritic
 from sk_infomax.encoders import ENCODERS
@@ -58,6 +59,7 @@ MEMBERS = [
     *(fast(critic=name) for name in CRITICS),
     *(fast(prior=name) for name in PRIORS),
     fast(coordinates="both", occlusion=0.5),
+    *(fast(context=name) for name in CONTEXTS),
     *(fast(encoder=name) for name, cls in ENCODERS.items() if cls.kind != "image"),
     fast(views=2),
     fast(augmentation="table"),
@@ -101,6 +103,8 @@ IMAGE_MEMBERS = [
     *({"prior": name} for name in PRIORS),
     *({"augmentation": name} for name in VIEWS if name in ("image", "occlusion")),
     *({"coordinates": kind, "occlusion": 0.5} for kind in COORDINATES),
+    *({"context": name} for name in CONTEXTS),
+    {"context": "blocks", "coordinates": "both", "prior": "sphere", "global_weight": 0.5},
 ]
 
 

@@ -19,6 +19,7 @@ from sk_infomax import (
     TorchEncoder,
     _state,
 )
+from sk_infomax.contexts import AutoregressiveContext
 from sk_infomax.encoders import ENCODERS, ImageEncoder
 from sk_infomax.priors import PRIORS, AdversarialPrior, NoisePrior
 from sk_infomax.views import Occlusion
@@ -60,6 +61,7 @@ SETTINGS = [
     {"bound": InfoNCE(anchor="global"), "early_stopping": True, "optimizer": torch.optim.Adam},
     {"views": 2, "augmentation": "table", "max_time": 5.0},
     {"prior": NoisePrior("sphere"), "occlusion": Occlusion(0.3, "scattered")},
+    {"context": AutoregressiveContext("conv", 2), "prior": "noise"},
     {"prior": "ball", "coordinates": "both", "occlusion": 0.4},
 ]
 

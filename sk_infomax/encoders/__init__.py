@@ -5,12 +5,13 @@ module maps a batch to an `Encoding`. With ``encoder="auto"`` the shape of ``X``
 tables get `TableEncoder`, series `SeriesEncoder` and images `ImageEncoder`.
 
 The networks of the Deep InfoMax paper go by the names that its authors gave them:
-``basic28x28``, ``basic32x32``, ``basic64x64`` and ``alex64x64``.
+``basic28x28``, ``basic32x32``, ``basic64x64`` and ``alex64x64``; ``crops`` encodes overlapping
+crops on their own.
 """
 
 from ._base import Encoder, Encoding
 from ._default import ImageEncoder, SeriesEncoder, TableEncoder
-from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64
+from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64, StridedCrops
 from ._torch import TorchEncoder
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Encoding",
     "ImageEncoder",
     "SeriesEncoder",
+    "StridedCrops",
     "TableEncoder",
     "TorchEncoder",
 ]
@@ -35,4 +37,5 @@ ENCODERS: dict[str, type[Encoder]] = {
     "basic32x32": Basic32x32,
     "basic64x64": Basic64x64,
     "alex64x64": Alex64x64,
+    "crops": StridedCrops,
 }

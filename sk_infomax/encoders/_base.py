@@ -38,6 +38,11 @@ class Encoding(NamedTuple):
     hidden: Tensor
     feature_map: Tensor
 
+    def summary(self) -> Tensor:
+        """One vector (n, d) for each sample: the mean where there are several."""
+        vector = self.global_vector
+        return vector if vector.dim() == 2 else vector.mean(1)
+
     def chunk(self, parts: int) -> list["Encoding"]:
         """Cut the batch into equal parts."""
         return [Encoding(*fields) for fields in zip(*(field.chunk(parts) for field in self))]

@@ -2,11 +2,12 @@
 
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
+from .._checks import POSITIVE_INT
 from ._base import Encoder, StagedNetwork, convolution, dense, flat_size
 
-__all__ = ["Alex64x64", "Basic28x28", "Basic32x32", "Basic64x64"]
+__all__ = ["Alex64x64", "Basic28x28", "Basic32x32", "Basic64x64", "StridedCrops"]
 
 
 class _PaperEncoder(Encoder):
@@ -102,3 +103,71 @@ class Alex64x64(_PaperEncoder):
     n_local = 3
     dense = [4096, 4096]
     minimum = 15
+
+
+class StridedCrops(Encoder):
+    """Crops that overlap by half, each encoded on its own; the map has a location for each.
+
+    No location sees beyond its crop, as in contrastive predictive coding: crops of 16 pixels of
+    64x64 images and of 8 pixels of 32x32 images fold back to a map of 7x7.
+
+    Parameters
+    ----------
+    width : int, default=64
+        Channels of the first layer; a location has twice as many.
+    crop : int or None, default=None
+        Pixels on each side of a crop; None is a quarter of the shorter side of the image.
+    hidden : int, default=1024
+        Width of the fully connected layer.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.3.
+    """
+
+    _parameter_constraints: dict = {
+        "width": [POSITIVE_INT],
+        "crop": [POSITIVE_INT, None],
+        "hidden": [POSITIVE_INT],
+    }
+    kind = "image"
+
+    def __init__(self, width=64, crop=None, hidden=1024):
+        self.width = width
+        self.crop = crop
+        self.hidden = hidden
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for images of shape (c, h, w)."""
+        side = min(shape[1:])
+        crop = max(2, side // 4) if self.crop is None else self.crop
+        if not 2 <= crop <= side:
+            raise ValueError(
+                f"crop={self.crop} does not fit images of {shape[1:]} pixels. Choose 2 to {side}."
+            )
+        local_stage = _CropByCrop(shape[0], self.width, crop)
+        size = flat_size(local_stage, shape)
+        return StagedNetwork(
+            local_stage,
+            nn.Identity(),
+            dense(size, self.hidden),
+            nn.Linear(self.hidden, n_components),
+        )
+
+
+class _CropByCrop(nn.Module):
+    """Encode each crop of images (n, c, h, w): (n, 2 width, rows, columns)."""
+
+    def __init__(self, channels: int, width: int, crop: int):
+        super().__init__()
+        self.crop, self.stride = crop, max(1, crop // 2)
+        self.layers = nn.Sequential(
+            convolution(2, channels, width, 3, 1, 1), convolution(2, width, 2 * width, 3, 2, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        crops = x.unfold(2, self.crop, self.stride).unfold(3, self.crop, self.stride)
+        n, _, rows, columns = crops.shape[:4]
+        each = crops.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)  # (n * rows * columns, c, s, s)
+        vectors = self.layers(each).mean((2, 3))
+        return vectors.reshape(n, rows, columns, -1).permute(0, 3, 1, 2)
