@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 __all__ = ["CountRatio"]
@@ -26,6 +28,16 @@ class CountRatio:
         """What the mean log ratio of the sample exceeds the information by (Miller 1955)."""
         filled = [(self.counts.sum(axis) > 0).sum() for axis in (1, 0)]
         return float(((self.counts > 0).sum() + 1 - sum(filled)) / (2 * self.counts.sum()))
+
+    def error(self, ratio: np.ndarray) -> float:
+        """Standard error of the mean log ratio (n,) of the sample, less its bias.
+
+        Of first order from the spread over pairs, of second from the chi-squared distribution
+        that independent sides would give.
+        """
+        n = len(ratio)
+        freedom = (len(self.rows_x) - 1) * (len(self.rows_y) - 1)
+        return math.sqrt(ratio.var() / n + freedom / (2 * n**2))
 
     def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Pointwise information (n,) in nats; a pair never seen counts as half a pair.

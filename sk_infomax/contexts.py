@@ -111,7 +111,8 @@ class AutoregressiveContext(Context):
         if map_shape[0] < 2:
             raise ValueError(
                 f"AutoregressiveContext needs a local map of two rows or more and got {map_shape}, "
-                "which is what a table of n_features = 1 gives. Use larger samples or an encoder with smaller strides."
+                "which is what a table of n_features = 1 gives. Use larger samples or an encoder "
+                "with smaller strides."
             )
         steps = min(self.n_steps, map_shape[0] - 1)
         return _Predictions(self.kind, steps, channels, map_shape, n_components)

@@ -257,7 +257,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._ratio: Any = CountRatio(*codes)
         ratio, bias = self._ratio.log_ratio(*codes), self._ratio.bias()
         self.bounds_ = {"plug-in": float(ratio.mean()) * _UNITS[self.units]}
-        self._report(ratio.mean() - bias, math.sqrt(ratio.var() / len(ratio) + (bias / 2) ** 2))
+        self._report(ratio.mean() - bias, self._ratio.error(ratio))
 
     def _cross_fit(self, pairs: np.ndarray, neighbours: float | None) -> None:
         """Read each fold with the model of the others; then train on all."""

@@ -464,9 +464,10 @@ def _tasks() -> dict[str, PairTask]:
         "class-means-3": class_means(),
         "contingency-3x3": contingency(),
         "additive-5-5-0.1": additive_uniform(5, 0.1),
-        "independent-5-5": independent(),
-        "independent-student-5-5-1": independent(df=1),
     }
+    for dim in (1, 5, 20):
+        tasks[f"independent-{dim}-{dim}"] = independent(dim, dim)
+        tasks[f"independent-student-{dim}-{dim}-1"] = independent(dim, dim, df=1)
     for dim in (2, 3, 5, 25):
         sparse = multinormal_sparse(dim, dim)
         cdf, name = transformed(sparse, **both), f"multinormal-sparse-{dim}-{dim}-2-2.0"
