@@ -23,6 +23,7 @@ __all__ = ["RatioTrainer", "Reading", "read"]
 _LR, _WEIGHT_DECAY, _AVERAGE = 5e-3, 0.3, 0.99
 _PATIENCE = 150
 _MISSED, _HIDDEN = 0.05, 3.0
+_NOISE_OF_NEIGHBOURS = 0.7
 _HIGH = 3.0
 
 
@@ -158,28 +159,43 @@ class Reading:
         own = self.mean("own")
         return own if self.gaussian is None else own - self.mean("base") + self.gaussian
 
-    def error(self) -> float:
-        """Standard error of the estimate, without what is known of it from elsewhere.
+    def error(self, model_error: float | None = None) -> float:
+        """Standard error of the estimate, or of one with another error of the model.
 
-        Its parts, taken as independent: chance in the pairs; chance in training, from the folds;
-        what the constant that was added on held-out pairs moves the estimate by; a twentieth of
-        what the network found beyond the Gaussian ratio, as much as networks missed of
-        dependences that are known; chance in the Gaussian information of independent sides; and
-        what few samples for each column can hide.
+        Its parts, taken as independent: chance in the pairs; `model_error`; chance in the Gaussian
+        information of independent sides; and what few samples for each column can hide.
         """
-        n, cv = len(self.pointwise), len(self.folds["own"])
-        beyond = self.folds["own"] - self.folds["base"]
-        changing = self.folds["own"] if self.gaussian is None else beyond
-        dx, dy = self.n_columns
+        n, (dx, dy) = len(self.pointwise), self.n_columns
         parts = (
             self.pointwise.std() / math.sqrt(n),
-            changing.std(ddof=1) / math.sqrt(cv),
-            self.mean("jsd") - self.mean("plug-in"),
-            _MISSED * beyond.mean(),
+            self.model_error() if model_error is None else model_error,
             0.0 if self.gaussian is None else math.sqrt(dx * dy / 2) / (n - dx - dy),
             _HIDDEN * (dx + dy) / n,
         )
         return math.hypot(*parts)
+
+    def model_error(self) -> float:
+        """What the critics add to the error.
+
+        Chance in training, from the folds; what the constant that was added on held-out pairs
+        moves the estimate by; and a twentieth of what the network found beyond the Gaussian ratio,
+        as much as networks missed of dependences that are known.
+        """
+        beyond = self.folds["own"] - self.folds["base"]
+        changing = self.folds["own"] if self.gaussian is None else beyond
+        return math.hypot(
+            changing.std(ddof=1) / math.sqrt(len(beyond)),
+            self.mean("jsd") - self.mean("plug-in"),
+            _MISSED * beyond.mean(),
+        )
+
+    def joined_with(self, neighbours: float) -> tuple[float, float]:
+        """Estimate and error, with that of nearest neighbours weighted in by its variance."""
+        own = self.model_error()
+        noise = _NOISE_OF_NEIGHBOURS / math.sqrt(len(self.pointwise))
+        weight = own**2 / (own**2 + noise**2)
+        estimate = weight * neighbours + (1 - weight) * self.estimate()
+        return estimate, self.error(math.hypot(weight * noise, (1 - weight) * own))
 
 
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: Any = 0) -> Reading:

@@ -47,8 +47,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     one and is read on the pairs of that one, in turn. What it finds beyond the Gaussian ratio is
     added to the Gaussian information of all pairs, which has no bias. Where that is above three
     nats, the critic tells pairs from those of the Gaussian, not from pairs put together at
-    random. Where both sides are discrete, counts are used instead; for one column against one,
-    `mutual_info_` is the estimate of nearest neighbours.
+    random. Where both sides are discrete, counts are used instead. For one column against one, the
+    estimate of nearest neighbours is weighted in by its variance.
 
     Parameters
     ----------
@@ -97,7 +97,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     bounds_ : dict of str to float
         What each bound reports for the same critics on the same held-out pairs; "plug-in", the
         mean of the log density ratio as it was trained; and "neighbours" for one column against
-        one. The estimate is that of `bound`, or "neighbours".
+        one. The estimate is that of `bound`, its Gaussian part exchanged for the one without
+        bias, and joined with "neighbours".
     n_features_in_ : int
         Number of columns of X.
 
@@ -271,7 +272,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         _warn_of_read_outs(means, estimate, self._trainer.bound, reading.n_candidates)
         if neighbours is not None:
             self.bounds_["neighbours"] = neighbours * _UNITS[self.units]
-            error, estimate = math.hypot(error, (estimate - neighbours) / 2), neighbours
+            estimate, error = reading.joined_with(neighbours)
         self._report(estimate, error)
 
     def _report(self, nats: float, error: float) -> None:
