@@ -46,8 +46,16 @@ LITERATURE = (
     + [f"spiral-multinormal-sparse-{d}-{d}-2-2.0" for d in (3, 5)]
     + [f"spiral-normal_cdf-multinormal-sparse-{d}-{d}-2-2.0" for d in (3, 25)]
 )
+
+
+def is_gaussian(name: str) -> bool:
+    """Whether a Gaussian copula describes the task."""
+    return not any(word in name for word in ("student", "spiral", "additive", "swissroll", "xor"))
+
+
 GROUPS = {
     "literature": LITERATURE,
+    "non-gaussian": [name for name in LITERATURE if not is_gaussian(name)],
     "high": [name for name in TASKS if "20-20" in name] + ["additive-5-5-0.1"],
     "independent": [name for name in TASKS if name.startswith("independent")],
     "discrete": ["class-means-3", "uniform-mixture-5", "xor-10", "contingency-3x3"],
@@ -151,11 +159,6 @@ def ask_peer(X, Y, seed: int, method: str, python: str) -> dict:
         command = [python, script, method.removeprefix("bmi-"), path, str(seed)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def is_gaussian(name: str) -> bool:
-    """Whether a Gaussian copula describes the task."""
-    return not any(word in name for word in ("student", "spiral", "additive", "swissroll", "xor"))
 
 
 def summarise(results: list[dict]) -> dict[str, dict]:
