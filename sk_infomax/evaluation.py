@@ -19,11 +19,18 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from ._columns import Columns
+from ._cross_fitting import read
+from ._total_correlation import DependenceTrainer
+from .bounds import JensenShannon
+from .critics import GatedCritic
+
 __all__ = [
     "PROBES",
     "ProbeResult",
     "alignment",
     "label_efficiency",
+    "neural_dependency",
     "probe",
     "probe_score",
     "rank_me",
@@ -345,6 +352,55 @@ def alignment(transformer, X, X_other):
     check_consistent_length(X, X_other)
     first, second = (_unit(features_of(transformer, side)) for side in (X, X_other))
     return float(-((first - second) ** 2).sum(1).mean())
+
+
+def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
+    """Dependence among the features: their total correlation, the paper's NDM.
+
+    A critic learns the log ratio of the density of the features to that of independent ones, as
+    `MutualInfoEstimator` does for two sides: cross-fitted, from the Gaussian ratio, on normal
+    scores. Features that do not vary are left out.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples.
+    y : None
+        Ignored.
+    max_steps : int, default=400
+        Steps of training in each of the two folds.
+    random_state : int, RandomState instance or None, default=0
+        Seed.
+
+    Returns
+    -------
+    float
+        Nats, at least 0; 0 if the features are independent, larger if they repeat one another.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.1 (neural dependency measure); Watanabe, Information
+    theoretical analysis of multivariate correlation, 1960.
+    """
+    Z = features_of(transformer, X)
+    columns = Columns(list(Z[:, Z.std(0) > 0].T), False)
+    rows = columns.apply(list(Z[:, Z.std(0) > 0].T))
+    seed = int(check_random_state(random_state).randint(2**31 - 1000))
+    trainer = DependenceTrainer(
+        GatedCritic(),
+        JensenShannon(),
+        base=True,
+        size_x=rows.shape[1],
+        size_y=rows.shape[1],
+        n_shifts=2,
+        max_steps=max_steps,
+        batch_size=256,
+        device="cpu",
+        seed=seed,
+    )
+    return max(0.0, read(trainer, rows, 2).estimate())
 
 
 def _unit(Z: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal, norm
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -9,10 +10,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax._total_correlation import DependenceModel, gaussian_total_correlation
+from sk_infomax.bounds import JensenShannon
+from sk_infomax.critics import GatedCritic
 from sk_infomax.evaluation import (
     PROBES,
     alignment,
     label_efficiency,
+    neural_dependency,
     probe,
     probe_score,
     rank_me,
@@ -103,3 +108,49 @@ def test_criteria_of_our_transformer_in_a_pipeline(parts):
     scores = cross_val_score(line, parts[0], parts[1], scoring=probe_score, cv=2)
     assert (scores > 0.3).all()
     assert 1 <= rank_me(line.fit(parts[0]), parts[2]) <= 8
+
+
+# Dependence among features ----------------------------------------------------------------------
+
+
+def test_dependence_of_normal_features_is_known():
+    rng = np.random.RandomState(0)
+    correlations = np.full((5, 5), 0.4) + 0.6 * np.eye(5)
+    Z = rng.multivariate_normal(np.zeros(5), correlations, 2000)
+    truth = -0.5 * np.linalg.slogdet(correlations)[1]
+    assert neural_dependency(None, Z, max_steps=60) == pytest.approx(truth, abs=0.05)
+    stretched = np.column_stack([np.exp(Z), np.ones(2000)])
+    assert neural_dependency(None, stretched, max_steps=60) == pytest.approx(truth, abs=0.05)
+
+
+def test_dependence_that_correlations_do_not_show():
+    """A ring: no correlation, but each column says how large the other is."""
+    rng = np.random.RandomState(0)
+    angle = rng.uniform(0, 2 * np.pi, 1000)
+    ring = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.2 * rng.normal(size=(1000, 2))
+    shuffled = np.stack([ring[:, 0], rng.permutation(ring[:, 1])], 1)
+    assert neural_dependency(None, ring, max_steps=100) == pytest.approx(0.28, abs=0.1)
+    assert neural_dependency(None, shuffled, max_steps=100) < 0.04
+
+
+def test_untrained_dependence_is_the_gaussian_formula():
+    rng = np.random.RandomState(0)
+    rows = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 500)
+    model = DependenceModel(GatedCritic(4), JensenShannon(), 2, 2).eval()
+    model.learn_coordinates(rows)
+    mean, covariance = rows.mean(0), np.cov(rows.T)
+    joint = multivariate_normal(mean, covariance).logpdf(rows)
+    alone = sum(norm(mean[i], covariance[i, i] ** 0.5).logpdf(rows[:, i]) for i in (0, 1))
+    np.testing.assert_allclose(model.log_ratio(rows), joint - alone, atol=1e-4)
+
+
+def test_gaussian_total_correlation_has_no_bias():
+    correlations = np.full((6, 6), 0.3) + 0.7 * np.eye(6)
+    truth = -0.5 * np.linalg.slogdet(correlations)[1]
+    rng = np.random.RandomState(0)
+    draws = [
+        gaussian_total_correlation(rng.multivariate_normal(np.zeros(6), correlations, 40))
+        for _ in range(400)
+    ]
+    assert np.mean(draws) == pytest.approx(truth, abs=3.5 * np.std(draws) / 20)
+    assert np.isnan(gaussian_total_correlation(np.zeros((5, 6))))

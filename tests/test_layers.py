@@ -16,7 +16,7 @@ LAYERS = [
     {"objectives"},
     {"_neighbours", "_net", "_reference", "_settings"},
     {"_cross_fitting", "_reading", "_saving"},
-    {"deep_infomax", "mutual_info"},
+    {"_total_correlation", "deep_infomax", "mutual_info"},
     {"dependence"},
     {"evaluation"},
     {"displays"},
