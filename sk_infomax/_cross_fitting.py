@@ -21,7 +21,7 @@ from .critics import Critic
 __all__ = ["RatioTrainer", "Reading", "read"]
 
 _LR, _WEIGHT_DECAY, _AVERAGE = 5e-3, 0.3, 0.99
-_PATIENCE = 150
+_PATIENCE, _VALID_EVERY = 150, 20
 _MISSED, _HIDDEN = 0.05, 3.0
 _NOISE_OF_NEIGHBOURS = 0.7
 _HIGH = 3.0
@@ -91,13 +91,15 @@ class RatioTrainer:
         inputs = model.inputs(pairs).to(self.device)
         train, valid = (ResidentData(inputs[part]) for part in (order[n_valid:], order[:n_valid]))
         steps_of_epoch = max(1, len(train) // self.batch_size)
-        patience = math.ceil(_PATIENCE / steps_of_epoch)
+        valid_every = math.ceil(_VALID_EVERY / steps_of_epoch)
+        patience = math.ceil(_PATIENCE / (steps_of_epoch * valid_every))
         net = InfoMaxNet(
             model,
             weights={"information": 1.0},
             shuffler=new_generator(seed),
             lr_schedule="cosine",
             average=_AVERAGE,
+            valid_every=valid_every,
             optimizer=torch.optim.AdamW,
             optimizer__weight_decay=_WEIGHT_DECAY,
             optimizer__fused=True,
@@ -190,12 +192,16 @@ class Reading:
         )
 
     def joined_with(self, neighbours: float) -> tuple[float, float]:
-        """Estimate and error, with that of nearest neighbours weighted in by its variance."""
-        own = self.model_error()
+        """Estimate and error, with that of nearest neighbours weighted in by its variance.
+
+        Where the two differ by more than chance in the neighbours, the critic is at fault.
+        """
         noise = _NOISE_OF_NEIGHBOURS / math.sqrt(len(self.pointwise))
+        gap = neighbours - self.estimate()
+        own = math.sqrt(max(self.model_error() ** 2, gap**2 - noise**2))
         weight = own**2 / (own**2 + noise**2)
-        estimate = weight * neighbours + (1 - weight) * self.estimate()
-        return estimate, self.error(math.hypot(weight * noise, (1 - weight) * own))
+        error = self.error(math.hypot(weight * noise, (1 - weight) * own))
+        return self.estimate() + weight * gap, error
 
 
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: Any = 0) -> Reading:

@@ -75,6 +75,8 @@ class InfoMaxNet(NeuralNet):
     average : float or None
         Decay of the moving average of weights that validation sees and that is kept at the
         end; None for the weights themselves.
+    valid_every : int
+        Validation follows each so many epochs.
     **kwargs
         Of `skorch.NeuralNet`.
     """
@@ -88,6 +90,7 @@ class InfoMaxNet(NeuralNet):
         lr_schedule="constant",
         max_time=None,
         average=None,
+        valid_every=1,
         **kwargs,
     ):
         self.weights = weights
@@ -95,6 +98,7 @@ class InfoMaxNet(NeuralNet):
         self.lr_schedule = lr_schedule
         self.max_time = max_time
         self.average = average
+        self.valid_every = valid_every
         super().__init__(module, criterion=WeightedSum, **kwargs)
 
     # What skorch asks for ------------------------------------------------------------------
@@ -166,7 +170,7 @@ class InfoMaxNet(NeuralNet):
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """One pass; the means of loss and terms go to the history at its end."""
-        if iterator is None:
+        if iterator is None or (not training and len(self.history) % self.valid_every):
             return
         self._set_training(training)
         if self.average_ is not None:

@@ -60,7 +60,9 @@ class DependenceModel(nn.Module):
         self.network = critic.build(1, size + N_RADIAL)
         self.gate = nn.Parameter(torch.zeros(()))
         self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("root", torch.eye(size))  # of the inverse correlations
+        self.register_buffer("root", torch.eye(size))  # of the inverse covariance
+        self.register_buffer("spread", torch.ones(size))  # variances
+        self.register_buffer("constant", torch.zeros(()))
         self.generator: torch.Generator | None = None
 
     def learn_coordinates(self, rows: np.ndarray) -> None:
@@ -71,6 +73,8 @@ class DependenceModel(nn.Module):
         root = vectors / np.sqrt(values.clip(min=floor)) @ vectors.T
         self.get_buffer("mean").copy_(torch.from_numpy(rows.mean(0)))
         self.get_buffer("root").copy_(torch.from_numpy(root))
+        self.get_buffer("spread").copy_(torch.from_numpy(np.diag(covariance).copy()))
+        self.get_buffer("constant").fill_(float(np.linalg.slogdet(root)[1]))
 
     def inputs(self, rows: np.ndarray) -> Tensor:
         """Rows (n, d) as a tensor."""
@@ -88,10 +92,9 @@ class DependenceModel(nn.Module):
         """What the correlations alone say."""
         centred = rows - self.get_buffer("mean")
         white = centred @ self.get_buffer("root")
-        constant = torch.linalg.slogdet(self.get_buffer("root"))[1]
-        spread = self.get_buffer("root").inverse().square().sum(0)  # the variances
+        spread = self.get_buffer("spread")
         alone = 0.5 * (centred.square() / spread + spread.log()).sum(1)
-        return constant + alone - 0.5 * white.square().sum(1)
+        return self.get_buffer("constant") + alone - 0.5 * white.square().sum(1)
 
     def tables(self, rows: Tensor, count: int, generator: torch.Generator) -> Tables:
         """Scores of rows (n, 1), and of as many shifted batches (n, count, 1)."""

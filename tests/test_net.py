@@ -212,3 +212,23 @@ def test_moving_average_of_weights():
     average.show(True)
     average.show(False)
     torch.testing.assert_close(module.weight.detach(), live)
+
+
+def test_validation_may_follow_some_epochs_only():
+    from sk_infomax._cross_fitting import RatioTrainer
+    from sk_infomax.bounds import JensenShannon
+    from sk_infomax.critics import GatedCritic
+
+    pairs = np.random.RandomState(0).normal(size=(60, 4))
+    seen = []
+
+    class Counting(JensenShannon):
+        def _objective(self, joint, marginal):
+            seen.append(torch.is_grad_enabled())
+            return super()._objective(joint, marginal)
+
+    RatioTrainer(
+        GatedCritic(4), Counting(), True, 2, 2, 1, max_steps=60, batch_size=64, device="cpu", seed=0
+    ).train(pairs, 0)
+    assert seen.count(True) == 60
+    assert seen.count(False) == 1 + 3  # the start, and each twentieth step

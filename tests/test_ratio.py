@@ -209,8 +209,9 @@ def test_parts_of_the_error():
 def test_neighbours_are_joined_by_their_variance():
     folds = dict.fromkeys((*BOUNDS, "own", "plug-in"), np.full(3, 1.0)) | {"base": np.zeros(3)}
     reading = Reading(np.full(4900, 1.0), folds, 65, None, (1, 1))  # noise 0.01, model error 0.05
-    estimate, error = reading.joined_with(2.0)
-    assert estimate == pytest.approx((25 * 2.0 + 1 * 1.0) / 26)
+    estimate, error = reading.joined_with(1.02)
+    assert estimate == pytest.approx(1 + 0.02 * 25 / 26)
     assert error < reading.error()
     sure = Reading(np.full(4900, 1.0), folds | {"base": np.ones(3)}, 65, None, (1, 1))
-    assert sure.joined_with(2.0)[0] == pytest.approx(1.0)
+    assert sure.joined_with(1.008)[0] == pytest.approx(1.0)
+    assert sure.joined_with(1.2)[0] == pytest.approx(1.2, abs=0.01)  # too far off for chance
