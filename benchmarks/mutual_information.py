@@ -262,9 +262,10 @@ def draw(results: list[dict], path: Path) -> None:
 def main() -> None:
     """Run, print, write after each run."""
     args = parse_arguments()
-    results = []
+    results, commands = [], []
     if args.resume and args.out.is_file():
-        results = json.loads(args.out.read_text())["results"]
+        before = json.loads(args.out.read_text())
+        results, commands = before["results"], before["commands"]
     done = {(row["task"], row["n"], row["seed"], row["method"]) for row in results}
     todo = [
         (task, n, seed, method)
@@ -275,7 +276,7 @@ def main() -> None:
         if (task, n, seed, method) not in done
     ]
     content = {
-        "command": command_line("benchmarks.mutual_information"),
+        "commands": [*commands, command_line("benchmarks.mutual_information")],
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "machine": describe_machine(),
         "load_start": load_average(),
