@@ -16,6 +16,7 @@ from sk_infomax.critics import GatedCritic
 from sk_infomax.evaluation import (
     PROBES,
     alignment,
+    evaluate_representation,
     label_efficiency,
     neural_dependency,
     probe,
@@ -108,6 +109,15 @@ def test_criteria_of_our_transformer_in_a_pipeline(parts):
     scores = cross_val_score(line, parts[0], parts[1], scoring=probe_score, cv=2)
     assert (scores > 0.3).all()
     assert 1 <= rank_me(line.fit(parts[0]), parts[2]) <= 8
+
+
+def test_one_call_gives_the_row(parts):
+    transformer = PCA(4, random_state=0).fit(parts[0])
+    row = evaluate_representation(transformer, *parts, probes=("knn",), n_seeds=2)
+    assert row["knn"] == probe(transformer, *parts, "knn").accuracy
+    assert row["rank_me"] == rank_me(transformer, parts[2])
+    assert set(row) == {"knn", "knn_std", "rank_me", "uniformity", "neural_dependency"}
+    assert 0 <= row["neural_dependency"] < 2
 
 
 # Dependence among features ----------------------------------------------------------------------
