@@ -436,15 +436,16 @@ def evaluate_representation(
         Test accuracy for each probe (and its standard deviation as ``NAME_std``); and of the test
         samples "rank_me", "uniformity" and "neural_dependency".
     """
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
     train, test = features_of(transformer, X_train), features_of(transformer, X_test)
     row: dict[str, float] = {}
     for kind in probes:
-        result = probe(None, train, y_train, test, y_test, kind, n_seeds=n_seeds, random_state=seed)
+        result = probe(
+            None, train, y_train, test, y_test, kind, n_seeds=n_seeds, random_state=random_state
+        )
         row |= {kind: result.accuracy, f"{kind}_std": result.std}
     criteria = {"rank_me": rank_me, "uniformity": uniformity}
     row |= {name: criterion(None, test) for name, criterion in criteria.items()}
-    return row | {"neural_dependency": neural_dependency(None, test, random_state=seed)}
+    return row | {"neural_dependency": neural_dependency(None, test, random_state=random_state)}
 
 
 def _unit(Z: np.ndarray) -> np.ndarray:

@@ -114,7 +114,7 @@ def test_criteria_of_our_transformer_in_a_pipeline(parts):
 def test_one_call_gives_the_row(parts):
     transformer = PCA(4, random_state=0).fit(parts[0])
     row = evaluate_representation(transformer, *parts, probes=("knn",), n_seeds=2)
-    assert row["knn"] == probe(transformer, *parts, "knn").accuracy
+    assert row["knn"] == probe(transformer, *parts, "knn", n_seeds=2).accuracy
     assert row["rank_me"] == rank_me(transformer, parts[2])
     assert set(row) == {"knn", "knn_std", "rank_me", "uniformity", "neural_dependency"}
     assert 0 <= row["neural_dependency"] < 2
