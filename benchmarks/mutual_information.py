@@ -56,7 +56,7 @@ def is_gaussian(name: str) -> bool:
 GROUPS = {
     "literature": LITERATURE,
     "non-gaussian": [name for name in LITERATURE if not is_gaussian(name)],
-    "high": [name for name in TASKS if "20-20" in name] + ["additive-5-5-0.1"],
+    "high": [n for n in TASKS if n.startswith(("normal-20", "cubic-20"))] + ["additive-5-5-0.1"],
     "independent": [name for name in TASKS if name.startswith("independent")],
     "discrete": ["class-means-3", "uniform-mixture-5", "xor-10", "contingency-3x3"],
 }
