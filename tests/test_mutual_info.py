@@ -53,7 +53,7 @@ def test_scikit_learn_check(estimator, check):
         (multinormal_sparse(3, 3), 0.04),
         (correlated_normal(20, 4.0), 0.15),
         (correlated_normal(20, 4.0, cubic=True), 0.15),
-        (student(2, 2, 1), 0.09),
+        (student(3, 3, 2), 0.08),
         (TASKS["1v1-additive-0.75"], 0.05),
         (TASKS["asinh-student-identity-1-1-1"], 0.05),
         (class_means(), 0.05),
