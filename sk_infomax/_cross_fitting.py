@@ -49,6 +49,8 @@ class RatioTrainer:
         Of folds, weights and batches.
     referred : bool
         Whether models are told from a Gaussian reference.
+    may_reject : bool
+        Whether a model ends as it started where training does not help on held-out pairs.
     """
 
     critic: Critic
@@ -62,6 +64,7 @@ class RatioTrainer:
     device: str
     seed: int
     referred: bool = False
+    may_reject: bool = True
 
     def fitted_to(self, pairs: np.ndarray) -> RatioTrainer:
         """The same, with a reference if the Gaussian information of pairs (n, dx + dy) is high."""
@@ -91,6 +94,7 @@ class RatioTrainer:
         inputs = model.inputs(pairs).to(self.device)
         train, valid = (ResidentData(inputs[part]) for part in (order[n_valid:], order[:n_valid]))
         steps_of_epoch = max(1, len(train) // self.batch_size)
+        start = valid if self.may_reject else None
         valid_every = math.ceil(_VALID_EVERY / steps_of_epoch)
         patience = math.ceil(_PATIENCE / (steps_of_epoch * valid_every))
         net = InfoMaxNet(
@@ -106,7 +110,7 @@ class RatioTrainer:
             lr=_LR,
             batch_size=self.batch_size,
             device=torch.device(self.device),
-            callbacks=[HeldOutStopping(patience, 0.0, valid)] if n_valid else [],
+            callbacks=[HeldOutStopping(patience, 0.0, start)] if n_valid else [],
             verbose=0,
             train_split=None,
         ).initialize()

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -410,7 +411,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 draws[number] = ratio.log_ratio(codes_x, codes_y[order]).mean()
         else:
             pairs = own._numbers(X, y)
-            for fold, model in own._trainer.fitted_to(pairs).held_out(pairs, own.cv):
+            # A critic that is rejected ties with all permutations: weak signs are better here.
+            trainer = replace(own._trainer.fitted_to(pairs), may_reject=False)
+            for fold, model in trainer.held_out(pairs, own.cv):
                 draws += permuted_sums(model, pairs[fold], n_permutations, rng)
         return float(np.mean(draws >= draws[0]))
 
