@@ -177,7 +177,7 @@ def summarise(results: list[dict]) -> dict[str, dict]:
             "mean_error_non_gaussian": mean(hard) if hard else None,
             "coverage": mean(inside) if inside else None,
             "median_cpu_seconds": median(row["cpu_seconds"] for row in rows),
-            "peak_megabytes": max(row["peak_megabytes"] for row in rows),
+            "peak_megabytes": max(row["peak_megabytes"] or 0 for row in rows) or None,
         }
     return summary
 
