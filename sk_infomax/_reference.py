@@ -130,12 +130,9 @@ class ReferredModel(RatioModel):
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """The sum of the bounds of both critics on a batch."""
-        if self.training:
-            generator, first, second = self.generator, self.objective, self.objective_alone
-        else:
-            generator, first, second = None, self.bound.objective, self.bound.objective
-        tables = self._referred(inputs, self.n_shifts, generator or new_generator(0))
-        return {"information": first(*tables[0]) + second(*tables[1])}
+        generator = (self.generator if self.training else None) or new_generator(0)
+        of_pairs, of_y = self._referred(inputs, self.n_shifts, generator)
+        return {"information": self.objective(*of_pairs) + self.objective_alone(*of_y)}
 
     def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
         """What is known without critics, in nats; and scores to add to it and to take off."""

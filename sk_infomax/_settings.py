@@ -83,9 +83,10 @@ def _settle_augmentation(augmentation, kind: str, n_views: int) -> Augmentation 
 
 
 def _settle_occlusion(occlusion) -> Occlusion | None:
-    if occlusion is None or isinstance(occlusion, Occlusion):
-        return None if occlusion is None else resolve_part(occlusion, VIEWS, Occlusion, "occlusion")
-    return Occlusion(float(occlusion))
+    if occlusion is None:
+        return None
+    part = occlusion if isinstance(occlusion, Occlusion) else Occlusion(float(occlusion))
+    return resolve_part(part, VIEWS, Occlusion, "occlusion")
 
 
 def _settle_weights(estimator) -> dict[str, float]:

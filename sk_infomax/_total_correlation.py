@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
-from scipy.special import digamma
 from torch import Tensor, nn
 
 from ._cross_fitting import RatioTrainer
 from ._random import new_generator, private_rng
-from ._ratio import N_RADIAL, Tables, radial_features
+from ._ratio import N_RADIAL, Tables, log_determinant, radial_features, whitening
 from .bounds import Bound
 from .critics import Critic
 
@@ -21,13 +18,8 @@ _SHIFTS = 16
 
 
 def gaussian_total_correlation(z: np.ndarray) -> float:
-    """Total correlation in nats of jointly normal columns (n, d), without bias; nan if n <= d."""
-    n, d = z.shape
-    if n <= d + 2:
-        return math.nan
-    excess = digamma((n - np.arange(1, d + 1)) / 2) - math.log((n - 1) / 2)
-    logdet = np.linalg.slogdet(np.atleast_2d(np.corrcoef(z, rowvar=False)))[1]
-    return float(-0.5 * (logdet - excess.sum() + d * excess[0]))
+    """Total correlation in nats of jointly normal columns (n, d), without bias."""
+    return 0.5 * (sum(log_determinant(column[:, None]) for column in z.T) - log_determinant(z))
 
 
 class DependenceModel(nn.Module):
@@ -53,7 +45,6 @@ class DependenceModel(nn.Module):
 
     def __init__(self, critic: Critic, bound: Bound, size: int, n_shifts: int):
         super().__init__()
-        self.bound = bound
         self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size = size
@@ -68,9 +59,7 @@ class DependenceModel(nn.Module):
     def learn_coordinates(self, rows: np.ndarray) -> None:
         """Take mean and correlations from rows (n, d)."""
         covariance = np.atleast_2d(np.cov(rows, rowvar=False))
-        values, vectors = np.linalg.eigh(covariance)
-        floor = 1e-6 * max(values.max(), 1e-12)
-        root = vectors / np.sqrt(values.clip(min=floor)) @ vectors.T
+        root = whitening(covariance)
         self.get_buffer("mean").copy_(torch.from_numpy(rows.mean(0)))
         self.get_buffer("root").copy_(torch.from_numpy(root))
         self.get_buffer("spread").copy_(torch.from_numpy(np.diag(covariance).copy()))
@@ -82,19 +71,19 @@ class DependenceModel(nn.Module):
 
     def scores(self, rows: Tensor) -> Tensor:
         """Log ratio (n,) of rows (n, d)."""
-        white = (rows - self.get_buffer("mean")) @ self.get_buffer("root")
+        gaussian, white = self._gaussian(rows)
         seen = torch.cat([white, radial_features(rows)], 1)
         ones = torch.ones(len(rows), 1, 1, device=rows.device)
         left, right = self.network.sides(ones, seen[:, None])
-        return self.gate * self.network.combine(left[:, 0], right[:, 0]) + self._gaussian(rows)
+        return self.gate * self.network.combine(left[:, 0], right[:, 0]) + gaussian
 
-    def _gaussian(self, rows: Tensor) -> Tensor:
-        """What the correlations alone say."""
+    def _gaussian(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What the correlations alone say (n,) of rows, and the rows whitened."""
         centred = rows - self.get_buffer("mean")
         white = centred @ self.get_buffer("root")
         spread = self.get_buffer("spread")
         alone = 0.5 * (centred.square() / spread + spread.log()).sum(1)
-        return self.get_buffer("constant") + alone - 0.5 * white.square().sum(1)
+        return self.get_buffer("constant") + alone - 0.5 * white.square().sum(1), white
 
     def tables(self, rows: Tensor, count: int, generator: torch.Generator) -> Tables:
         """Scores of rows (n, 1), and of as many shifted batches (n, count, 1)."""
@@ -109,10 +98,9 @@ class DependenceModel(nn.Module):
 
     def forward(self, rows: Tensor) -> dict[str, Tensor]:
         """The bound on a batch, by the name that `RatioTrainer` weights it by."""
-        if self.training:
-            tables = self.tables(rows, self.n_shifts, self.generator or new_generator(0))
-            return {"information": self.objective(*tables)}
-        return {"information": self.bound.objective(*self.tables(rows, _SHIFTS, new_generator(0)))}
+        count = self.n_shifts if self.training else _SHIFTS
+        generator = (self.generator if self.training else None) or new_generator(0)
+        return {"information": self.objective(*self.tables(rows, count, generator))}
 
     def log_ratio(self, rows: np.ndarray) -> np.ndarray:
         """Log ratio (n,) of rows (n, d), in nats."""
@@ -122,7 +110,7 @@ class DependenceModel(nn.Module):
     def base_ratio(self, rows: np.ndarray) -> np.ndarray:
         """What the Gaussian ratio alone says (n,) of rows."""
         with torch.inference_mode():
-            return self._gaussian(self.inputs(rows)).double().numpy()
+            return self._gaussian(self.inputs(rows))[0].double().numpy()
 
     def read(self, rows: np.ndarray) -> tuple[float, list[Tables]]:
         """As `RatioModel.read`."""

@@ -225,6 +225,8 @@ class _AveragedDonskerVaradhan:
     def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
         joint, marginal = _widen(joint, marginal)
         log_batch = log_mean_exp(marginal)
+        if not torch.is_grad_enabled():  # validation leaves no trace in the average
+            return joint.mean() - log_batch
         now = log_batch.detach()
         past = now if self.log_average is None else self.log_average
         self.count += 1

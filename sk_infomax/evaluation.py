@@ -386,8 +386,8 @@ def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
     theoretical analysis of multivariate correlation, 1960.
     """
     Z = features_of(transformer, X)
-    columns = Columns(list(Z[:, Z.std(0) > 0].T), False)
-    rows = columns.apply(list(Z[:, Z.std(0) > 0].T))
+    varying = list(Z[:, Z.std(0) > 0].T)
+    rows = Columns(varying, False).apply(varying)
     seed = int(check_random_state(random_state).randint(2**31 - 1000))
     trainer = DependenceTrainer(
         GatedCritic(),

@@ -91,17 +91,15 @@ class InformationTerm(nn.Module):
 
     def _scores(self, mine: Encoding, other: Encoding) -> Tensor:
         """Scores (n, n, m) of the global side of one encoding with the partner of another."""
-        if self.whole:
-            return self.critic(mine.summary(), self.partner(other))
-        pairs = getattr(self.context[0], "pairs", None)
+        vectors = mine.summary() if self.whole else mine.global_vector
+        pairs = None if self.whole else getattr(self.context[0], "pairs", None)
         if pairs is None:
-            return self.critic(mine.global_vector, other.local_map)
-        return self.critic.chosen(mine.global_vector, other.local_map, pairs)
+            return self.critic(vectors, self.partner(other))
+        return self.critic.chosen(vectors, self.partner(other), pairs)
 
     def forward(self, encodings: list[Encoding]) -> Tensor:
         """Value to maximise, a scalar."""
-        rule = self.objective if self.training else self.bound.objective
-        values = [rule(*tables) for tables in self.pairs(encodings)]
+        values = [self.objective(*tables) for tables in self.pairs(encodings)]
         return torch.stack(values).mean()
 
     def nats(self, encodings: list[Encoding]) -> Tensor:

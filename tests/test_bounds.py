@@ -248,3 +248,14 @@ def test_each_training_starts_anew(bound):
         torch.autograd.grad(rule(joint, marginal), marginal)[0] for rule in (second, bound.start())
     ]
     assert torch.equal(*gradients)
+
+
+def test_validation_leaves_no_trace_in_the_average():
+    joint, marginal = split(torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 1))))
+    rules = [BOUNDS["dv"]().start() for _ in range(2)]
+    with torch.no_grad():
+        value = rules[0](joint, marginal + 5)
+    assert value.item() == pytest.approx(BOUNDS["dv"]().nats(joint, marginal + 5).item())
+    marginal.requires_grad_()
+    gradients = [torch.autograd.grad(rule(joint, marginal), marginal)[0] for rule in rules]
+    assert torch.equal(*gradients)
