@@ -1,0 +1,152 @@
+"""Criteria without labels: rank, evenness, agreement of views, and dependence among features."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.utils import check_consistent_length, check_random_state
+
+from .._columns import Columns
+from .._cross_fitting import read
+from .._total_correlation import DependenceTrainer
+from ..bounds import JensenShannon
+from ..critics import GatedCritic
+from ._features import features_of
+
+__all__ = ["alignment", "neural_dependency", "rank_me", "uniformity"]
+
+_MOST_PAIRS = 2000
+
+
+def rank_me(transformer, X, y=None):
+    """Effective rank of the features: exponential of the entropy of their singular values.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    float
+        Between 1 and the number of features; larger means less collapse.
+
+    References
+    ----------
+    Garrido, Balestriero, Najman and LeCun, RankMe, ICML 2023.
+    """
+    values = np.linalg.svd(features_of(transformer, X), compute_uv=False)
+    shares = values / max(values.sum(), 1e-12) + 1e-12
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def uniformity(transformer, X, y=None, t=2.0):
+    """How evenly the features lie on the sphere: minus the log of their mean Gaussian potential.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples; at most 2,000 of them are used, evenly spread.
+    y : None
+        Ignored.
+    t : float, default=2.0
+        Sharpness of the potential ``exp(-t |u - v|**2)``.
+
+    Returns
+    -------
+    float
+        Larger is more even; 0 if all features point the same way. (The paper's measure is its
+        negative.)
+
+    References
+    ----------
+    Wang and Isola, Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere, ICML 2020.
+    """
+    Z = _unit(features_of(transformer, X))
+    rows = np.linspace(0, len(Z) - 1, min(len(Z), _MOST_PAIRS)).astype(int)
+    return float(-np.log(np.exp(-t * pdist(Z[rows], "sqeuclidean")).mean()))
+
+
+def alignment(transformer, X, X_other):
+    """How near the features of two views of a sample lie: minus the mean squared distance.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X, X_other : array-like of shape (n, ...)
+        Two views of the same samples, row by row.
+
+    Returns
+    -------
+    float
+        Between -4 and 0, where 0 means that the views of a sample have the same direction. (The
+        paper's measure is its negative.)
+
+    References
+    ----------
+    Wang and Isola, ICML 2020.
+    """
+    check_consistent_length(X, X_other)
+    first, second = (_unit(features_of(transformer, side)) for side in (X, X_other))
+    return float(-((first - second) ** 2).sum(1).mean())
+
+
+def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
+    """Dependence among the features: their total correlation, the paper's NDM.
+
+    A critic learns the log ratio of the density of the features to that of independent ones, as
+    `MutualInfoEstimator` does for two sides: cross-fitted, from the Gaussian ratio, on normal
+    scores. Features that do not vary are left out.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples.
+    y : None
+        Ignored.
+    max_steps : int, default=400
+        Steps of training in each of the two folds.
+    random_state : int, RandomState instance or None, default=0
+        Seed.
+
+    Returns
+    -------
+    float
+        Nats, at least 0; 0 if the features are independent, larger if they repeat one another.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.1 (neural dependency measure); Watanabe, Information
+    theoretical analysis of multivariate correlation, 1960.
+    """
+    Z = features_of(transformer, X)
+    varying = list(Z[:, Z.std(0) > 0].T)
+    rows = Columns(varying, False).apply(varying)
+    seed = int(check_random_state(random_state).randint(2**31 - 1000))
+    trainer = DependenceTrainer(
+        GatedCritic(),
+        JensenShannon(),
+        base=True,
+        size_x=rows.shape[1],
+        size_y=rows.shape[1],
+        n_shifts=2,
+        max_steps=max_steps,
+        batch_size=256,
+        device="cpu",
+        seed=seed,
+    )
+    return max(0.0, read(trainer, rows, 2).estimate())
+
+
+def _unit(Z: np.ndarray) -> np.ndarray:
+    return Z / np.linalg.norm(Z, axis=1, keepdims=True).clip(min=1e-12)
