@@ -2,22 +2,33 @@
 
 Every function takes a fitted transformer and samples; None in place of the transformer takes the
 samples themselves as features. Those with the signature ``(transformer, X, y)`` can be handed to
-`GridSearchCV` as ``scoring``.
+`GridSearchCV` as ``scoring``; of `neural_dependency` smaller is better, so hand over its negative.
 """
 
 from ._criteria import alignment, neural_dependency, rank_me, uniformity
-from ._probes import PROBES, ProbeResult, label_efficiency, probe, probe_score
-from ._row import evaluate_representation
+from ._information import InformationPlane, information_plane, mine
+from ._perceptron import PerceptronClassifier
+from ._probes import PROBES, ProbeResult, label_efficiency, probe, probe_layers, probe_score
+from ._reconstruction import Reconstruction, reconstruction
+from ._row import MEASURES, evaluate_representation
 
 __all__ = [
+    "MEASURES",
     "PROBES",
+    "InformationPlane",
+    "PerceptronClassifier",
     "ProbeResult",
+    "Reconstruction",
     "alignment",
     "evaluate_representation",
+    "information_plane",
     "label_efficiency",
+    "mine",
     "neural_dependency",
     "probe",
+    "probe_layers",
     "probe_score",
     "rank_me",
+    "reconstruction",
     "uniformity",
 ]

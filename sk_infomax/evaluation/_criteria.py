@@ -122,7 +122,14 @@ def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
     Returns
     -------
     float
-        Nats, at least 0; 0 if the features are independent, larger if they repeat one another.
+        Nats, at least 0; 0 if the features are independent or one only varies, larger if they
+        repeat one another. Smaller is better: as ``scoring`` take
+        ``lambda transformer, X, y=None: -neural_dependency(transformer, X)``.
+
+    Raises
+    ------
+    ValueError
+        If no feature varies.
 
     References
     ----------
@@ -130,7 +137,15 @@ def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
     theoretical analysis of multivariate correlation, 1960.
     """
     Z = features_of(transformer, X)
-    varying = list(Z[:, Z.std(0) > 0].T)
+    varying = list(Z[:, np.ptp(Z, axis=0) > 0].T)
+    if not varying:
+        raise ValueError(
+            f"None of the {Z.shape[1]} features varies over the {len(Z)} samples, so there is no "
+            "dependence to measure: the representation has collapsed. Give more samples, or train "
+            "with other settings."
+        )
+    if len(varying) == 1:
+        return 0.0
     rows = Columns(varying, False).apply(varying)
     seed = int(check_random_state(random_state).randint(2**31 - 1000))
     trainer = DependenceTrainer(

@@ -9,13 +9,16 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from .._checks import closest_name
+from .._reading import OUTPUTS
 from ._features import features_of
+from ._perceptron import PerceptronClassifier
 
-__all__ = ["PROBES", "ProbeResult", "label_efficiency", "probe", "probe_score"]
+__all__ = ["PROBES", "ProbeResult", "label_efficiency", "probe", "probe_layers", "probe_score"]
 
 
 def _svm(setting: float, seed: int):
@@ -31,16 +34,20 @@ def _neighbours(setting: float, seed: int):
 
 
 def _perceptron(setting: float, seed: int):
-    return MLPClassifier((200,), alpha=setting, early_stopping=True, random_state=seed)
+    return PerceptronClassifier(weight_decay=setting, random_state=seed)
 
 
 PROBES: dict[str, tuple[Any, tuple[float, ...]]] = {
     "svm": (_svm, (0.001, 0.01, 0.1, 1.0)),
     "logistic": (_logistic, (0.01, 0.1, 1.0, 10.0)),
     "knn": (_neighbours, (1, 5, 20, 50)),
-    "mlp": (_perceptron, (1e-4, 1e-2, 1.0)),
+    "mlp": (_perceptron, (0.0,)),
 }
-"""Classifiers by name, each with the settings that a validation set chooses from."""
+"""Classifiers by name, each with the settings that a validation set chooses from.
+
+C of "svm" and "logistic", the number of neighbours of "knn", the weight decay of "mlp".
+"""
+_WITH_FEW_LABELS = {"mlp": 0.0}
 
 
 class ProbeResult(NamedTuple):
@@ -87,8 +94,8 @@ def probe(
     X_train, y_train, X_test, y_test : array-like
         Samples (n, ...) with labels (n,), and those to test on.
     kind : {"svm", "logistic", "knn", "mlp"}, default="svm"
-        The classifier: linear SVM, logistic regression, nearest neighbours, or a perceptron with
-        one layer of 200 units.
+        The classifier: linear SVM, logistic regression, nearest neighbours, or the paper's
+        perceptron, one layer of 200 units with dropout (`PerceptronClassifier`).
     settings : sequence of float or None, default=None
         What to choose from; None takes those of `PROBES`. One alone needs no validation.
     validation_fraction : float, default=0.2
@@ -116,8 +123,10 @@ def probe(
         raise ValueError(f"kind={kind!r} is unknown: use one of {', '.join(map(repr, PROBES))}.")
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
-    train, test = features_of(transformer, X_train), features_of(transformer, X_test)
+    dtype = np.float32 if kind == "mlp" else float
+    train, test = (features_of(transformer, X, dtype) for X in (X_train, X_test))
     scale = train.std() or 1.0
+    train, test = train / scale, test / scale
     labels, truth = column_or_1d(y_train), column_or_1d(y_test)
     make, known = PROBES[kind]
     choices = tuple(known if settings is None else settings)
@@ -127,9 +136,9 @@ def probe(
     for seed in rng.randint(2**31 - 1, size=n_seeds):
         best = choices[0]
         if len(choices) > 1:
-            best = _choose(make, choices, train / scale, labels, validation_fraction, seed)
-        model = make(best, seed).fit(train / scale, labels)
-        found.append(float(model.score(test / scale, truth)))
+            best = _choose(make, choices, train, labels, validation_fraction, seed)
+        model = make(best, seed).fit(train, labels)
+        found.append(float(model.score(test, truth)))
         chosen.append(float(best))
     return ProbeResult(float(np.mean(found)), float(np.std(found)), tuple(chosen))
 
@@ -143,6 +152,90 @@ def _choose(make, choices, Z, y, validation_fraction: float, seed: int) -> float
     )
     scores = [make(c, seed).fit(parts[0], parts[2]).score(parts[1], parts[3]) for c in choices]
     return choices[int(np.argmax(scores))]
+
+
+def probe_layers(
+    transformer,
+    X_train,
+    y_train,
+    X_test,
+    y_test,
+    kind="mlp",
+    outputs=("feature_map", "hidden", "embedding"),
+    *,
+    settings=None,
+    validation_fraction=0.2,
+    n_seeds=1,
+    random_state=0,
+):
+    """Probe several layers of an estimator, the paper's conv, fc and Y.
+
+    The estimator's `output` is changed for each layer and is as it was afterwards, whatever
+    happens.
+
+    Parameters
+    ----------
+    transformer : DeepInfoMaxTransformer, or Pipeline that ends with one
+        Fitted.
+    X_train, y_train, X_test, y_test : array-like
+        Samples (n, ...) with labels (n,), and those to test on.
+    kind : {"svm", "logistic", "knn", "mlp"}, default="mlp"
+        The classifier.
+    outputs : sequence of str, default=("feature_map", "hidden", "embedding")
+        Values of `output` to read.
+    settings : sequence of float or None, default=None
+        As in `probe`.
+    validation_fraction : float, default=0.2
+        As in `probe`.
+    n_seeds : int, default=1
+        As in `probe`.
+    random_state : int, RandomState instance or None, default=0
+        Seed; an int gives every layer the same splits.
+
+    Returns
+    -------
+    dict of str to ProbeResult
+        For each layer.
+
+    Raises
+    ------
+    TypeError
+        If the transformer has no parameter `output`.
+    ValueError
+        If a layer or the kind is unknown, or lengths differ.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.1.
+    """
+    owner = transformer[-1] if isinstance(transformer, Pipeline) else transformer
+    if not hasattr(owner, "output"):
+        raise TypeError(
+            f"{type(owner).__name__} has no parameter output to choose a layer with. Give a "
+            "DeepInfoMaxTransformer, or use probe."
+        )
+    for output in outputs:
+        if output not in OUTPUTS:
+            raise ValueError(f"outputs has {output!r}, no layer: {closest_name(output, OUTPUTS)}")
+    results, before = {}, owner.output
+    try:
+        for output in outputs:
+            owner.output = output
+            results[output] = probe(
+                transformer,
+                X_train,
+                y_train,
+                X_test,
+                y_test,
+                kind,
+                settings=settings,
+                validation_fraction=validation_fraction,
+                n_seeds=n_seeds,
+                random_state=random_state,
+            )
+    finally:
+        owner.output = before
+    return results
 
 
 def probe_score(transformer, X, y, kind="logistic", cv=3):
@@ -188,7 +281,7 @@ def label_efficiency(
     n_labels: Iterable[int] = (5, 10, 50, 100),
     *,
     kind="logistic",
-    setting=1.0,
+    setting=None,
     n_draws=5,
     random_state=0,
 ):
@@ -204,8 +297,9 @@ def label_efficiency(
         Labels for each class.
     kind : {"svm", "logistic", "knn", "mlp"}, default="logistic"
         The classifier.
-    setting : float, default=1.0
-        Its setting, chosen beforehand: so few labels leave none to choose by.
+    setting : float or None, default=None
+        Its setting, chosen beforehand: so few labels leave none to choose by. None is C = 1, one
+        neighbour, or no weight decay.
     n_draws : int, default=5
         How many random sets of labels; they are the same for every transformer.
     random_state : int, RandomState instance or None, default=0
@@ -221,6 +315,8 @@ def label_efficiency(
     ValueError
         If a class has fewer labels than asked for.
     """
+    if setting is None:
+        setting = _WITH_FEW_LABELS.get(kind, 1.0)
     train, test = features_of(transformer, X_train), features_of(transformer, X_test)
     labels = column_or_1d(y_train)
     classes, counts = np.unique(labels, return_counts=True)

@@ -1,0 +1,273 @@
+"""What features tell about their samples and about labels, in nats."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.decomposition import PCA
+from sklearn.utils import check_consistent_length, check_random_state
+
+from .._checks import resolve_device, resolve_part
+from .._columns import Columns
+from .._cross_fitting import RatioTrainer, read
+from ..bounds import DonskerVaradhan
+from ..critics import CRITICS, Critic
+from ..mutual_info import MutualInfoEstimator
+from ..priors import NoisePrior
+from ._features import features_of
+
+__all__ = ["InformationPlane", "information_plane", "mine", "mine_of"]
+
+_FOLDS = 2
+_FEWEST = 20
+_PAIRS_AT_ONCE = 2**22
+
+
+def mine(
+    transformer,
+    X,
+    y=None,
+    *,
+    critic="concat",
+    n_components=64,
+    max_steps=600,
+    batch_size=256,
+    device="auto",
+    random_state=0,
+):
+    """Information between samples and their features as a critic sees it, the paper's MINE.
+
+    A critic is trained with the Donsker-Varadhan objective (moving average as in MINE) on half
+    of the samples and read on the other half, in turn. Features are a function of the samples,
+    so where they are continuous the true information is infinite: the value is what this critic
+    attains on samples that it has not seen. Compare it only between representations of one data
+    set, at the same number of samples and the same settings. Where it is above the logarithm of
+    the number of pairs that it is read on, ``log(32 n)``, chance in them decides.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples, at least 20.
+    y : None
+        Ignored.
+    critic : str or Critic, default="concat"
+        What scores pairs: "concat", "dot", "bilinear" or "gated".
+    n_components : int or None, default=64
+        Samples and features that are wider are projected on so many principal components each;
+        None shows the critic all columns.
+    max_steps : int, default=600
+        Steps of training in each half.
+    batch_size : int, default=256
+        Smallest number of pairs in a step.
+    device : str, default="auto"
+        "cpu", "cuda", or "auto" for CUDA where there is one.
+    random_state : int, RandomState instance or None, default=0
+        Seed.
+
+    Returns
+    -------
+    float
+        Nats, at least 0; 0 for features that do not vary.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 20 samples, the critic is unknown, or a setting is out of range.
+
+    References
+    ----------
+    Belghazi et al., Mutual Information Neural Estimation, ICML 2018; Hjelm et al., ICLR 2019,
+    section 4.1.
+    """
+    return mine_of(
+        X,
+        features_of(transformer, X),
+        critic=critic,
+        n_components=n_components,
+        max_steps=max_steps,
+        batch_size=batch_size,
+        device=device,
+        random_state=random_state,
+    )
+
+
+def mine_of(
+    X,
+    Z,
+    critic="concat",
+    n_components=64,
+    max_steps=600,
+    batch_size=256,
+    device="auto",
+    random_state=0,
+) -> float:
+    """`mine` for features (n, d) that are there already."""
+    if len(Z) < _FEWEST:
+        raise ValueError(
+            f"mine needs {_FEWEST} samples or more; got n_samples = {len(Z)}. Give more samples."
+        )
+    if n_components is not None and n_components < 1:
+        raise ValueError(f"n_components={n_components} must be 1 or more, or None for all columns.")
+    if max_steps < 1 or batch_size < 2:
+        raise ValueError(
+            f"max_steps={max_steps} must be 1 or more and batch_size={batch_size} 2 or more."
+        )
+    seed = int(check_random_state(random_state).randint(2**31 - 1000))
+    sides = [_narrow(side, n_components, seed) for side in (features_of(None, X), Z)]
+    if not all(side.shape[1] for side in sides):
+        return 0.0
+    trainer = RatioTrainer(
+        resolve_part(critic, CRITICS, Critic, "critic"),
+        DonskerVaradhan(),
+        base=False,
+        size_x=sides[0].shape[1],
+        size_y=sides[1].shape[1],
+        n_shifts=16,
+        max_steps=max_steps,
+        batch_size=batch_size,
+        device=str(resolve_device(device)),
+        seed=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A column of one side follows from the other side")
+        return max(0.0, read(trainer, np.hstack(sides), _FOLDS).mean("own"))
+
+
+def _narrow(values: np.ndarray, n_components: int | None, seed: int) -> np.ndarray:
+    """Normal scores (n, k) of the columns that vary, or of their principal components."""
+    varying = values[:, np.ptp(values, axis=0) > 0]
+    if n_components is not None and varying.shape[1] > n_components:
+        size = min(n_components, len(varying))
+        pca = PCA(size, svd_solver="randomized", random_state=seed)
+        varying = pca.fit_transform(varying.astype(np.float32))
+    columns = list(varying.T)
+    return Columns(columns, False).apply(columns) if columns else varying
+
+
+class InformationPlane(NamedTuple):
+    """Where a representation lies in the information plane, in nats.
+
+    Parameters
+    ----------
+    x : float
+        Information of samples and noisy features, I(X; Z + noise): the middle of its bounds.
+    y : float
+        Information of noisy features and labels, I(Z + noise; Y).
+    x_bounds : tuple of float
+        Lower and upper bound of I(X; Z + noise), each up to chance in the samples.
+    y_interval : tuple of float
+        Confidence interval of I(Z + noise; Y).
+    capacity : float
+        Most that the noise lets through whatever the features are; see `NoisePrior`.
+    """
+
+    x: float
+    y: float
+    x_bounds: tuple[float, float]
+    y_interval: tuple[float, float]
+    capacity: float
+
+
+def information_plane(
+    transformer, X, y, noise=0.1, *, discrete_y="auto", max_steps=600, random_state=0
+):
+    """Information that noisy features hold of the samples and of the labels.
+
+    Features Z are divided by their standard deviations, each column by its own, and normal noise
+    is added: without noise I(X; Z) is infinite. So the density of noisy features given a sample
+    is known, and I(X; Z + noise) lies between two averages of its log ratio to the mean density
+    over samples: with the sample's own density among them (at most log n), and without it. The
+    information of a normal distribution with the correlations of Z, ``1/2 log det(I + R /
+    noise**2)``, is an upper bound too, itself at most `capacity`; the lower one of the two is
+    taken. Where the bounds are far apart, `x` is known no better than they say: use more samples
+    or more noise.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X : array-like of shape (n, ...)
+        Samples, best held-out ones.
+    y : array-like of shape (n,) or (n, k)
+        Labels, or targets of a regression.
+    noise : float, default=0.1
+        Standard deviation of the noise, where that of each feature is 1.
+    discrete_y : "auto", bool or list of bool, default="auto"
+        Which columns of y are labels; see `MutualInfoEstimator`. Say True for more than 20
+        classes with numbers for names.
+    max_steps : int, default=600
+        Steps of training in each fold of the estimate of I(Z + noise; Y).
+    random_state : int, RandomState instance or None, default=0
+        Seed of noise, folds and weights.
+
+    Returns
+    -------
+    InformationPlane
+        Both coordinates in nats with bounds, and the capacity. Features that do not vary lie at
+        the origin.
+
+    Raises
+    ------
+    ValueError
+        If the noise is not above 0, or lengths differ.
+
+    See Also
+    --------
+    sk_infomax.priors.NoisePrior : Trains with this noise; ``prior="noise"`` with the same `noise`
+        and ``distribution="normal"`` limits I(X; Z + noise) by the same capacity.
+
+    References
+    ----------
+    Poole et al., On variational bounds of mutual information, ICML 2019, section 2.4 (bounds with
+    a known conditional density); Tishby and Zaslavsky, Deep learning and the information
+    bottleneck principle, 2015; Shannon 1948 (capacity).
+    """
+    if not noise > 0:
+        raise ValueError(
+            f"noise={noise} must be above 0: without noise the information of continuous features "
+            "is infinite."
+        )
+    check_consistent_length(X, y)
+    Z = features_of(transformer, X)
+    Z = Z[:, np.ptp(Z, axis=0) > 0]
+    if not Z.shape[1]:
+        return InformationPlane(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), 0.0)
+    Z = (Z - Z.mean(0)) / Z.std(0)
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    # A generator of its own: samples drawn from the same seed must not come back as noise.
+    noisy = Z + noise * np.random.RandomState(seed).normal(size=Z.shape)
+    lower, upper = _channel_bounds(Z, noisy, noise)
+    estimator = MutualInfoEstimator(
+        discrete_y=discrete_y, max_steps=max_steps, random_state=seed
+    ).fit(noisy, y)
+    return InformationPlane(
+        0.5 * (lower + upper),
+        estimator.mutual_info_,
+        (lower, upper),
+        estimator.confidence_interval_,
+        NoisePrior(noise=noise).capacity(Z.shape[1]),
+    )
+
+
+def _channel_bounds(Z: np.ndarray, noisy: np.ndarray, noise: float) -> tuple[float, float]:
+    """Bounds of the information between Z (n, d), standardised, and Z with normal noise."""
+    n, d = Z.shape
+    squares, with_own, without = (Z**2).sum(1), np.empty(n), np.empty(n)
+    for rows in np.array_split(np.arange(n), math.ceil(n * n / _PAIRS_AT_ONCE)):
+        # Log density of each noisy row given each sample, less that given its own.
+        distance = squares + (noisy[rows] ** 2).sum(1)[:, None] - 2 * noisy[rows] @ Z.T
+        own = np.arange(len(rows)), rows
+        ratio = (distance[own][:, None] - distance) / (2 * noise**2)
+        with_own[rows] = math.log(n) - logsumexp(ratio, axis=1)
+        ratio[own] = -np.inf
+        without[rows] = math.log(n - 1) - logsumexp(ratio, axis=1)
+    correlations = Z.T @ Z / n
+    normal = 0.5 * np.linalg.slogdet(np.eye(d) + correlations / noise**2)[1]
+    lower = max(0.0, float(with_own.mean()))
+    return lower, max(lower, min(float(without.mean()), float(normal)))

@@ -1,0 +1,304 @@
+"""How much of an image its features hold: MS-SSIM of what a decoder makes of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils import check_array, check_random_state
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from .._checks import check_shape, find_layout, resolve_device
+from .._random import private_rng
+from ._features import features_of
+from ._steps import shuffled_batches
+
+__all__ = ["Reconstruction", "reconstruction", "reconstruction_of"]
+
+# Exponents of the scales, the finest first (Wang, Simoncelli and Bovik 2003).
+_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_WINDOW = 11
+_ROWS_AT_ONCE = 512
+
+
+class Reconstruction(NamedTuple):
+    """How near decoded images come to the true ones.
+
+    Parameters
+    ----------
+    ms_ssim : float
+        Mean multi-scale structural similarity of the test images, at most 1; larger is nearer.
+    n_scales : int
+        Number of scales that it has, from 1 to 5.
+    mse : float
+        Mean squared error for each value, where the data range is 1.
+    """
+
+    ms_ssim: float
+    n_scales: int
+    mse: float
+
+
+def reconstruction(
+    transformer,
+    X_train,
+    X_test,
+    *,
+    sample_shape=None,
+    channels="auto",
+    data_range=None,
+    width=32,
+    max_steps=1000,
+    batch_size=64,
+    lr=2e-3,
+    device="auto",
+    random_state=0,
+):
+    """MS-SSIM of a decoder that is trained on frozen features, as the paper measures it.
+
+    A deconvolutional network learns to make images of features, with the squared error. Test
+    images are compared with what it makes of theirs by MS-SSIM, whose window of 11 pixels has to
+    fit into the coarsest scale: 1 scale from 11 pixels a side, 2 from 22 (so for 28 and 32), 3
+    from 44 (for 64), 4 from 99 and 5 from 176. Where there are fewer than 5, the exponents of the
+    finest scales are divided by their sum, so numbers compare only at one `n_scales`.
+
+    Parameters
+    ----------
+    transformer : object with `transform`, or None
+        Fitted; None takes the samples as features.
+    X_train, X_test : array-like
+        Images (n, h, w), (n, h, w, channels) or (n, channels, h, w), uint8 or float, to train the
+        decoder on and to compare; or flat rows, with `sample_shape`.
+    sample_shape : tuple of int or None, default=None
+        Shape of an image where samples are flat rows. None takes that of the transformer, if it
+        has one.
+    channels : {"auto", "first", "last"}, default="auto"
+        Where the channels are; "auto" takes the axis of at most four.
+    data_range : tuple of float or None, default=None
+        Lowest and highest value that images can have. None is (0, 255) for uint8, and for floats
+        what the training images hold. Images are brought to [0, 1] by it and cut off there.
+    width : int, default=32
+        Channels before the last layer of the decoder; each layer before has twice as many, 256 at
+        most.
+    max_steps : int, default=1000
+        Steps of training.
+    batch_size : int, default=64
+        Smallest number of samples in a batch.
+    lr : float, default=0.002
+        Highest learning rate of Adam; it falls to 0 along a cosine.
+    device : str, default="auto"
+        "cpu", "cuda", or "auto" for CUDA where there is one.
+    random_state : int, RandomState instance or None, default=0
+        Seed of weights and batches.
+
+    Returns
+    -------
+    Reconstruction
+        ``ms_ssim``, ``n_scales`` and ``mse``.
+
+    Raises
+    ------
+    ValueError
+        If samples are no images of 11 pixels a side or more, training and test images differ in
+        shape, a setting is out of range, or the images do not vary.
+    ImportError
+        If torchmetrics is not installed.
+
+    References
+    ----------
+    Hjelm et al., ICLR 2019, section 4.1; Wang, Simoncelli and Bovik, Multiscale structural
+    similarity for image quality assessment, 2003.
+    """
+    return reconstruction_of(
+        transformer,
+        (X_train, X_test),
+        (
+            features_of(transformer, X_train, np.float32),
+            features_of(transformer, X_test, np.float32),
+        ),
+        sample_shape=sample_shape,
+        channels=channels,
+        data_range=data_range,
+        width=width,
+        max_steps=max_steps,
+        batch_size=batch_size,
+        lr=lr,
+        device=device,
+        random_state=random_state,
+    )
+
+
+def reconstruction_of(
+    transformer,
+    images,
+    features,
+    *,
+    sample_shape=None,
+    channels="auto",
+    data_range=None,
+    width=32,
+    max_steps=1000,
+    batch_size=64,
+    lr=2e-3,
+    device="auto",
+    random_state=0,
+) -> Reconstruction:
+    """`reconstruction` for pairs of images and of features that are there already."""
+    similarity = _import_similarity()
+    for name, value in {"width": width, "max_steps": max_steps, "batch_size": batch_size}.items():
+        if value < 1:
+            raise ValueError(f"{name}={value} must be 1 or more.")
+    train, test = _as_images(transformer, images, sample_shape, channels)
+    n_scales = _count_scales(*train.shape[2:])
+    low, high = _range_of(train, data_range)
+    targets, truth = (torch.from_numpy(_to_unit(part, low, high)) for part in (train, test))
+    where = resolve_device(device)
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    inputs, shown = _standardised(*features)
+    with private_rng(seed, where):
+        decoder = Decoder(inputs.shape[1], targets, width).to(where)
+    _train(decoder, inputs.to(where), targets.to(where), max_steps, batch_size, lr, seed)
+    betas = tuple(beta / sum(_BETAS[:n_scales]) for beta in _BETAS[:n_scales])
+    values, errors = [], []
+    with torch.inference_mode():
+        for some, true in zip(shown.split(_ROWS_AT_ONCE), truth.split(_ROWS_AT_ONCE)):
+            made = decoder(some.to(where)).clamp(0, 1).cpu()
+            values.append(similarity(made, true, reduction="none", data_range=1.0, betas=betas))
+            errors.append((made - true).square().flatten(1).mean(1))
+    return Reconstruction(
+        float(torch.cat(values).mean()), n_scales, float(torch.cat(errors).mean())
+    )
+
+
+def _import_similarity():
+    """MS-SSIM of torchmetrics."""
+    try:
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+    except ImportError as error:
+        raise ImportError(
+            'MS-SSIM is that of torchmetrics: pip install "sk_infomax[reconstruction]".'
+        ) from error
+    return multiscale_structural_similarity_index_measure
+
+
+def _as_images(transformer, images, sample_shape, channels) -> list[np.ndarray]:
+    """Training and test images as (n, c, h, w)."""
+    check_shape(sample_shape)
+    if channels not in ("auto", "first", "last"):
+        raise ValueError(f'channels={channels!r} is unknown: use "auto", "first" or "last".')
+    rows = [
+        check_array(part, allow_nd=True, dtype=[np.float32, np.float64, np.uint8], input_name=name)
+        for part, name in zip(images, ("X_train", "X_test"))
+    ]
+    shape, other = rows[0].shape[1:], rows[1].shape[1:]
+    if shape != other:
+        raise ValueError(
+            f"X_train has samples of shape {shape} and X_test of shape {other}: give images of one "
+            "shape."
+        )
+    layout = getattr(transformer, "layout_", None)
+    if sample_shape is not None or len(shape) > 1 or getattr(layout, "kind", "") != "image":
+        layout = find_layout(tuple(sample_shape or shape), "image", channels)
+    if layout.n_features != math.prod(shape):
+        raise ValueError(
+            f"sample_shape={tuple(layout.shape)} asks for {layout.n_features} values, but samples "
+            f"have shape {shape}. Change sample_shape or X."
+        )
+    return [layout.arrange(part) for part in rows]
+
+
+def _count_scales(height: int, width: int) -> int:
+    """How many scales of MS-SSIM fit images of this size."""
+    side = min(height, width)
+    fitting = [
+        scales
+        for scales in range(1, 1 + len(_BETAS))
+        if side >= _WINDOW * 2 ** (scales - 1) and side // max(1, scales - 1) ** 2 >= _WINDOW
+    ]
+    if not fitting:
+        raise ValueError(
+            f"MS-SSIM needs images of {_WINDOW} pixels a side or more; got {height} x {width}. "
+            "Enlarge the images."
+        )
+    return fitting[-1]
+
+
+def _range_of(train: np.ndarray, data_range) -> tuple[float, float]:
+    """Lowest and highest value that images can have."""
+    if data_range is None:
+        data_range = (0, 255) if train.dtype == np.uint8 else (train.min(), train.max())
+    low, high = (float(end) for end in data_range)
+    if not low < high:
+        raise ValueError(
+            f"data_range={(low, high)} is empty: give the lowest and the highest value that images "
+            "can have, or images that vary."
+        )
+    return low, high
+
+
+def _to_unit(images: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Images with [low, high] brought to [0, 1], in float32."""
+    unit = (images.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.ascontiguousarray(unit.clip(0, 1))
+
+
+def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Features of both parts with the means and spreads of the first, each column by its own."""
+    mean, spread = train.mean(0), train.std(0)
+    spread = np.where(spread > 1e-6 * np.abs(mean), spread, 1.0).astype(np.float32)
+    return torch.from_numpy((train - mean) / spread), torch.from_numpy((test - mean) / spread)
+
+
+class Decoder(nn.Module):
+    """Deconvolutional network from features (n, d) to images (n, c, h, w).
+
+    A linear layer makes a map of 4 to 7 pixels a side, which layers of 4 x 4 kernels and stride 2
+    double until the size of the images is reached; what is beyond it is cut off. What comes out is
+    added to the mean image.
+
+    Parameters
+    ----------
+    n_features : int
+        Width d.
+    images : Tensor of shape (n, c, h, w)
+        Tells the size, the mean image and the spread around it.
+    width : int
+        Channels before the last layer.
+    """
+
+    def __init__(self, n_features: int, images: Tensor, width: int):
+        super().__init__()
+        channels, height, breadth = images.shape[1:]
+        doublings = max(1, int(math.log2(min(height, breadth) / 4)))
+        sizes = [min(256, width * 2**i) for i in reversed(range(doublings))]
+        self.start = sizes[0], *(math.ceil(side / 2**doublings) for side in (height, breadth))
+        self.linear = nn.Linear(n_features, math.prod(self.start))
+        layers: list[nn.Module] = [nn.BatchNorm2d(sizes[0]), nn.ReLU()]
+        for before, after in itertools.pairwise(sizes):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(sizes[-1], channels, 4, 2, 1))
+        self.register_buffer("mean", images.mean(0))
+        self.register_buffer("spread", (images - images.mean(0)).std().clamp(min=1e-6))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Images (n, c, h, w) of features (n, d)."""
+        maps = self.layers(self.linear(features).reshape(len(features), *self.start))
+        mean = self.get_buffer("mean")
+        return mean + self.get_buffer("spread") * maps[..., : mean.shape[1], : mean.shape[2]]
+
+
+def _train(decoder: Decoder, features, images, max_steps, batch_size, lr, seed) -> None:
+    """Fit the decoder with the squared error; it ends in evaluation mode."""
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=lr, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_steps)
+    rows = torch.arange(len(features), device=features.device)
+    for _, some in shuffled_batches(rows, batch_size, max_steps, seed):
+        optimizer.zero_grad()
+        mse_loss(decoder(features[some]), images[some]).backward()
+        optimizer.step()
+        schedule.step()
+    decoder.eval()
