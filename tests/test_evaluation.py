@@ -2,24 +2,32 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import multivariate_normal, norm
+from sklearn.cluster import FeatureAgglomeration
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax._total_correlation import DependenceModel, gaussian_total_correlation
 from sk_infomax.bounds import JensenShannon
 from sk_infomax.critics import GatedCritic
 from sk_infomax.evaluation import (
+    MEASURES,
     PROBES,
+    PerceptronClassifier,
     alignment,
     evaluate_representation,
     label_efficiency,
+    mine,
     neural_dependency,
     probe,
+    probe_layers,
     probe_score,
     rank_me,
     uniformity,
@@ -44,9 +52,9 @@ def test_probes_of_any_transformer(kind, parts):
 
 
 def test_seeds_give_a_spread(parts):
-    result = probe(None, *parts, "mlp", settings=[1e-4], n_seeds=3)
+    result = probe(None, *parts, "mlp", n_seeds=2)
     assert result.std > 0
-    assert len(result.settings) == 3
+    assert len(result.settings) == 2
 
 
 def test_test_samples_choose_nothing(parts):
@@ -56,6 +64,112 @@ def test_test_samples_choose_nothing(parts):
     other = probe(None, X, y, X_test[::-1], (y_test + 1) % 10, "svm")
     assert plain.settings == other.settings
     assert other.accuracy < 0.3
+
+
+def test_few_labels_of_the_perceptron(parts):
+    """Whose setting is a weight decay, which 1.0 would be far too much of."""
+    curve = label_efficiency(None, *parts, n_labels=(5,), kind="mlp", n_draws=2)
+    assert curve[5].settings == (0.0, 0.0)
+    assert curve[5].accuracy > 0.7
+
+
+# The perceptron ---------------------------------------------------------------------------------
+
+
+@parametrize_with_checks([PerceptronClassifier(max_steps=60, random_state=0)])
+def test_perceptron_is_a_classifier(estimator, check):
+    check(estimator)
+
+
+def test_perceptron_is_the_papers():
+    network = PerceptronClassifier(random_state=0).fit(np.eye(4), [0, 1, 0, 1])._network
+    kinds = [type(layer).__name__ for layer in network]
+    assert kinds == ["_Centred", "Linear", "ReLU", "Dropout", "Linear"]
+    assert (network[1].out_features, network[3].p) == (200, 0.1)
+
+
+def test_perceptron_learns_what_no_line_parts():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(1000, 2)) + 100
+    y = np.where(((X - 100) ** 2).sum(1) > 1.4, "out", "in")
+    model = PerceptronClassifier(random_state=0).fit(X[:800], y[:800])
+    assert model.score(X[800:], y[800:]) > 0.95
+    assert model.n_steps_ < model.max_steps
+    probabilities = model.predict_proba(X[800:])
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert (model.classes_[probabilities.argmax(1)] == model.predict(X[800:])).all()
+
+
+def test_perceptron_keeps_the_weights_that_did_best():
+    """Labels that nothing tells: whatever it learns by heart, it must not keep."""
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(400, 50)), rng.randint(2, size=400)
+    doubt = PerceptronClassifier(random_state=0).fit(X, y)
+    assert doubt.n_steps_ < 400
+    assert log_loss(y, doubt.predict_proba(X)) > 0.45
+    few = PerceptronClassifier(random_state=0, lr=0.01).fit(X[:99], y[:99])
+    assert few.n_steps_ == 400
+    assert log_loss(y[:99], few.predict_proba(X[:99])) < 0.01
+
+
+def test_perceptron_leaves_global_generators_alone(parts):
+    X, y = parts[0][:100], parts[1][:100]
+    state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first = PerceptronClassifier(random_state=1, max_steps=20).fit(X, y).predict_proba(X)
+    assert torch.equal(state[0], torch.get_rng_state())
+    assert (state[1] == np.random.get_state()[1]).all()
+    torch.manual_seed(9)
+    again = PerceptronClassifier(random_state=1, max_steps=20).fit(X, y).predict_proba(X)
+    assert (first == again).all()
+    other = PerceptronClassifier(random_state=2, max_steps=20).fit(X, y).predict_proba(X)
+    assert (first != other).any()
+
+
+def test_perceptron_of_one_class():
+    with pytest.raises(ValueError, match="y has one class only, 3"):
+        PerceptronClassifier().fit(np.eye(3), [3, 3, 3])
+
+
+# Layers -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(parts):
+    dim = DeepInfoMaxTransformer(8, sample_shape=(8, 8), max_epochs=2, random_state=0)
+    return dim.fit(parts[0].astype(np.float32))
+
+
+def test_layers_are_probed_as_if_one_by_one(small, parts):
+    results = probe_layers(small, *parts, "knn", outputs=("hidden", "embedding"))
+    assert small.output == "embedding"
+    assert results["embedding"] == probe(small, *parts, "knn")
+    hidden = small.set_params(output="hidden").transform(parts[0]), small.transform(parts[2])
+    small.set_params(output="embedding")
+    assert results["hidden"] == probe(None, hidden[0], parts[1], hidden[1], parts[3], "knn")
+    assert results["hidden"] != results["embedding"]
+
+
+def test_layers_in_a_pipeline(parts):
+    line = make_pipeline(
+        StandardScaler(), DeepInfoMaxTransformer(4, sample_shape=(8, 8), max_epochs=1)
+    ).fit(parts[0])
+    line[-1].output = "hidden"
+    results = probe_layers(line, *parts, "knn")
+    assert list(results) == ["feature_map", "hidden", "embedding"]
+    assert line[-1].output == "hidden"
+
+
+def test_estimator_is_as_it_was_after_an_error(small, parts):
+    with pytest.raises(ValueError, match="X has 9 features"):
+        probe_layers(small, parts[0][:, :9], parts[1], parts[2], parts[3], "knn")
+    assert small.output == "embedding"
+    with pytest.raises(ValueError, match="outputs has 'hiden', no layer: did you mean 'hidden'"):
+        probe_layers(small, *parts, "knn", outputs=("hiden",))
+    with pytest.raises(TypeError, match="PCA has no parameter output"):
+        probe_layers(PCA(2), *parts, "knn")
+
+
+# Curves of labels -------------------------------------------------------------------------------
 
 
 def test_few_labels(parts):
@@ -116,8 +230,17 @@ def test_one_call_gives_the_row(parts):
     row = evaluate_representation(transformer, *parts, probes=("knn",), n_seeds=2)
     assert row["knn"] == probe(transformer, *parts, "knn", n_seeds=2).accuracy
     assert row["rank_me"] == rank_me(transformer, parts[2])
-    assert set(row) == {"knn", "knn_std", "rank_me", "uniformity", "neural_dependency"}
+    assert row["mine"] == mine(transformer, parts[2])
+    assert set(row) == {"knn", "knn_std", "mine", "neural_dependency", "rank_me", "uniformity"}
     assert 0 <= row["neural_dependency"] < 2
+
+
+def test_measures_are_those_asked_for(parts):
+    row = evaluate_representation(None, *parts, probes=(), measures=("uniformity", "rank_me"))
+    assert list(row) == ["uniformity", "rank_me"]
+    assert set(MEASURES) >= {"ms_ssim", "mine", "neural_dependency"}
+    with pytest.raises(ValueError, match="measures has 'rankme', which is unknown: did you mean"):
+        evaluate_representation(None, *parts, measures=("rankme",))
 
 
 # Dependence among features ----------------------------------------------------------------------
@@ -141,6 +264,23 @@ def test_dependence_that_correlations_do_not_show():
     shuffled = np.stack([ring[:, 0], rng.permutation(ring[:, 1])], 1)
     assert neural_dependency(None, ring, max_steps=100) == pytest.approx(0.28, abs=0.1)
     assert neural_dependency(None, shuffled, max_steps=100) < 0.04
+
+
+def test_dependence_of_features_that_do_not_vary():
+    with pytest.raises(ValueError, match="None of the 3 features varies over the 9 samples"):
+        neural_dependency(None, np.ones((9, 3)))
+    assert neural_dependency(None, np.column_stack([np.arange(9.0), np.ones(9)])) == 0.0
+
+
+def test_less_dependence_is_chosen_with_the_sign_turned(parts):
+    search = GridSearchCV(
+        FeatureAgglomeration(),
+        {"n_clusters": [2, 16]},
+        scoring=lambda *case: -neural_dependency(*case, max_steps=20),
+        cv=2,
+        error_score="raise",
+    )
+    assert search.fit(parts[0]).best_params_ == {"n_clusters": 2}
 
 
 def test_untrained_dependence_is_the_gaussian_formula():

@@ -65,6 +65,8 @@ def test_imports_point_down(path):
 def test_the_law_sees_the_imports():
     assert imports_of(FOLDER / "objectives.py") >= {"bounds", "critics", "encoders"}
     assert imports_of(FOLDER / "encoders" / "_torch.py") == {"_checks"}
+    rooms = imports_of(FOLDER / "evaluation" / "_information.py")
+    assert rooms >= {"mutual_info", "priors", "_cross_fitting"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))

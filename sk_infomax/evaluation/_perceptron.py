@@ -147,7 +147,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y has one class only, {self.classes_[0]!r}. Give samples of two classes or more."
+                f"y has one class only, {self.classes_[0]}. Give samples of two classes or more."
             )
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -228,7 +228,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Labels.
         """
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        places = self.predict_proba(X).argmax(1)
+        return self.classes_[places]
 
 
 class _Centred(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -200,7 +200,7 @@ def _as_images(transformer, images, sample_shape, channels) -> list[np.ndarray]:
             f"X_train has samples of shape {shape} and X_test of shape {other}: give images of one "
             "shape."
         )
-    layout = getattr(transformer, "layout_", None)
+    layout: Any = getattr(transformer, "layout_", None)
     if sample_shape is not None or len(shape) > 1 or getattr(layout, "kind", "") != "image":
         layout = find_layout(tuple(sample_shape or shape), "image", channels)
     if layout.n_features != math.prod(shape):
