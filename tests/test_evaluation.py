@@ -163,8 +163,8 @@ def test_estimator_is_as_it_was_after_an_error(small, parts):
     with pytest.raises(ValueError, match="X has 9 features"):
         probe_layers(small, parts[0][:, :9], parts[1], parts[2], parts[3], "knn")
     assert small.output == "embedding"
-    with pytest.raises(ValueError, match="outputs has 'hiden', no layer: did you mean 'hidden'"):
-        probe_layers(small, *parts, "knn", outputs=("hiden",))
+    with pytest.raises(ValueError, match="outputs has 'hid', no layer: did you mean 'hidden'"):
+        probe_layers(small, *parts, "knn", outputs=("hid",))
     with pytest.raises(TypeError, match="PCA has no parameter output"):
         probe_layers(PCA(2), *parts, "knn")
 
@@ -226,6 +226,7 @@ def test_criteria_of_our_transformer_in_a_pipeline(parts):
 
 
 def test_one_call_gives_the_row(parts):
+    parts = *parts[:2], parts[2][:100], parts[3][:100]
     transformer = PCA(4, random_state=0).fit(parts[0])
     row = evaluate_representation(transformer, *parts, probes=("knn",), n_seeds=2)
     assert row["knn"] == probe(transformer, *parts, "knn", n_seeds=2).accuracy
