@@ -1,88 +1,34 @@
-"""What `DeepInfoMaxTransformer` is compared with: networks on the same encoder, and PCA.
+"""Networks on the encoder of `DeepInfoMaxTransformer`.
 
-All networks share the encoder, the scaling, one training loop, its optimizer and its schedule.
-A subclass of `Peer` says what a batch costs; nothing else differs. Everything here has
-``fit(X, y)`` and ``transform(X)``.
+All share the encoder, the scaling, one training loop, its optimizer and its schedule. A subclass
+of `Peer` says what a batch costs; nothing else differs.
 """
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss, normalize
+from torch.nn.functional import cross_entropy, mse_loss
 
 from sk_infomax._batches import Scaling, batch_sizes, make_data
-from sk_infomax._checks import Layout, find_layout
 from sk_infomax._net import cosine_factor
 from sk_infomax._random import new_generator, private_rng
 from sk_infomax.encoders import ENCODERS
 
+from ._fitting import layout_of
+
 CPU = torch.device("cpu")
 BATCH_SIZE, RATE, WEIGHT_DECAY = 128, 3e-3, 1e-4
-TEMPERATURE = 0.2
 _TRANSFORM_ROWS = 512
 _STATISTICS_PASSES = 60
-
-
-def layout_of(X: np.ndarray) -> Layout:
-    """What samples (n, ...) are: tables, series or images."""
-    return find_layout(tuple(X.shape[1:]), None, "auto")
 
 
 def make_optimizer(module: nn.Module) -> torch.optim.Optimizer:
     """The optimizer that `DeepInfoMaxTransformer` has by default."""
     return torch.optim.AdamW(module.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY, fused=True)
-
-
-# Without training ----------------------------------------------------------------------------
-
-
-class Raw:
-    """The standardised values themselves, flattened."""
-
-    n_steps_ = 0
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "Raw":
-        """Take the scaling from the samples."""
-        self.scaling = Scaling(layout_of(X)).update(X)
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Values (n, p) in float32."""
-        return self.scaling.apply(X).flatten(1).numpy()
-
-
-class Whitened(Raw):
-    """Whitened principal components of the values.
-
-    Parameters
-    ----------
-    n_components : int
-        How many, at most half as many as there are values: whitened, the last ones are noise.
-    seed : int
-        Of the solver.
-    """
-
-    def __init__(self, n_components: int, seed: int):
-        self.n_components = n_components
-        self.seed = seed
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "Whitened":
-        """Find the components."""
-        values = super().fit(X, y).scaling.apply(X).flatten(1).numpy()
-        size = min(self.n_components, len(values), max(1, values.shape[1] // 2))
-        self.pca = PCA(size, whiten=True, random_state=self.seed).fit(values)
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Components (n, n_components)."""
-        return self.pca.transform(super().transform(X))
-
-
-# Networks ------------------------------------------------------------------------------------
 
 
 class Peer(nn.Module):
@@ -98,7 +44,14 @@ class Peer(nn.Module):
         What makes a random view of a batch.
     n_components : int, default=256
         Width of the features.
+
+    Attributes
+    ----------
+    max_steps : float
+        Number of steps after which training ends, if its time is not up before.
     """
+
+    max_steps = math.inf
 
     def __init__(self, budget: float, seed: int, views, n_components: int = 256):
         super().__init__()
@@ -123,7 +76,7 @@ class Peer(nn.Module):
             self.encoder = encoder.build(layout.network_shape, self.n_components)
             self.build(layout.network_shape, y)
         if layout.kind == "image":
-            self.to(memory_format=torch.channels_last)
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.learn(make_data(X, self.scaling, CPU), torch.from_numpy(y))
         self.eval()
         return self
@@ -135,7 +88,8 @@ class Peer(nn.Module):
         self.train()
         for x, labels in self.batches(data, y):
             progress = (time.perf_counter() - start) / self.budget
-            if progress > 1:
+            progress = max(progress, self.n_steps_ / self.max_steps)
+            if progress >= 1:
                 return
             optimizer.param_groups[0]["lr"] = RATE * cosine_factor(progress, step=1e-3)
             optimizer.zero_grad(set_to_none=True)
@@ -185,60 +139,6 @@ class Autoencoder(Peer):
     def loss(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
         """Error per value."""
         return mse_loss(self.decoder(self.encoder(x).global_vector), x)
-
-
-class SimCLR(Peer):
-    """Two views of a sample find each other among those of the batch.
-
-    References
-    ----------
-    Chen, Kornblith, Norouzi and Hinton, A simple framework for contrastive learning of visual
-    representations, ICML 2020.
-    """
-
-    def build(self, shape: tuple[int, ...], y: np.ndarray) -> None:
-        """Make the projection head and the loss."""
-        self.head = nn.Sequential(
-            nn.Linear(self.n_components, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 64)
-        )
-        self.contrast = self.make_contrast()
-
-    def make_contrast(self):
-        """A function of two views (n, d), each."""
-        return nt_xent
-
-    def loss(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
-        """NT-Xent of two views."""
-        together = torch.cat([self.views(x, generator), self.views(x, generator)])
-        first, second = self.head(self.encoder(together).global_vector).chunk(2)
-        return self.contrast(first, second)
-
-
-class LibrarySimCLR(SimCLR):
-    """The same with the loss of pytorch-metric-learning, whose value is equal.
-
-    It compares each of the 2n positive pairs with all 2n (2n - 2) negative ones, so a step
-    takes many times as long and there are fewer of them in the same time.
-    """
-
-    def make_contrast(self):
-        """The library's loss."""
-        try:
-            from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
-        except ImportError as error:
-            raise ImportError(
-                "The method simclr-pml needs pytorch-metric-learning: "
-                'pip install "sk_infomax[bench]". Or leave it out of --methods.'
-            ) from error
-        return SelfSupervisedLoss(NTXentLoss(temperature=TEMPERATURE))
-
-
-def nt_xent(first: Tensor, second: Tensor) -> Tensor:
-    """Cross entropy of finding a sample's other view among all 2n - 1 views, a scalar."""
-    views = normalize(torch.cat([first, second]))  # (2n, d)
-    scores = (views @ views.T / TEMPERATURE).fill_diagonal_(-math.inf)
-    partner = torch.arange(len(views), device=views.device).roll(len(first))
-    return cross_entropy(scores, partner)
 
 
 class Supervised(Peer):
@@ -300,9 +200,9 @@ def _trace_convolutions(encoder: nn.Module, shape: tuple[int, ...]) -> list[tupl
     return passed
 
 
-def _mirror(conv: nn.Module) -> nn.Module:
+def _mirror(conv: nn.Conv1d | nn.Conv2d) -> nn.Module:
     """The transposed convolution that undoes the shape of this one."""
-    kind = nn.ConvTranspose2d if isinstance(conv, nn.Conv2d) else nn.ConvTranspose1d
+    kind: Any = nn.ConvTranspose2d if isinstance(conv, nn.Conv2d) else nn.ConvTranspose1d
     return kind(conv.out_channels, conv.in_channels, conv.kernel_size, conv.stride, conv.padding)
 
 

@@ -1,0 +1,134 @@
+"""Accuracy of frozen features under linear models, and of classifiers that need no features."""
+
+import warnings
+from collections.abc import Callable
+from statistics import mean
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
+
+from ._split import Split
+
+SVM_C = (0.0001, 0.001, 0.01, 0.1, 1.0)
+LOGISTIC_C = (0.001, 0.01, 0.1, 1.0, 10.0)
+LABEL_COUNTS = (5, 10, 50, 100)
+DRAWS = 5
+SMALL, NARROW = 5000, 256  # samples that are solved exactly; features that the primal is for
+WORK = 1.5e9  # samples x features x passes of the dual solver
+PROTOCOL = {
+    "budget": "seconds on the wall clock of fit, of transform of all training samples and of "
+    "transform of all test samples, together; networks train for what the other parts leave, "
+    "which a rehearsal has measured before and which is not counted",
+    "network": "ENCODERS[kind]() with n_components=256 (or 64), the same for every peer",
+    "all": "LinearSVC; C of SVM_C chosen on 20 % of at most tune_rows training samples, then "
+    "refitted on at most svm_rows of them; judged by itself, rbf-svm has C=10, gamma='scale' and "
+    "at most 10,000 training samples",
+    "few": f"logistic regression, mean of {DRAWS} draws of labels; C of LOGISTIC_C chosen once, "
+    "on up to 2000 other training samples, with the draw of 10 a class; rbf-svm and "
+    "supervised-few are fitted on the same draws themselves",
+    "svm_5": "LinearSVC(C=1) on the same draws of 5 labels a class",
+    "scale": "features are divided by their standard deviation over all training values",
+}
+
+# Features ------------------------------------------------------------------------------------
+
+
+def judge_features(train: np.ndarray, test: np.ndarray, split: Split, seed: int, args) -> dict:
+    """Accuracies of linear models on features (n, d), which are scaled in place."""
+    scale = train.dtype.type(train.std() or 1.0)
+    train /= scale
+    test /= scale
+    pairs = (train, split.y_train, test, split.y_test)
+    # BLAS threads that wait for each other made these small problems many times slower.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return all_labels(*pairs, seed, args) | few_labels(*pairs, seed)
+
+
+def all_labels(train, y_train, test, y_test, seed: int, args) -> dict:
+    """Test accuracy of a LinearSVC, its C chosen on training samples."""
+    order = np.random.RandomState(seed).permutation(len(train))
+    # Wide features choose C on fewer samples, which keeps an evaluation below about a minute.
+    size = min(args.tune_rows, max(3000, int(2e7 / train.shape[1])))
+    tuned, rows = order[:size], order[: args.svm_rows]
+    fit, held = train_test_split(tuned, test_size=0.2, stratify=y_train[tuned], random_state=seed)
+
+    def validate(C: float) -> float:
+        model = _svm(C, train.shape[1], len(fit)).fit(train[fit], y_train[fit])
+        return model.score(train[held], y_train[held])
+
+    scores = Parallel(args.threads, prefer="threads")(delayed(validate)(C) for C in SVM_C)
+    C = SVM_C[int(np.argmax(scores))]
+    model = _svm(C, train.shape[1], len(rows)).fit(train[rows], y_train[rows])
+    return {"all": model.score(test, y_test), "all_C": C, "all_rows": len(rows)}
+
+
+def _svm(C: float, n_features: int, n_samples: int) -> LinearSVC:
+    """Exact for small data, the primal for large narrow data, some dual passes for wide."""
+    if n_samples * n_features <= SMALL * NARROW:
+        return LinearSVC(C=C, dual="auto", max_iter=5000, random_state=0)
+    if n_features <= NARROW:
+        return LinearSVC(C=C, dual=False, tol=1e-2, random_state=0)
+    passes = int(np.clip(WORK / (n_features * n_samples), 10, 100))
+    return LinearSVC(C=C, dual=True, tol=1e-2, max_iter=passes, random_state=0)
+
+
+def few_labels(train, y_train, test, y_test, seed: int) -> dict:
+    """Test accuracies with few labels of each class, means over draws."""
+    counts = label_counts(y_train)
+    if not counts:
+        return {"few": {}, "few_C": None, "svm_5": None}
+    C = _choose_logistic(train, y_train, 10 if 10 in counts else counts[0], seed)
+    few: dict[str, float] = {}
+    for count in counts:
+        draws = [draw_labels(y_train, count, seed, number) for number in range(DRAWS)]
+        scores = [_logistic(C, train[d], y_train[d]).score(test, y_test) for d in draws]
+        few[str(count)] = mean(scores)
+    draws = [draw_labels(y_train, counts[0], seed, number) for number in range(DRAWS)]
+    svms = [_svm(1.0, train.shape[1], len(d)).fit(train[d], y_train[d]) for d in draws]
+    return {"few": few, "few_C": C, "svm_5": mean(svm.score(test, y_test) for svm in svms)}
+
+
+def label_counts(y: np.ndarray) -> list[int]:
+    """The numbers of labels a class that every class has."""
+    return [count for count in LABEL_COUNTS if count <= int(np.bincount(y).min())]
+
+
+def draw_labels(y: np.ndarray, count: int, seed: int, number: int) -> np.ndarray:
+    """Indices of `count` samples of each class, the same for every method."""
+    rng = np.random.RandomState([seed, count, number])
+    chosen = [rng.choice(np.flatnonzero(y == c), count, replace=False) for c in np.unique(y)]
+    return np.concatenate(chosen)
+
+
+def _choose_logistic(train, y, count: int, seed: int) -> float:
+    drawn = draw_labels(y, count, seed, DRAWS)
+    others = np.setdiff1d(np.arange(len(y)), drawn)
+    held = np.random.RandomState(seed).permutation(others)[:2000]
+    scores = [_logistic(C, train[drawn], y[drawn]).score(train[held], y[held]) for C in LOGISTIC_C]
+    return LOGISTIC_C[int(np.argmax(scores))]
+
+
+def _logistic(C: float, X: np.ndarray, y: np.ndarray) -> LogisticRegression:
+    return LogisticRegression(C=C, max_iter=300).fit(X, y)
+
+
+# Classifiers ---------------------------------------------------------------------------------
+
+
+def judge_draws(make: Callable, split: Split, seed: int) -> dict:
+    """Test accuracies of fresh classifiers fitted on few labels, means over the same draws."""
+    few: dict[str, float] = {}
+    for count in label_counts(split.y_train):
+        scores = []
+        for number in range(DRAWS):
+            drawn = draw_labels(split.y_train, count, seed, number)
+            model = make().fit(split.X_train[drawn], split.y_train[drawn])
+            scores.append(float(np.mean(model.predict(split.X_test) == split.y_test)))
+        few[str(count)] = mean(scores)
+    return {"few": few, "few_C": None, "svm_5": None}

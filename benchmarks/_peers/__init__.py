@@ -1,0 +1,37 @@
+"""What `DeepInfoMaxTransformer` is compared with.
+
+Everything here has ``fit(X, y)`` and ``transform(X)``, or ``predict(X)`` if it is a classifier
+rather than features. Networks train until their time is up; what is not trained by steps sizes
+itself so that `fit` and `transform` keep within the seconds it is given, or raises `DoesNotFit`.
+"""
+
+from ._classical import Nystroem, Raw, Whitened
+from ._classifiers import KernelMachine, SupervisedFew
+from ._fitting import DoesNotFit, layout_of
+from ._neighbours import Umap
+from ._networks import Autoencoder, Peer, Supervised, Untrained, make_optimizer
+from ._patches import PatchDictionary, RandomConvolution
+from ._two_views import BarlowTwins, LibrarySimCLR, SimCLR, VICReg, nt_xent
+
+__all__ = [
+    "Autoencoder",
+    "BarlowTwins",
+    "DoesNotFit",
+    "KernelMachine",
+    "LibrarySimCLR",
+    "Nystroem",
+    "PatchDictionary",
+    "Peer",
+    "RandomConvolution",
+    "Raw",
+    "SimCLR",
+    "Supervised",
+    "SupervisedFew",
+    "Umap",
+    "Untrained",
+    "VICReg",
+    "Whitened",
+    "layout_of",
+    "make_optimizer",
+    "nt_xent",
+]
