@@ -139,7 +139,7 @@ def label_ends(axes, lines: Mapping[str, Line]) -> None:
     gap = (high - low) * max(0.036, 0.17 / axes.figure.get_figheight())
     order = sorted(lines, key=lambda name: lines[name][1][-1])
     ends = [lines[name][1][-1] for name in order]
-    for name, height in zip(order, _spread_out(ends, gap)):
+    for name, height in zip(order, _spread_out(ends, gap, high)):
         x, y, style = lines[name][0][-1], lines[name][1][-1], method_style(name)
         ours = name.startswith(OURS)
         right = axes.get_yaxis_transform()
@@ -157,6 +157,7 @@ def label_ends(axes, lines: Mapping[str, Line]) -> None:
                 "color": style["color"],
                 "linewidth": 0.5,
                 "alpha": 0.6,
+                "relpos": (0, 0.5),
                 "shrinkA": 1,
                 "shrinkB": 3,
             },
@@ -165,22 +166,22 @@ def label_ends(axes, lines: Mapping[str, Line]) -> None:
     axes.set_ylim(low, high)
 
 
-def _spread_out(heights: list[float], gap: float) -> list[float]:
-    """Rising heights at least `gap` apart, near the given ones: groups that touch are centred."""
+def _spread_out(heights: list[float], gap: float, ceiling: float) -> list[float]:
+    """Rising heights at least `gap` apart, near the given ones and not above `ceiling`.
+
+    Those that would touch form a group, which is centred on the mean of what it holds.
+    """
+
+    def bottom(group: list[float]) -> float:
+        extent = gap * (len(group) - 1)
+        return min(mean(group) - extent / 2, ceiling - extent)
+
     groups: list[list[float]] = []
     for height in heights:
         groups.append([height])
-        while len(groups) > 1 and _bottom(groups[-1], gap) - _top(groups[-2], gap) < gap:
+        while len(groups) > 1 and bottom(groups[-1]) - bottom(groups[-2]) < gap * len(groups[-2]):
             groups[-2:] = [groups[-2] + groups[-1]]
-    return [_bottom(group, gap) + gap * i for group in groups for i in range(len(group))]
-
-
-def _bottom(group: list[float], gap: float) -> float:
-    return mean(group) - gap * (len(group) - 1) / 2
-
-
-def _top(group: list[float], gap: float) -> float:
-    return mean(group) + gap * (len(group) - 1) / 2
+    return [bottom(group) + gap * place for group in groups for place in range(len(group))]
 
 
 def method_style(method: str) -> dict:

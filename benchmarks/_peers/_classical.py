@@ -91,12 +91,14 @@ class Nystroem(Raw):
             start = time.perf_counter()
             self.map = KernelMap(gamma=gamma, n_components=size, random_state=self.seed)
             self.map.fit(values[order])
-            trial = values[order[:N_TIMED]]
-            transform = seconds_of(lambda trial=trial: self.map.transform(trial))
-            if watch.allows(transform * self.n_samples / len(trial)):
+            if watch.allows(self.transform_seconds(values[order[:N_TIMED]])):
                 self.notes_ = {"components": size, "map_seconds": time.perf_counter() - start}
                 return self
         raise DoesNotFit(f"The kernel with {sizes[-1]} samples takes more than {self.budget} s.")
+
+    def transform_seconds(self, trial: np.ndarray) -> float:
+        """Time of all samples, by that of a few (n, p)."""
+        return seconds_of(lambda: self.map.transform(trial)) / len(trial) * self.n_samples
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Features (n, n_components)."""
