@@ -52,9 +52,10 @@ def test_probes_of_any_transformer(kind, parts):
 
 
 def test_seeds_give_a_spread(parts):
-    result = probe(None, *parts, "mlp", n_seeds=2)
+    X, y, X_test, y_test = parts
+    result = probe(None, X[:150], y[:150], X_test, y_test, "mlp", n_seeds=3)
     assert result.std > 0
-    assert len(result.settings) == 2
+    assert len(result.settings) == 3
 
 
 def test_test_samples_choose_nothing(parts):
@@ -112,6 +113,16 @@ def test_perceptron_keeps_the_weights_that_did_best():
     assert log_loss(y[:99], few.predict_proba(X[:99])) < 0.01
 
 
+def test_perceptron_does_not_polish_what_is_certain():
+    """Two far clouds: the cross-entropy goes on falling for ever, by less and less."""
+    rng = np.random.RandomState(0)
+    y = rng.randint(2, size=300)
+    X = rng.normal(size=(300, 2)) + 20 * y[:, None]
+    settings = {"max_steps": 1500, "random_state": 0}
+    assert PerceptronClassifier(**settings).fit(X, y).n_steps_ < 400
+    assert PerceptronClassifier(tol=0.0, **settings).fit(X, y).n_steps_ > 1000
+
+
 def test_perceptron_leaves_global_generators_alone(parts):
     X, y = parts[0][:100], parts[1][:100]
     state = torch.get_rng_state(), np.random.get_state()[1].copy()
@@ -150,6 +161,7 @@ def test_layers_are_probed_as_if_one_by_one(small, parts):
 
 
 def test_layers_in_a_pipeline(parts):
+    parts = [part[:150] for part in parts]
     line = make_pipeline(
         StandardScaler(), DeepInfoMaxTransformer(4, sample_shape=(8, 8), max_epochs=1)
     ).fit(parts[0])
@@ -281,7 +293,7 @@ def test_less_dependence_is_chosen_with_the_sign_turned(parts):
         cv=2,
         error_score="raise",
     )
-    assert search.fit(parts[0]).best_params_ == {"n_clusters": 2}
+    assert search.fit(parts[0][:300]).best_params_ == {"n_clusters": 2}
 
 
 def test_untrained_dependence_is_the_gaussian_formula():

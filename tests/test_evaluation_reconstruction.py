@@ -16,7 +16,7 @@ from sk_infomax.evaluation._reconstruction import Decoder, _count_scales, recons
 
 pytest.importorskip("torchmetrics")
 
-FAST = {"max_steps": 60, "width": 8}
+FAST = {"max_steps": 40, "width": 8}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def mean_places(X):
 def test_features_that_tell_are_told_from_those_that_do_not(blobs):
     images = halves(blobs[0])
     places = FunctionTransformer(mean_places)
-    told = reconstruction(places, *images, max_steps=250, width=8)
+    told = reconstruction(places, *images, max_steps=200, width=8)
     blind = reconstruction(FunctionTransformer(lambda X: flat(X)[:, :1] * 0), *images, **FAST)
     assert told.n_scales == blind.n_scales == 2
     assert 1 >= told.ms_ssim > 0.75 > 0.6 > blind.ms_ssim
@@ -56,7 +56,7 @@ def test_features_that_tell_are_told_from_those_that_do_not(blobs):
 def test_features_that_tell_nothing_give_the_mean_image(blobs):
     train, test = halves(blobs[0] / 255.0)
     blind = FunctionTransformer(lambda X: np.zeros((len(X), 3)))
-    result = reconstruction(blind, train, test, data_range=(0, 1), max_steps=300, width=8)
+    result = reconstruction(blind, train, test, data_range=(0, 1), max_steps=150, width=8)
     assert result.mse == pytest.approx(((test - train.mean(0)) ** 2).mean(), rel=0.03)
 
 

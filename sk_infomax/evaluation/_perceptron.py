@@ -55,6 +55,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     n_iter_no_change : int, default=5
         Looks at the held-out samples without improvement that end the training; there is one
         after each pass, and after 20 steps at least.
+    tol : float, default=0.001
+        By how much the held-out cross-entropy, in nats, has to fall to count as an improvement.
     device : str, default="auto"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -92,6 +94,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         "max_steps": [POSITIVE_INT],
         "validation_fraction": [FRACTION],
         "n_iter_no_change": [POSITIVE_INT],
+        "tol": [NON_NEGATIVE],
         "device": [str, torch.device],
         "random_state": ["random_state"],
     }
@@ -107,6 +110,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         max_steps=10_000,
         validation_fraction=0.1,
         n_iter_no_change=5,
+        tol=1e-3,
         device="auto",
         random_state=None,
     ):
@@ -118,6 +122,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         self.max_steps = max_steps
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.device = device
         self.random_state = random_state
 
@@ -166,7 +171,10 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             self._network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True
         )
         best = BestWeights(
-            self._network, lambda: self._loss(samples, codes, valid), self.n_iter_no_change
+            self._network,
+            lambda: self._loss(samples, codes, valid),
+            self.n_iter_no_change,
+            self.tol,
         )
         look = max(_SHORTEST_LOOK, len(train) // self.batch_size)
         max_steps = self.max_steps if len(valid) else min(self.max_steps, 400)

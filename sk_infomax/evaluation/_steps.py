@@ -45,14 +45,17 @@ class BestWeights:
     loss : callable
         Gives the held-out loss of the network, a float.
     patience : int
-        How many looks without a lower loss end the training.
+        How many looks without an improvement end the training.
+    tol : float
+        By how much the loss has to fall to count as an improvement.
     """
 
-    def __init__(self, network: nn.Module, loss: Callable[[], float], patience: int):
+    def __init__(self, network: nn.Module, loss: Callable[[], float], patience: int, tol: float):
         self.network = network
         self.loss = loss
         self.patience = patience
-        self.lowest = float("inf")
+        self.tol = tol
+        self.lowest = self.to_beat = float("inf")
         self.weights = copy.deepcopy(network.state_dict())
         self.in_vain = 0
 
@@ -60,8 +63,10 @@ class BestWeights:
         """Look at the held-out loss; whether it has not fallen for long."""
         loss = self.loss()
         if loss < self.lowest:
-            self.lowest, self.in_vain = loss, 0
+            self.lowest = loss
             self.weights = copy.deepcopy(self.network.state_dict())
+        if loss < self.to_beat - self.tol:
+            self.to_beat, self.in_vain = loss, 0
         else:
             self.in_vain += 1
         return self.in_vain >= self.patience
