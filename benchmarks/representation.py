@@ -10,6 +10,7 @@ models: with all labels, and with few of each class. ``README.md`` beside this f
 import argparse
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,12 +150,15 @@ def describe(model: Any) -> dict:
 
 
 def warm_up(methods: list[str], split: Split) -> None:
-    """Train each method for a moment: torch loads parts of itself at the first step."""
-    kind = layout_of(split.X_train).kind
+    """Run each method on little: libraries load and compile parts of themselves at first use."""
+    X, y = split.X_train[:256], split.y_train[:256]
+    kind = layout_of(X).kind
     for name in methods:
-        if METHODS[name].pace == "clock":
-            model = METHODS[name].make(Setting(MOMENT, 0, kind, False, 64))
-            model.fit(split.X_train[:64], split.y_train[:64])
+        seconds = MOMENT if METHODS[name].pace == "clock" else 60.0
+        model = METHODS[name].make(Setting(seconds, 0, kind, False, len(X)))
+        with suppress(DoesNotFit):
+            model.fit(X, y)
+            model.transform(X)
 
 
 def run_budget(args, budget: float, path: Path, known: dict[tuple, dict]) -> dict:

@@ -66,7 +66,13 @@ class Umap(Raw):
         size = min(self.n_components, len(values) - 2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            model = UMAP(n_components=size, init="random", random_state=self.seed, n_jobs=1)
+            model = UMAP(
+                n_components=size,
+                init="random",
+                force_approximation_algorithm=True,  # one algorithm, so that trials foretell
+                random_state=self.seed,
+                n_jobs=1,
+            )
             return model.fit(values)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
