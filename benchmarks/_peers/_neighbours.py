@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from ._classical import Raw
-from ._fitting import DoesNotFit, Stopwatch
+from ._fitting import MARGIN, DoesNotFit, Stopwatch
 
 N_TRIAL = 1000
 SMALLEST = 1000
@@ -38,21 +38,27 @@ class Umap(Raw):
         watch = Stopwatch(self.budget)
         values = super().fit(X, y).scaling.apply(X).flatten(1).numpy()
         order = np.random.RandomState(self.seed).permutation(len(values))
+        n, size = len(values), min(N_TRIAL, len(values) // 2)
         start = time.perf_counter()
-        trial = self.lay_out(values[order[:N_TRIAL]])
-        fitting = (time.perf_counter() - start) / min(N_TRIAL, len(values))
+        trial = self.lay_out(values[order[:size]])
+        fitting = (time.perf_counter() - start) / size
         start = time.perf_counter()
-        trial.transform(values[order[-N_TRIAL:]])
-        placing = (time.perf_counter() - start) / min(N_TRIAL, len(values))
-        affordable = (0.8 * watch.left() - placing * self.n_samples) / fitting
-        size = min(len(values), int(affordable))
-        if size < min(SMALLEST, len(values)):
-            raise DoesNotFit(
-                f"UMAP places a sample in {1000 * placing:.2f} ms: {self.n_samples} samples take "
-                f"{placing * self.n_samples:.0f} s of {self.budget:g} s."
-            )
-        self.umap = self.lay_out(values[order[:size]])
-        self.notes_ = {"fitted_on": size}
+        trial.transform(values[order[-size:]])
+        placing = (time.perf_counter() - start) / size
+        # The library gives back the places of the whole training set if it was fitted on that.
+        if fitting * n + placing * (self.n_samples - n) < MARGIN * watch.left():
+            chosen: slice | np.ndarray = slice(None)
+        else:
+            affordable = (MARGIN * watch.left() - placing * self.n_samples) / fitting
+            if affordable < SMALLEST:
+                raise DoesNotFit(
+                    f"UMAP learns a sample in {1000 * fitting:.1f} ms and places one in "
+                    f"{1000 * placing:.1f} ms: too slow for {n} and {self.n_samples} samples in "
+                    f"{self.budget:g} s."
+                )
+            chosen = order[: min(n, int(affordable))]
+        self.umap = self.lay_out(values[chosen])
+        self.notes_ = {"fitted_on": len(values[chosen])}
         return self
 
     def lay_out(self, values: np.ndarray):
