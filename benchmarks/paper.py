@@ -1,0 +1,465 @@
+"""The tables of the Deep InfoMax paper, made anew under a budget that is the same for all rows.
+
+    python -m benchmarks.paper classification --data cifar10 --folder DIR --budget 90
+
+Each row is trained without labels, kept in ``--models``, and measured; a run that was cut off goes
+on with ``--resume``. ``README.md`` beside this file says how.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax.bounds import BOUNDS, Bound, InfoNCE
+from sk_infomax.contexts import AutoregressiveContext, BlockContext
+from sk_infomax.critics import DotCritic
+from sk_infomax.datasets import load_cifar10, load_fashion_mnist
+from sk_infomax.evaluation import evaluate_representation, probe
+from sk_infomax.views import ImageViews
+
+from . import command_line, describe_machine, load_average, write_json
+from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
+
+LAYERS = ("conv", "fc", "Y")
+_READ_ROWS = 500
+_SVM_COLUMNS = 1024
+
+# Rows ----------------------------------------------------------------------------------------
+
+
+class FewerNegatives(Bound):
+    """A bound that sees only some of the other samples of a batch.
+
+    Parameters
+    ----------
+    bound : Bound
+        What is maximised.
+    count : int
+        How many other samples each one is set against.
+    """
+
+    def __init__(self, bound: Bound, count: int):
+        self.bound = bound
+        self.count = count
+
+    def start(self):
+        """The bound's own running objective, on fewer scores."""
+        objective = self.bound.start()
+        return lambda joint, marginal: objective(joint, self._fewer(marginal))
+
+    def _objective(self, joint, marginal):
+        return self.bound.objective(joint, self._fewer(marginal))
+
+    def _fewer(self, marginal):
+        """Of scores (n, n - 1, m), those of the samples that follow each one in the batch."""
+        n = len(marginal)
+        own = torch.arange(n, device=marginal.device)[:, None]
+        others = (own + torch.arange(1, self.count + 1, device=marginal.device)) % n
+        return marginal[own, others - (others > own).long()]
+
+
+def dim(recipe: Recipe, seed: int, **parameters) -> DeepInfoMaxTransformer:
+    """Deep InfoMax as in the paper, but for what the recipe says; local with JSD by default."""
+    common = {
+        "encoder": recipe.encoder,
+        "critic": DotCritic(recipe.units, recipe.units, normalize=False, temperature=1.0),
+        "bound": "jsd",
+        "views": 1,
+        "prior": "uniform",
+        "max_epochs": recipe.epochs or 10**6,
+        "max_time": recipe.budget,
+        "batch_size": recipe.batch_size,
+        "optimizer": "adam",
+        "lr": recipe.lr,
+        "weight_decay": 0.0,
+        "device": recipe.device,
+        "random_state": seed,
+    }
+    return DeepInfoMaxTransformer(recipe.n_components, **common | parameters)
+
+
+def _dim(**parameters) -> Callable:
+    return lambda recipe, seed: dim(recipe, seed, **parameters)
+
+
+def _model(cls: type[Model], **parameters) -> Callable:
+    return lambda recipe, seed: cls(recipe, seed, **parameters)
+
+
+def _bound(name: str) -> Bound:
+    return InfoNCE(anchor="global") if name == "infonce" else BOUNDS[name]()
+
+
+NCE = InfoNCE(anchor="global")
+CROPS: dict[str, Any] = {"encoder": "crops", "bound": NCE, "prior": None}
+COUNTS = (1, 4, 16, 63)
+ROWS: dict[str, Callable] = {
+    "VAE": _model(Variational),
+    "AE": _model(Reconstruction),
+    "beta-VAE": _model(Variational, beta=0.5),
+    "AAE": _model(Reconstruction, prior_weight=0.1),
+    "BiGAN": _model(BiGAN),
+    "NAT": _model(NoiseAsTargets),
+    "DIM(G)": _dim(global_weight=1.0, local_weight=0.0, prior_weight=1.0),
+    "DIM(L) DV": _dim(bound="dv"),
+    "DIM(L) JSD": _dim(),
+    "DIM(L) InfoNCE": _dim(bound=NCE),
+    "DIM(L+G)": _dim(global_weight=0.5),
+    "two-view": _dim(views=2, bound="infonce", critic="dot", prior=None),
+    "two-view flip": _dim(
+        views=2, bound="infonce", critic="dot", prior=None, augmentation=ImageViews(flip=True)
+    ),
+    "DIM": _dim(**CROPS),
+    "DIM 5x5 globals": _dim(**CROPS, context=BlockContext(3)),
+    "CPC (GRU)": _dim(**CROPS, context=AutoregressiveContext("gru")),
+    "CPC (masked convolution)": _dim(**CROPS, context=AutoregressiveContext("conv")),
+    "occlusion": _dim(bound=NCE, occlusion=0.5),
+    "coordinates": _dim(bound=NCE, coordinates="both"),
+    "both": _dim(bound=NCE, occlusion=0.5, coordinates="both"),
+    **{
+        f"{name} {count} negatives": _dim(bound=FewerNegatives(_bound(name), count))
+        for name in ("dv", "jsd", "infonce")
+        for count in COUNTS
+    },
+}
+
+# What the paper reports for CIFAR-10 (Hjelm et al., ICLR 2019): accuracies in per cent.
+PUBLISHED: dict[str, dict[str, float]] = {
+    row: dict(zip(("mlp conv", "mlp fc", "mlp Y"), figures))
+    for row, figures in {
+        "VAE": (60.71, 60.54, 54.61),
+        "AE": (62.19, 55.78, 54.47),
+        "beta-VAE": (62.4, 57.89, 55.43),
+        "AAE": (59.44, 57.19, 52.81),
+        "BiGAN": (62.57, 62.74, 52.54),
+        "NAT": (56.19, 51.29, 31.16),
+        "DIM(G)": (52.2, 52.84, 43.17),
+        "DIM(L) DV": (72.66, 70.60, 64.71),
+        "DIM(L) JSD": (73.25, 73.62, 66.96),
+        "DIM(L) InfoNCE": (75.21, 75.57, 69.13),
+        "coordinates": (77.28, 73.89, 71.56),
+        "occlusion": (76.77, 74.45, 72.87),
+        "both": (77.27, 75.15, 73.99),
+    }.items()
+}
+STRUCTURE_REFERENCE = {"mlp conv": 77.46, "mlp fc": 73.33, "mlp Y": 70.65}
+"""DIM(L) InfoNCE in the paper's table of coordinates and occlusion."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are set side by side, and what is measured of them."""
+
+    rows: tuple[str, ...]
+    measures: tuple[str, ...]
+    columns: tuple[str, ...]
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+MLP = tuple(f"mlp {layer}" for layer in LAYERS)
+SVM = tuple(f"svm {layer}" for layer in LAYERS)
+EXTENDED = ("svm Y", "mlp Y", "knn Y", "ms_ssim", "mine", "neural_dependency", "rank_me")
+TABLES: dict[str, Table] = {
+    "classification": Table(tuple(ROWS)[:10], ("probes",), MLP + SVM, PUBLISHED),
+    "cpc": Table(tuple(ROWS)[13:17], ("probes",), ("mlp conv", "mlp Y", "svm conv", "svm Y")),
+    "structure": Table(
+        ("DIM(L) InfoNCE", "coordinates", "occlusion", "both"),
+        ("probes",),
+        MLP + SVM,
+        PUBLISHED | {"DIM(L) InfoNCE": STRUCTURE_REFERENCE},
+    ),
+    "extended": Table(
+        ("AE", "VAE", "DIM(G)", "DIM(L) JSD", "DIM(L+G)", "two-view"),
+        ("probes", "extended"),
+        EXTENDED,
+    ),
+    "negatives": Table(tuple(ROWS)[20:], ("probes",), ("mlp Y", "svm fc", "svm Y")),
+}
+
+# Running -------------------------------------------------------------------------------------
+
+
+def read_layers(model, X: np.ndarray) -> dict[str, np.ndarray]:
+    """Features of images at each layer, in one pass."""
+    if isinstance(model, DeepInfoMaxTransformer):
+        encoder, scaling, device = model.net_.module_.encoder, model._scaling, model.net_.device
+    else:
+        encoder, scaling, device = model.encoder, model.scaling, model.recipe.device
+    parts: dict[str, list[np.ndarray]] = {layer: [] for layer in LAYERS}
+    encoder.eval()
+    with torch.inference_mode():
+        for start in range(0, len(X), _READ_ROWS):
+            encoding = encoder(scaling.apply(X[start : start + _READ_ROWS]).to(device))
+            values = (encoding.feature_map, encoding.hidden, encoding.summary())
+            for layer, value in zip(LAYERS, values):
+                parts[layer].append(value.cpu().numpy())
+    return {layer: np.concatenate(rows) for layer, rows in parts.items()}
+
+
+class Split:
+    """Images and labels; the probes learn from the first rows of a shuffled training set."""
+
+    def __init__(self, args):
+        load = {"cifar10": load_cifar10, "fashion-mnist": load_fashion_mnist}[args.data]
+        self.X_train, self.y_train, self.X_test, self.y_test = load(args.folder)
+        self.probed = np.random.RandomState(0).permutation(len(self.X_train))[: args.probe_rows]
+
+
+def measure_probes(model, split: Split, seed: int, args) -> dict[str, float]:
+    """Accuracies in per cent on the test images, of a perceptron and of a linear SVM.
+
+    The SVM sees at most 1,024 values: wider layers are projected at random.
+    """
+    train, test = (read_layers(model, X) for X in (split.X_train[split.probed], split.X_test))
+    found = {}
+    for layer in LAYERS:
+        if layer == "fc" and getattr(model, "context", None) is not None:
+            continue  # several globals have no layer between
+        pair = train[layer], test[layer]
+        labels = split.y_train[split.probed], split.y_test
+        for kind in ("mlp", "svm"):
+            columns = pair[0].shape[1]
+            if kind == "svm" and columns > _SVM_COLUMNS:
+                mixing = np.random.RandomState(0).randn(columns, _SVM_COLUMNS) / columns**0.5
+                pair = tuple(side @ mixing.astype(np.float32) for side in pair)
+            setting = None if layer == "Y" else [args.settings[kind]]
+            result = probe(
+                None, pair[0], labels[0], pair[1], labels[1], kind, settings=setting,
+                random_state=seed,
+            )  # fmt: skip
+            found[f"{kind} {layer}"] = 100 * result.accuracy
+    return found
+
+
+def measure_extended(model, split: Split, seed: int, args) -> dict[str, float]:
+    """What the extended table holds beside accuracies, of the embedding."""
+    rows = split.probed
+    row = evaluate_representation(
+        _Embedding(model),
+        split.X_train[rows],
+        split.y_train[rows],
+        split.X_test,
+        split.y_test,
+        probes=("knn",),
+        random_state=seed,
+    )
+    row["knn Y"] = 100 * row.pop("knn")
+    return {name: float(value) for name, value in row.items() if not name.endswith("_std")}
+
+
+class _Embedding:
+    """A trained row as a transformer that gives the embedding."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        return read_layers(self.model, X)["Y"]
+
+
+MEASURES: dict[str, Callable] = {"probes": measure_probes, "extended": measure_extended}
+
+
+def trained(row: str, seed: int, split: Split, args) -> tuple[Any, dict]:
+    """The model of a row, from the folder of models or trained now, with what it cost."""
+    recipe = Recipe(**recipe_of(args))
+    words = "".join(c if c.isalnum() else "-" for c in row)
+    path = args.models / f"{args.data}-{args.budget or args.epochs:g}-{words}-{seed}.joblib"
+    if path.is_file():
+        kept_recipe, model, cost = joblib.load(path)
+        if kept_recipe == recipe:
+            return model, cost
+    model, wall, cpu = ROWS[row](recipe, seed), time.perf_counter(), time.process_time()
+    model.fit(split.X_train)
+    cost = {
+        "fit_seconds": round(time.perf_counter() - wall, 2),
+        "fit_cpu_seconds": round(time.process_time() - cpu, 2),
+        "steps": model.n_steps_ if isinstance(model, Model) else model.net_.clock_.steps,
+        "load": load_average(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    joblib.dump((recipe, model, cost), path)
+    return model, cost
+
+
+def recipe_of(args) -> dict:
+    """Fields of the recipe, from the arguments."""
+    encoder = {"cifar10": "basic32x32", "fashion-mnist": "basic28x28"}[args.data]
+    names = ("budget", "epochs", "lr", "batch_size", "units", "device")
+    return {"encoder": encoder, "n_components": 64} | {name: getattr(args, name) for name in names}
+
+
+def run_table(name: str, content: dict, split: Split, args, path: Path) -> None:
+    """Train and measure what the record lacks; it is written after each."""
+    results = content["results"]
+    for seed in args.seeds:
+        for row in TABLES[name].rows:
+            entry = results.setdefault(row, {}).setdefault(str(seed), {})
+            missing = [m for m in TABLES[name].measures if m not in entry]
+            if not missing or (args.rows and row not in args.rows):
+                continue
+            model, cost = trained(row, seed, split, args)
+            entry["cost"] = cost
+            for measure in [] if args.fit_only else missing:
+                start = time.perf_counter()
+                with threadpool_limits(args.threads), warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                    entry[measure] = MEASURES[measure](model, split, seed, args)
+                entry[measure]["seconds"] = round(time.perf_counter() - start, 1)
+            write_json(path, content)
+            print(f"{row:26s} seed {seed}  {_brief(entry)}", flush=True)
+
+
+def _brief(entry: dict) -> str:
+    found = entry.get("probes", {}) | entry.get("extended", {})
+    words = [f"{key} {value:.2f}" for key, value in found.items() if key != "seconds"]
+    return f"{entry['cost']['steps']} steps  " + "  ".join(words)
+
+
+# Output --------------------------------------------------------------------------------------
+
+
+def summarise(name: str, results: dict) -> dict[str, dict[str, tuple[float, float | None, int]]]:
+    """Mean, standard deviation and number of seeds, for each row and column of a table."""
+    summary: dict[str, dict[str, tuple[float, float | None, int]]] = {}
+    for row in TABLES[name].rows:
+        entries = results.get(row, {}).values()
+        cells = {}
+        for column in TABLES[name].columns:
+            found = [
+                entry[measure][column]
+                for entry in entries
+                for measure in MEASURES
+                if column in entry.get(measure, {})
+            ]
+            if found:
+                spread = stdev(found) if len(found) > 1 else None
+                cells[column] = (mean(found), spread, len(found))
+        if cells:
+            summary[row] = cells
+    return summary
+
+
+def format_table(name: str, summary: dict) -> str:
+    """Rows by columns; the paper's figure stands in brackets."""
+    columns = [c for c in TABLES[name].columns if any(c in cells for cells in summary.values())]
+    lines = [f"{name:26s}" + "".join(f"{column:>24s}" for column in columns)]
+    for row, cells in summary.items():
+        words = []
+        for column in columns:
+            value, spread, _ = cells.get(column, (None, None, 0))
+            paper = TABLES[name].published.get(row, {}).get(column)
+            text = "" if value is None else f"{value:.2f}"
+            text += "" if spread is None else f" ± {spread:.2f}"
+            words.append(text + ("" if paper is None else f" [{paper:.2f}]"))
+        lines.append(f"{row:26s}" + "".join(f"{word:>24s}" for word in words))
+    return "\n".join(lines)
+
+
+def draw(name: str, summary: dict, title: str, path: Path) -> None:
+    """One panel for each column, one bar for each row."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    columns = [c for c in TABLES[name].columns if any(c in cells for cells in summary.values())]
+    figure = Figure(figsize=(2.2 * len(columns) + 2.0, 1.3 + 0.32 * len(summary)))
+    figure.set_layout_engine("constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(columns), sharey=True))
+    rows = list(summary)[::-1]
+    for axes, column in zip(panels, columns):
+        cells = [summary[row].get(column, (np.nan, None, 0)) for row in rows]
+        values = [cell[0] for cell in cells]
+        tones = ["#c1121f" if r.startswith(("two", "DIM")) else "#8a8a8a" for r in rows]
+        axes.barh(rows, values, xerr=[cell[1] or 0.0 for cell in cells], color=tones, height=0.7)
+        low, high = np.nanmin(values), np.nanmax(values)
+        room = 0.25 * (high - low) or 1.0
+        axes.set_xlim(max(0.0, low - 2 * room), high + 2 * room)
+        for place, value in enumerate(values):
+            if np.isfinite(value):
+                axes.text(value, place, f" {value:.3g}", va="center", fontsize=7)
+        axes.set_title(column, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=130)
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Arguments of the command line, checked."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.paper", description=__doc__.partition("\n")[0]
+    )
+    add = parser.add_argument
+    add("tables", nargs="+", choices=list(TABLES), help="which tables to make")
+    add("--data", default="cifar10", choices=["cifar10", "fashion-mnist"])
+    add("--folder", help="folder with the files of the data; else OpenML")
+    add("--budget", type=float, help="seconds of training for each row; 90 if not --epochs")
+    add("--epochs", type=int, help="passes over the data, in place of --budget")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add("--rows", nargs="+", choices=list(ROWS), metavar="ROW", help="only these rows")
+    add("--lr", type=float, default=1e-3, help="largest learning rate (the paper: 1e-4, constant)")
+    add("--batch-size", type=int, default=64)
+    add("--units", type=int, default=256, help="width of the critics (the paper: 2048)")
+    add("--probe-rows", type=int, default=20_000, help="labelled images for the probes")
+    add("--device", default="cpu", choices=["cpu", "cuda"])
+    add("--threads", type=int, default=1)
+    add("--models", type=Path, default=Path("benchmarks/models"), help="where models are kept")
+    add("--fit-only", action="store_true", help="train and keep the models, measure nothing")
+    add("--out", type=Path, default=Path("benchmarks/results"))
+    add("--resume", action="store_true", help="go on from the JSON file of --out")
+    args = parser.parse_args(argv)
+    if args.budget is not None and args.epochs is not None:
+        parser.error("--budget and --epochs exclude each other: give one.")
+    if args.budget is None and args.epochs is None:
+        args.budget = 90.0
+    if (args.budget or args.epochs) <= 0:
+        parser.error(f"--budget {args.budget}, --epochs {args.epochs}: must be above 0.")
+    args.settings = {"mlp": 1e-4, "svm": 0.01}
+    return args
+
+
+def main() -> None:
+    """Run, print the tables, draw them."""
+    args = parse_arguments()
+    torch.set_num_threads(args.threads)
+    path = args.out / f"paper-{args.data}.json"
+    settings = recipe_of(args) | {"probe_rows": args.probe_rows, "threads": args.threads}
+    content: dict = {"settings": settings, "runs": [], "results": {}, "tables": {}}
+    if args.resume and path.is_file():
+        content = json.loads(path.read_text())
+        if content["settings"] != settings:
+            raise SystemExit(
+                f"{path.name} was made with {content['settings']}, not {settings}. Leave "
+                "--resume out to start anew, or give another --out."
+            )
+    run = {"command": command_line("benchmarks.paper"), "machine": describe_machine()}
+    content["runs"].append(run | {"started": time.strftime("%Y-%m-%d %H:%M")})
+    split = Split(args)
+    limit = f"{args.budget:g} s" if args.budget else f"{args.epochs} epochs"
+    for name in args.tables:
+        run_table(name, content, split, args, path)
+        summary = content["tables"][name] = summarise(name, content["results"])
+        write_json(path, content)
+        if summary:
+            print(format_table(name, summary))
+            title = f"{args.data}: {limit} of training on {args.threads} thread(s) of {args.device}"
+            draw(name, summary, title, args.out / f"paper-{args.data}-{name}.png")
+
+
+if __name__ == "__main__":
+    main()
