@@ -1,5 +1,7 @@
 """Probes and criteria: closed forms, and use with any transformer."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ from sk_infomax.evaluation import (
     MEASURES,
     PROBES,
     PerceptronClassifier,
+    _row,
     alignment,
     evaluate_representation,
     label_efficiency,
@@ -32,19 +35,22 @@ from sk_infomax.evaluation import (
     rank_me,
     uniformity,
 )
+from sk_infomax.evaluation._information import mine_of
 
 
 @pytest.fixture(scope="module")
 def parts():
     X, y = load_digits(return_X_y=True)
-    return X[:600], y[:600], X[600:1000], y[600:1000]
+    return X[:400], y[:400], X[600:900], y[600:900]
 
 
 @pytest.mark.parametrize("kind", PROBES)
 def test_probes_of_any_transformer(kind, parts):
     transformer = PCA(20, random_state=0).fit(parts[0])
+    rows, floor = (99, 0.5) if kind == "mlp" else (400, 0.8)
+    parts = [part[:rows] for part in parts]
     result = probe(transformer, *parts, kind)
-    assert 0.85 < result.accuracy <= 1
+    assert floor < result.accuracy <= 1
     assert result.settings[0] in PROBES[kind][1]
     features = transformer.transform(parts[0]), transformer.transform(parts[2])
     again = probe(None, features[0], parts[1], features[1], parts[3], kind)
@@ -53,9 +59,9 @@ def test_probes_of_any_transformer(kind, parts):
 
 def test_seeds_give_a_spread(parts):
     X, y, X_test, y_test = parts
-    result = probe(None, X[:150], y[:150], X_test, y_test, "mlp", n_seeds=3)
+    result = probe(None, X[:99], y[:99], X_test, y_test, "mlp", n_seeds=2)
     assert result.std > 0
-    assert len(result.settings) == 3
+    assert len(result.settings) == 2
 
 
 def test_test_samples_choose_nothing(parts):
@@ -69,15 +75,15 @@ def test_test_samples_choose_nothing(parts):
 
 def test_few_labels_of_the_perceptron(parts):
     """Whose setting is a weight decay, which 1.0 would be far too much of."""
-    curve = label_efficiency(None, *parts, n_labels=(5,), kind="mlp", n_draws=2)
-    assert curve[5].settings == (0.0, 0.0)
+    curve = label_efficiency(None, *parts, n_labels=(5,), kind="mlp", n_draws=1)
+    assert curve[5].settings == (0.0,)
     assert curve[5].accuracy > 0.7
 
 
 # The perceptron ---------------------------------------------------------------------------------
 
 
-@parametrize_with_checks([PerceptronClassifier(max_steps=60, random_state=0)])
+@parametrize_with_checks([PerceptronClassifier(max_steps=40, random_state=0)])
 def test_perceptron_is_a_classifier(estimator, check):
     check(estimator)
 
@@ -91,14 +97,14 @@ def test_perceptron_is_the_papers():
 
 def test_perceptron_learns_what_no_line_parts():
     rng = np.random.RandomState(0)
-    X = rng.normal(size=(1000, 2)) + 100
+    X = rng.normal(size=(800, 2)) + 100
     y = np.where(((X - 100) ** 2).sum(1) > 1.4, "out", "in")
-    model = PerceptronClassifier(random_state=0).fit(X[:800], y[:800])
-    assert model.score(X[800:], y[800:]) > 0.95
+    model = PerceptronClassifier(random_state=0).fit(X[:600], y[:600])
+    assert model.score(X[600:], y[600:]) > 0.95
     assert model.n_steps_ < model.max_steps
-    probabilities = model.predict_proba(X[800:])
+    probabilities = model.predict_proba(X[600:])
     np.testing.assert_allclose(probabilities.sum(1), 1)
-    assert (model.classes_[probabilities.argmax(1)] == model.predict(X[800:])).all()
+    assert (model.classes_[probabilities.argmax(1)] == model.predict(X[600:])).all()
 
 
 def test_perceptron_keeps_the_weights_that_did_best():
@@ -118,9 +124,9 @@ def test_perceptron_does_not_polish_what_is_certain():
     rng = np.random.RandomState(0)
     y = rng.randint(2, size=300)
     X = rng.normal(size=(300, 2)) + 20 * y[:, None]
-    settings = {"max_steps": 1500, "random_state": 0}
+    settings = {"max_steps": 600, "random_state": 0}
     assert PerceptronClassifier(**settings).fit(X, y).n_steps_ < 400
-    assert PerceptronClassifier(tol=0.0, **settings).fit(X, y).n_steps_ > 1000
+    assert PerceptronClassifier(tol=0.0, **settings).fit(X, y).n_steps_ == 600
 
 
 def test_perceptron_leaves_global_generators_alone(parts):
@@ -146,7 +152,9 @@ def test_perceptron_of_one_class():
 
 @pytest.fixture(scope="module")
 def small(parts):
-    dim = DeepInfoMaxTransformer(8, sample_shape=(8, 8), max_epochs=2, random_state=0)
+    dim = DeepInfoMaxTransformer(
+        8, encoder="strided", output="embedding", sample_shape=(8, 8), max_epochs=1, random_state=0
+    )
     return dim.fit(parts[0].astype(np.float32))
 
 
@@ -161,9 +169,10 @@ def test_layers_are_probed_as_if_one_by_one(small, parts):
 
 
 def test_layers_in_a_pipeline(parts):
-    parts = [part[:150] for part in parts]
+    parts = [part[:100] for part in parts]
     line = make_pipeline(
-        StandardScaler(), DeepInfoMaxTransformer(4, sample_shape=(8, 8), max_epochs=1)
+        StandardScaler(),
+        DeepInfoMaxTransformer(4, encoder="strided", sample_shape=(8, 8), max_epochs=1),
     ).fit(parts[0])
     line[-1].output = "hidden"
     results = probe_layers(line, *parts, "knn")
@@ -230,22 +239,26 @@ def test_criteria_choose_in_a_grid_search(criterion, parts):
 
 def test_criteria_of_our_transformer_in_a_pipeline(parts):
     line = make_pipeline(
-        StandardScaler(), DeepInfoMaxTransformer(8, sample_shape=(8, 8), max_epochs=2)
+        StandardScaler(),
+        DeepInfoMaxTransformer(8, encoder="strided", sample_shape=(8, 8), max_epochs=2),
     )
-    scores = cross_val_score(line, parts[0], parts[1], scoring=probe_score, cv=2)
+    scores = cross_val_score(line, parts[0][:200], parts[1][:200], scoring=probe_score, cv=2)
     assert (scores > 0.3).all()
-    assert 1 <= rank_me(line.fit(parts[0]), parts[2]) <= 8
+    assert 1 <= rank_me(line.fit(parts[0][:200]), parts[2]) <= 8
 
 
-def test_one_call_gives_the_row(parts):
+def test_one_call_gives_the_row(parts, monkeypatch):
+    steps = {"max_steps": 20}
+    monkeypatch.setattr(_row, "mine_of", partial(mine_of, **steps))
+    monkeypatch.setattr(_row, "neural_dependency", partial(neural_dependency, **steps))
     parts = *parts[:2], parts[2][:100], parts[3][:100]
     transformer = PCA(4, random_state=0).fit(parts[0])
     row = evaluate_representation(transformer, *parts, probes=("knn",), n_seeds=2)
     assert row["knn"] == probe(transformer, *parts, "knn", n_seeds=2).accuracy
     assert row["rank_me"] == rank_me(transformer, parts[2])
-    assert row["mine"] == mine(transformer, parts[2])
+    assert row["mine"] == mine(transformer, parts[2], **steps)
+    assert row["neural_dependency"] == neural_dependency(transformer, parts[2], **steps)
     assert set(row) == {"knn", "knn_std", "mine", "neural_dependency", "rank_me", "uniformity"}
-    assert 0 <= row["neural_dependency"] < 2
 
 
 def test_measures_are_those_asked_for(parts):
@@ -262,21 +275,21 @@ def test_measures_are_those_asked_for(parts):
 def test_dependence_of_normal_features_is_known():
     rng = np.random.RandomState(0)
     correlations = np.full((5, 5), 0.4) + 0.6 * np.eye(5)
-    Z = rng.multivariate_normal(np.zeros(5), correlations, 2000)
+    Z = rng.multivariate_normal(np.zeros(5), correlations, 1500)
     truth = -0.5 * np.linalg.slogdet(correlations)[1]
-    assert neural_dependency(None, Z, max_steps=60) == pytest.approx(truth, abs=0.05)
-    stretched = np.column_stack([np.exp(Z), np.ones(2000)])
-    assert neural_dependency(None, stretched, max_steps=60) == pytest.approx(truth, abs=0.05)
+    assert neural_dependency(None, Z, max_steps=20) == pytest.approx(truth, abs=0.05)
+    stretched = np.column_stack([np.exp(Z), np.ones(1500)])
+    assert neural_dependency(None, stretched, max_steps=20) == pytest.approx(truth, abs=0.05)
 
 
 def test_dependence_that_correlations_do_not_show():
     """A ring: no correlation, but each column says how large the other is."""
     rng = np.random.RandomState(0)
-    angle = rng.uniform(0, 2 * np.pi, 1000)
-    ring = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.2 * rng.normal(size=(1000, 2))
+    angle = rng.uniform(0, 2 * np.pi, 800)
+    ring = np.stack([np.cos(angle), np.sin(angle)], 1) + 0.2 * rng.normal(size=(800, 2))
     shuffled = np.stack([ring[:, 0], rng.permutation(ring[:, 1])], 1)
-    assert neural_dependency(None, ring, max_steps=100) == pytest.approx(0.28, abs=0.1)
-    assert neural_dependency(None, shuffled, max_steps=100) < 0.04
+    assert neural_dependency(None, ring, max_steps=40) == pytest.approx(0.28, abs=0.1)
+    assert neural_dependency(None, shuffled, max_steps=20) < 0.04
 
 
 def test_dependence_of_features_that_do_not_vary():
@@ -289,11 +302,11 @@ def test_less_dependence_is_chosen_with_the_sign_turned(parts):
     search = GridSearchCV(
         FeatureAgglomeration(),
         {"n_clusters": [2, 16]},
-        scoring=lambda *case: -neural_dependency(*case, max_steps=20),
+        scoring=lambda *case: -neural_dependency(*case, max_steps=10),
         cv=2,
         error_score="raise",
     )
-    assert search.fit(parts[0][:300]).best_params_ == {"n_clusters": 2}
+    assert search.fit(parts[0][:200]).best_params_ == {"n_clusters": 2}
 
 
 def test_untrained_dependence_is_the_gaussian_formula():

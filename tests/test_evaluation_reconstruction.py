@@ -16,14 +16,14 @@ from sk_infomax.evaluation._reconstruction import Decoder, _count_scales, recons
 
 pytest.importorskip("torchmetrics")
 
-FAST = {"max_steps": 40, "width": 8}
+FAST = {"max_steps": 12, "width": 8}
 
 
 @pytest.fixture(scope="module")
 def blobs():
     """Grey images (n, 24, 24) in uint8 of one bright spot, and where it lies (n, 2)."""
     rng = np.random.RandomState(0)
-    centres = rng.uniform(6, 18, size=(300, 2))
+    centres = rng.uniform(6, 18, size=(220, 2))
     grid = np.arange(24)
     rows, columns = (np.exp(-((grid - c[:, None]) ** 2) / 18) for c in centres.T)
     return (255 * rows[:, :, None] * columns[:, None, :]).astype(np.uint8), centres
@@ -34,7 +34,7 @@ def flat(X):
 
 
 def halves(X):
-    return X[:200], X[200:]
+    return X[:160], X[160:]
 
 
 def mean_places(X):
@@ -46,7 +46,7 @@ def mean_places(X):
 def test_features_that_tell_are_told_from_those_that_do_not(blobs):
     images = halves(blobs[0])
     places = FunctionTransformer(mean_places)
-    told = reconstruction(places, *images, max_steps=200, width=8)
+    told = reconstruction(places, *images, max_steps=200, width=8, batch_size=48)
     blind = reconstruction(FunctionTransformer(lambda X: flat(X)[:, :1] * 0), *images, **FAST)
     assert told.n_scales == blind.n_scales == 2
     assert 1 >= told.ms_ssim > 0.75 > 0.6 > blind.ms_ssim
@@ -56,7 +56,7 @@ def test_features_that_tell_are_told_from_those_that_do_not(blobs):
 def test_features_that_tell_nothing_give_the_mean_image(blobs):
     train, test = halves(blobs[0] / 255.0)
     blind = FunctionTransformer(lambda X: np.zeros((len(X), 3)))
-    result = reconstruction(blind, train, test, data_range=(0, 1), max_steps=150, width=8)
+    result = reconstruction(blind, train, test, data_range=(0, 1), max_steps=100, width=8)
     assert result.mse == pytest.approx(((test - train.mean(0)) ** 2).mean(), rel=0.03)
 
 
@@ -149,7 +149,7 @@ def test_row_of_images(blobs, monkeypatch):
     corner = (blobs[1] > 12).sum(1)
     places = FunctionTransformer(mean_places)
     row = evaluate_representation(
-        places, train, corner[:200], test, corner[200:], probes=(), measures=("ms_ssim",)
+        places, train, corner[:160], test, corner[160:], probes=(), measures=("ms_ssim",)
     )
     assert row == {"ms_ssim": reconstruction(places, train, test, **FAST).ms_ssim}
 
