@@ -147,6 +147,13 @@ CRITERIA: dict[str, tuple[str, Callable]] = {
 """What is set against the probe, with its label; of each, the larger value is the better one."""
 
 
+GROUPS: list[tuple[str, Callable]] = [
+    ("all", lambda setting: True),
+    ("infonce", lambda setting: setting["bound"] == "infonce"),
+    ("lr >= 0.001", lambda setting: setting["lr"] >= 1e-3),
+]
+
+
 def judge(setting: dict, split: Split, args) -> dict:
     """Fit a setting, probe it, and take the criteria; a fit that fails says why."""
     start = time.process_time()
@@ -170,9 +177,11 @@ def judge(setting: dict, split: Split, args) -> dict:
 
 def summarise(rows: list[dict], repeats: int = 2000) -> dict:
     """Rank correlation of each criterion with the probe, and what the criterion would choose."""
-    groups = {"all": rows, "infonce": [r for r in rows if r["setting"]["bound"] == "infonce"]}
+    groups = {name: [row for row in rows if within(row["setting"])] for name, within in GROUPS}
     summary: dict = {}
     for group, members in groups.items():
+        if len(members) < 3:
+            continue
         accuracy = np.array([row["probe"] for row in members])
         summary[group] = {
             "settings": len(members),
@@ -275,7 +284,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--threads", type=int, default=1)
     add("--out", type=Path, default=Path("benchmarks/results"))
     add("--resume", action="store_true", help="go on from the JSON file of --out")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.settings < 6:
+        parser.error(f"--settings {args.settings}: give 6 or more, to rank three with InfoNCE.")
+    return args
 
 
 def start(path: Path, args) -> dict:
