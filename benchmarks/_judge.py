@@ -24,7 +24,7 @@ PROTOCOL = {
     "budget": "seconds on the wall clock of fit, of transform of all training samples and of "
     "transform of all test samples, together; networks train for what the other parts leave, "
     "which a rehearsal has measured before and which is not counted",
-    "network": "ENCODERS[kind]() with n_components=256 (or 64), the same for every peer",
+    "network": "StridedEncoder for images, n_components=256 (or 64): every network but ours",
     "all": "LinearSVC; C of SVM_C chosen on 20 % of at most tune_rows training samples, then "
     "refitted on at most svm_rows of them; judged by itself, rbf-svm has C=10, gamma='scale' and "
     "at most 10,000 training samples",

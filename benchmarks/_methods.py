@@ -6,7 +6,6 @@ from typing import Any
 
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax.bounds import BOUNDS
-from sk_infomax.encoders import ENCODERS
 from sk_infomax.views import VIEWS, ImageViews
 
 from ._peers import (
@@ -25,6 +24,7 @@ from ._peers import (
     Untrained,
     VICReg,
     Whitened,
+    trained_encoder,
 )
 
 N_COMPONENTS, N_SMALL = 256, 64
@@ -57,8 +57,8 @@ class Setting:
 
     @property
     def views(self):
-        """The augmentation of the peers, that of `DeepInfoMaxTransformer`."""
-        return ImageViews(flip=self.flip) if self.kind == "image" else VIEWS[self.kind]()
+        """The augmentation of the peers; smaller crops suit networks that learn every layer."""
+        return ImageViews(crop=0.4, flip=self.flip) if self.kind == "image" else VIEWS[self.kind]()
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ def dim(setting: Setting, n_components: int = N_COMPONENTS, **parameters):
 
 def _default(setting: Setting, **parameters):
     """`dim` with the package's defaults; only mirror images have to be asked for."""
-    augmentation = setting.views if setting.flip else "auto"
+    augmentation = ImageViews(flip=True) if setting.flip else "auto"
     return dim(setting, augmentation=augmentation, **parameters)
 
 
 def _one_view(**parameters) -> Method:
-    return Method(lambda s: dim(s, encoder=ENCODERS[s.kind](), views=1, **parameters), "clock")
+    return Method(lambda s: dim(s, encoder=trained_encoder(s.kind), views=1, **parameters), "clock")
 
 
 def _network(cls: type, n_components: int = N_COMPONENTS, **how) -> Method:

@@ -8,6 +8,7 @@ in [-1, 1], (n, c, h, w).
 import math
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -165,7 +166,7 @@ class Generator(nn.Module):
             *_dense(n_components, 1024), *_dense(1024, math.prod(self.start))
         )
         layers: list[nn.Module] = []
-        for wide, narrow in zip(widths, widths[1:]):
+        for wide, narrow in pairwise(widths):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
             layers += [nn.BatchNorm2d(narrow), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1))

@@ -23,7 +23,14 @@ from .dependence import (
     mutual_info_matrix,
     mutual_info_scores,
 )
-from .encoders import Encoding, ImageEncoder, SeriesEncoder, TableEncoder, TorchEncoder
+from .encoders import (
+    Encoding,
+    PatchEncoder,
+    SeriesEncoder,
+    StridedEncoder,
+    TableEncoder,
+    TorchEncoder,
+)
 from .mutual_info import MutualInfoEstimator
 from .priors import NormalPrior, UniformPrior
 from .views import ImageViews, SeriesViews, TableViews
@@ -40,14 +47,15 @@ __all__ = [
     "DotCritic",
     "Encoding",
     "GatedCritic",
-    "ImageEncoder",
     "ImageViews",
     "InfoNCE",
     "JensenShannon",
     "MutualInfoEstimator",
     "NormalPrior",
+    "PatchEncoder",
     "SeriesEncoder",
     "SeriesViews",
+    "StridedEncoder",
     "TableEncoder",
     "TableViews",
     "TorchEncoder",

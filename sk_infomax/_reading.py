@@ -17,14 +17,16 @@ from .objectives import Parts
 
 __all__ = ["OUTPUTS", "ReadingMixin", "read_output"]
 
-OUTPUTS = ("embedding", "hidden", "feature_map")
+OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 
 _TRANSFORM_VALUES = 2**19
 
 
 def read_output(encoding: Encoding, output: str) -> Tensor:
     """What `output` names of an encoding: (n, features)."""
-    return encoding.summary() if output == "embedding" else getattr(encoding, output)
+    if output == "embedding":
+        return encoding.summary()
+    return encoding.multiscale() if output == "multiscale" else getattr(encoding, output)
 
 
 class ReadingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -68,7 +70,7 @@ class ReadingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             for start in range(0, len(rows), step):
                 batch = self._scaling.apply(rows[start : start + step], dtype)
                 encoding = encoder(batch.to(self.net_.device))
-                out[start : start + step] = read_output(encoding, self.output).cpu().numpy()
+                out[start : start + step] = read_output(encoding, self._output).cpu().numpy()
         return out
 
     def score(self, X, y=None):
@@ -114,4 +116,9 @@ class ReadingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def _n_features_out(self) -> int:
-        return self._widths[self.output]
+        return self._widths[self._output]
+
+    @property
+    def _output(self) -> str:
+        """The layer that `transform` reads."""
+        return self._parts.encoder.output if self.output == "auto" else self.output

@@ -33,6 +33,7 @@ from .contexts import Context
 from .coordinates import COORDINATES
 from .critics import Critic
 from .encoders import Encoder, TorchEncoder
+from .encoders._base import prepare
 from .objectives import InfoMax, assemble
 from .priors import Prior
 from .views import Augmentation, Occlusion
@@ -40,6 +41,7 @@ from .views import Augmentation, Occlusion
 __all__ = ["DeepInfoMaxTransformer"]
 
 _AUTO_STEPS = 600
+_PREPARE_ROWS = 4000
 
 
 class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
@@ -53,7 +55,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     Parameters
     ----------
     n_components : int, default=256
-        Number of features that `transform` gives.
+        Width of the embedding, the global vector; see `output` for what `transform` gives.
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
@@ -90,9 +92,10 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     augmentation : str, Augmentation or None, default="auto"
         What makes the views: "auto" takes the one for the kind of data if there are two
         views, and none if there is one. `ImageViews(flip=True)` adds mirror images.
-    output : {"embedding", "hidden", "feature_map"}, default="embedding"
-        The layer that `transform` reads: the global vector, the last hidden layer, or the last
-        feature map, flattened. It may be changed after `fit`.
+    output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
+        The layer that `transform` reads: the global vector, the same beside pooled maps, the last
+        hidden layer, or the last feature map, flattened. "auto" is "multiscale" for images with
+        the default encoder, else "embedding". It may be changed after `fit`.
     sample_shape : tuple of int or None, default=None
         Shape of a sample where ``X`` has flat rows: ``(28, 28)`` makes a row of 784 values an
         image.
@@ -192,7 +195,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
         "augmentation": [str, Augmentation, type, None],
-        "output": [one_of(set(OUTPUTS))],
+        "output": [one_of({"auto", *OUTPUTS})],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
         "max_epochs": [POSITIVE_INT, AUTO],
@@ -231,7 +234,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         occlusion=None,
         views="auto",
         augmentation="auto",
-        output="embedding",
+        output="auto",
         sample_shape=None,
         channels="auto",
         max_epochs="auto",
@@ -354,7 +357,12 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         seed = int(check_random_state(self.random_state).randint(2**31 - 4))
         self.layout_, self._seed = layout, seed
         self._scaling = Scaling(layout).update(rows)
-        self._build(resolve_device(self.device))
+        device = resolve_device(self.device)
+        self._build(device)
+        chosen = np.random.RandomState(seed).permutation(len(rows))[:_PREPARE_ROWS]
+        samples = self._scaling.apply(rows[np.sort(chosen)]).to(device)
+        views = self._parts.augmentation
+        prepare(self.net_.module_.encoder, samples, views, new_generator(seed + 4, device))
 
     def _build(self, device: torch.device) -> None:
         """Make the net for the settled parts; its weights are first ones."""

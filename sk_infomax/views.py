@@ -50,7 +50,7 @@ class ImageViews(Augmentation):
 
     Parameters
     ----------
-    crop : float, default=0.4
+    crop : float, default=0.6
         Smallest part of the area that a crop keeps, in (0, 1]; 1.0 crops nothing. Crops are
         scaled back to the size of the image, with linear interpolation.
     aspect : float, default=0.2
@@ -80,7 +80,7 @@ class ImageViews(Augmentation):
 
     def __init__(
         self,
-        crop=0.4,
+        crop=0.6,
         aspect=0.2,
         shift=0.0,
         flip=False,

@@ -112,7 +112,9 @@ def test_blocks_score_all_pairs():
 
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_transform_is_the_mean_of_the_vectors(context, digits):
-    model = DeepInfoMaxTransformer(5, context=context, max_epochs=1, random_state=0).fit(digits[0])
+    model = DeepInfoMaxTransformer(
+        5, encoder="strided", context=context, max_epochs=1, random_state=0
+    ).fit(digits[0])
     model.set_params(output="hidden")
     hidden = model.transform(digits[0][:7]).reshape(7, -1, 5)
     model.set_params(output="embedding")

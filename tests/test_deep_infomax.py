@@ -17,6 +17,11 @@ def fast(**settings):
     return DeepInfoMaxTransformer(**(defaults | settings))
 
 
+def strided(**settings):
+    """`fast` with the small network for images."""
+    return fast(**({"encoder": "strided"} | settings))
+
+
 def table(n=48, p=6):
     return np.random.RandomState(0).normal(size=(n, p)).astype(np.float32)
 
@@ -32,8 +37,8 @@ def colour(digits, n=48):
 
 def test_rows_with_sample_shape_are_images(digits):
     images = digits[0][:60]
-    one = fast().fit(images)
-    rows = fast(sample_shape=(8, 8)).fit(images.reshape(60, -1))
+    one = strided().fit(images)
+    rows = strided(sample_shape=(8, 8)).fit(images.reshape(60, -1))
     assert one.layout_.kind == rows.layout_.kind == "image"
     np.testing.assert_array_equal(one.transform(images), rows.transform(images.reshape(60, -1)))
     np.testing.assert_array_equal(one.transform(images), rows.transform(images))
@@ -43,7 +48,7 @@ def test_rows_with_sample_shape_are_images(digits):
 def test_both_orders_of_channels_are_one(digits):
     last = colour(digits)
     first = np.moveaxis(last, -1, 1)
-    models = [fast().fit(last), fast().fit(first), fast(channels="first").fit(first)]
+    models = [strided().fit(last), strided().fit(first), strided(channels="first").fit(first)]
     features = [m.transform(x) for m, x in zip(models, (last, first, first))]
     np.testing.assert_array_equal(features[0], features[1])
     np.testing.assert_array_equal(features[0], features[2])
@@ -51,7 +56,7 @@ def test_both_orders_of_channels_are_one(digits):
 
 def test_bytes_and_floats_of_the_same_images_transform_alike(digits):
     images = colour(digits)
-    model = fast().fit(images)
+    model = strided().fit(images)
     assert model.transform(images).dtype == np.float32
     np.testing.assert_allclose(
         model.transform(images), model.transform(images.astype(np.float64)), atol=1e-5
@@ -97,11 +102,11 @@ def test_rows_as_series_of_one_channel(series):
 
 
 def test_square_series_can_be_said_outright(digits):
-    assert fast(encoder="series").fit(digits[0][:40]).layout_.network_shape == (8, 8)
+    assert strided(encoder="series").fit(digits[0][:40]).layout_.network_shape == (8, 8)
 
 
 def test_images_as_a_table(digits):
-    assert fast(encoder="table").fit(digits[0][:40]).layout_.network_shape == (64,)
+    assert strided(encoder="table").fit(digits[0][:40]).layout_.network_shape == (64,)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -118,9 +123,9 @@ def test_frames_of_numbers(library):
 def test_memory_mapped_images_stream_to_the_same_features(digits, tmp_path):
     np.save(tmp_path / "x.npy", colour(digits))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    resident = fast().fit(mapped)
+    resident = strided().fit(mapped)
     with config_context(working_memory=0):
-        streamed = fast(num_workers=1).fit(mapped)
+        streamed = strided(num_workers=1).fit(mapped)
         score = streamed.score(mapped)
     np.testing.assert_array_equal(resident.transform(mapped), streamed.transform(mapped))
     assert score == resident.score(mapped)
@@ -132,7 +137,7 @@ def test_lists_of_numbers():
 
 def test_users_array_is_left_alone(digits):
     images = digits[0][:40].copy()
-    model = fast().fit(images)
+    model = strided().fit(images)
     model.transform(images)
     np.testing.assert_array_equal(images, digits[0][:40])
 
@@ -142,7 +147,7 @@ def test_users_array_is_left_alone(digits):
 
 def test_features_beat_raw_pixels_with_few_labels(digits):
     images, labels = digits
-    model = fast(n_components=64, max_epochs=25, batch_size=64).fit(images)
+    model = strided(n_components=64, max_epochs=25, batch_size=64).fit(images)
     train, test = slice(0, 60), slice(60, None)
 
     def accuracy(features, C):
@@ -155,7 +160,7 @@ def test_features_beat_raw_pixels_with_few_labels(digits):
 
 def test_depths_of_the_paper(digits):
     images = digits[0][:40]
-    model = fast(encoder="basic28x28").fit(images)
+    model = strided(encoder="basic28x28").fit(images)
     widths = {}
     for output in ("embedding", "hidden", "feature_map"):
         features = model.set_params(output=output).transform(images)
@@ -166,7 +171,7 @@ def test_depths_of_the_paper(digits):
 
 def test_transform_depends_on_no_other_row_and_no_batch(digits, monkeypatch):
     images = digits[0][:50].astype(np.float64)
-    model = fast().fit(images)
+    model = strided().fit(images)
     whole = model.transform(images)
     monkeypatch.setattr("sk_infomax._reading._TRANSFORM_VALUES", 64 * 7)
     np.testing.assert_allclose(model.transform(images), whole, atol=1e-9)
@@ -187,7 +192,7 @@ def test_score_is_held_out_nats_and_ignores_batch_size():
 
 def test_score_is_the_weighted_mean_of_the_terms(digits):
     images = digits[0][:100]
-    model = fast(local_weight=1.0, global_weight=3.0).fit(images)
+    model = strided(local_weight=1.0, global_weight=3.0).fit(images)
     batch = model._scaling.apply(images)
     with torch.no_grad():
         nats = {name: v.item() for name, v in model.net_.module_.nats(batch).items()}
@@ -202,7 +207,7 @@ def test_prior_brings_the_embedding_closer(prior, digits):
     target = (0.5, 12**-0.5) if prior == "uniform" else (0.0, 1.0)
 
     def distance(weight):
-        model = fast(**settings, prior=prior, prior_weight=weight).fit(digits[0])
+        model = strided(**settings, prior=prior, prior_weight=weight).fit(digits[0])
         features = model.transform(digits[0])
         if prior == "uniform":
             features = expit(features)
@@ -215,7 +220,7 @@ def test_prior_brings_the_embedding_closer(prior, digits):
 
 def test_the_papers_settings_are_one_line(digits):
     for weights in ({"global_weight": 1.0, "local_weight": 0.0}, {"local_weight": 1.0}):
-        model = fast(views=1, encoder="basic28x28", bound="jsd", prior="uniform", **weights).fit(
+        model = strided(views=1, encoder="basic28x28", bound="jsd", prior="uniform", **weights).fit(
             digits[0][:60]
         )
         assert set(model._parts.weights) == {
@@ -266,7 +271,7 @@ def test_warm_start_refuses_samples_of_another_shape():
 
 
 def test_a_fit_replaces_all_that_was_learned(digits):
-    model = fast().fit(table()).fit(digits[0][:40])
+    model = fast(output="embedding").fit(table()).fit(digits[0][:40])
     assert model.layout_.kind == "image"
     assert model.transform(digits[0][:3]).shape == (3, 8)
 
@@ -274,7 +279,7 @@ def test_a_fit_replaces_all_that_was_learned(digits):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_fits_and_loads_on_the_cpu(digits, tmp_path):
     images = digits[0][:60]
-    model = fast(device="cuda").fit(images)
+    model = strided(device="cuda").fit(images)
     assert next(model.net_.module_.parameters()).is_cuda
     model.save(tmp_path / "model")
     loaded = DeepInfoMaxTransformer.load(tmp_path / "model", device="cpu")
@@ -364,7 +369,7 @@ def test_sparse_input():
 
 
 def test_other_samples_at_transform(digits):
-    model = fast().fit(digits[0][:40])
+    model = strided().fit(digits[0][:40])
     with pytest.raises(ValueError, match=r"shape \(7, 8\).*fitted on samples of shape \(8, 8\)"):
         model.transform(np.zeros((3, 7, 8)))
     with pytest.raises(ValueError, match="63 features"):
@@ -389,8 +394,8 @@ def test_before_the_fit(method):
 @pytest.mark.parametrize("data", ["images", "table", "series"])
 def test_coordinates_are_learned_and_in_the_history(kind, data, digits):
     X = {"images": digits[0], "table": digits[0].reshape(-1, 64), "series": digits[0]}[data]
-    encoder = "series" if data == "series" else "auto"
-    model = fast(encoder=encoder, coordinates=kind, max_epochs=4).fit(X)
+    encoder = {"images": "strided", "table": "table", "series": "series"}[data]
+    model = strided(encoder=encoder, coordinates=kind, max_epochs=4).fit(X)
     values = [row["train_coordinates"] for row in model.history_]
     assert values[0] < values[-1] < 0
     assert model.net_.weights["coordinates"] == 1.0
@@ -399,7 +404,7 @@ def test_coordinates_are_learned_and_in_the_history(kind, data, digits):
 
 def test_occlusion_is_for_the_global_vector_alone(digits):
     """Where the locals are seen whole and the global is not, the local map is not touched."""
-    model = fast(occlusion=0.9, max_epochs=1).fit(digits[0])
+    model = strided(occlusion=0.9, max_epochs=1).fit(digits[0])
     module = model.net_.module_.eval()
     batch = model._scaling.apply(digits[0][:32], np.dtype(np.float32))
     whole, apart = module._encode(batch, torch.Generator().manual_seed(0))
@@ -411,7 +416,7 @@ def test_occlusion_is_for_the_global_vector_alone(digits):
 
 
 def test_occlusion_hides_nothing_from_transform(digits):
-    model = fast(occlusion=0.5, max_epochs=1).fit(digits[0])
+    model = strided(occlusion=0.5, max_epochs=1).fit(digits[0])
     encoder = model.net_.module_.encoder.eval()
     with torch.no_grad():
         vectors = encoder(model._scaling.apply(digits[0][:9], np.dtype(np.float32))).global_vector
@@ -422,6 +427,6 @@ def test_occlusion_hides_nothing_from_transform(digits):
 
 def test_noise_limits_the_information(digits):
     """Through a noisy channel the score cannot be above its capacity."""
-    clear = fast(n_components=2, max_epochs=20).fit(digits[0])
-    noisy = fast(n_components=2, max_epochs=20, prior=NoisePrior(noise=2.0)).fit(digits[0])
+    clear = strided(n_components=2, max_epochs=20).fit(digits[0])
+    noisy = strided(n_components=2, max_epochs=20, prior=NoisePrior(noise=2.0)).fit(digits[0])
     assert noisy.score(digits[0]) < noisy._parts.prior.capacity(2) + 0.1 < clear.score(digits[0])

@@ -24,6 +24,11 @@ def fast(**settings):
     return DeepInfoMaxTransformer(**(defaults | settings))
 
 
+def strided(**settings):
+    """`fast` with the small network for images."""
+    return fast(**({"encoder": "strided"} | settings))
+
+
 class Recorder(Callback):
     def __init__(self):
         self.calls, self.rates = [], []

@@ -5,7 +5,7 @@ import torch
 
 from sk_infomax.bounds import BOUNDS, InfoNCE, split
 from sk_infomax.critics import BilinearCritic, DotCritic
-from sk_infomax.encoders import Encoding, ImageEncoder
+from sk_infomax.encoders import Encoding, StridedEncoder
 from sk_infomax.objectives import DISCRIMINATOR, InformationTerm, Parts, assemble
 from sk_infomax.priors import UniformPrior
 from sk_infomax.views import ImageViews
@@ -19,7 +19,7 @@ def encoding(seed, n=5, m=4, c=3, d=6):
 
 def parts(**changes):
     settings = {
-        "encoder": ImageEncoder(width=4),
+        "encoder": StridedEncoder(width=4),
         "critic": DotCritic(units=8),
         "bound": InfoNCE(),
         "prior": None,

@@ -20,7 +20,7 @@ from sk_infomax import (
     _state,
 )
 from sk_infomax.contexts import AutoregressiveContext
-from sk_infomax.encoders import ENCODERS, ImageEncoder
+from sk_infomax.encoders import ENCODERS, StridedEncoder
 from sk_infomax.priors import PRIORS, AdversarialPrior, NoisePrior
 from sk_infomax.views import Occlusion
 
@@ -80,7 +80,7 @@ def test_saved_and_pickled_estimators_come_back_exactly(settings, tmp_path):
 
 def test_images_come_back_exactly(digits, tmp_path):
     images = np.repeat(digits[0][:50, :, :, None], 3, axis=3)
-    settings = {"augmentation": ImageViews(flip=True, crop=0.5), "encoder": ImageEncoder(width=8)}
+    settings = {"augmentation": ImageViews(flip=True, crop=0.5), "encoder": StridedEncoder(width=8)}
     model = fitted(images, **settings, channels="last")
     model.save(tmp_path / "model")
     loaded = DeepInfoMaxTransformer.load(tmp_path / "model")

@@ -7,7 +7,7 @@ itself so that `fit` and `transform` keep within the seconds it is given, or rai
 
 from ._classical import Nystroem, Raw, Whitened
 from ._classifiers import KernelMachine, SupervisedFew
-from ._fitting import DoesNotFit, layout_of
+from ._fitting import DoesNotFit, layout_of, trained_encoder
 from ._neighbours import Umap
 from ._networks import Autoencoder, Peer, Supervised, Untrained, make_optimizer
 from ._patches import PatchDictionary, RandomConvolution
@@ -34,4 +34,5 @@ __all__ = [
     "layout_of",
     "make_optimizer",
     "nt_xent",
+    "trained_encoder",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sk_infomax._checks import Layout, find_layout
+from sk_infomax.encoders import ENCODERS
 
 MARGIN = 0.9  # of what is left is planned for; the rest is for a machine that has other work
 
@@ -36,6 +37,11 @@ def seconds_of(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def trained_encoder(kind: str):
+    """The encoder that all networks share; every layer of it is trained."""
+    return ENCODERS["strided" if kind == "image" else kind]()
 
 
 def layout_of(X: np.ndarray) -> Layout:

@@ -1,4 +1,4 @@
-"""Networks on the encoder of `DeepInfoMaxTransformer`.
+"""Networks on `StridedEncoder`, or for tables and series the default encoder.
 
 All share the encoder, the scaling, one training loop, its optimizer and its schedule. A subclass
 of `Peer` says what a batch costs; nothing else differs.
@@ -16,9 +16,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from sk_infomax._batches import Scaling, batch_sizes, make_data
 from sk_infomax._net import cosine_factor
 from sk_infomax._random import new_generator, private_rng
-from sk_infomax.encoders import ENCODERS
 
-from ._fitting import layout_of
+from ._fitting import layout_of, trained_encoder
 
 CPU = torch.device("cpu")
 BATCH_SIZE, RATE, WEIGHT_DECAY = 128, 3e-3, 1e-4
@@ -72,7 +71,7 @@ class Peer(nn.Module):
         layout = layout_of(X)
         self.scaling = Scaling(layout).update(X)
         with private_rng(self.seed, CPU):
-            encoder = ENCODERS[layout.kind]()
+            encoder = trained_encoder(layout.kind)
             self.encoder = encoder.build(layout.network_shape, self.n_components)
             self.build(layout.network_shape, y)
         if layout.kind == "image":

@@ -2,7 +2,8 @@
 
 The settings of an encoder (`Encoder`) make a torch module for samples of a given shape. The
 module maps a batch to an `Encoding`. With ``encoder="auto"`` the shape of ``X`` chooses:
-tables get `TableEncoder`, series `SeriesEncoder` and images `ImageEncoder`.
+tables get `TableEncoder`, series `SeriesEncoder` and images `PatchEncoder`. ``strided`` learns
+every layer of an image network.
 
 The networks of the Deep InfoMax paper go by the names that its authors gave them:
 ``basic28x28``, ``basic32x32``, ``basic64x64`` and ``alex64x64``; ``crops`` encodes overlapping
@@ -10,8 +11,9 @@ crops on their own.
 """
 
 from ._base import Encoder, Encoding
-from ._default import ImageEncoder, SeriesEncoder, TableEncoder
+from ._default import SeriesEncoder, StridedEncoder, TableEncoder
 from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64, StridedCrops
+from ._patches import PatchEncoder
 from ._torch import TorchEncoder
 
 __all__ = [
@@ -22,9 +24,10 @@ __all__ = [
     "Basic64x64",
     "Encoder",
     "Encoding",
-    "ImageEncoder",
+    "PatchEncoder",
     "SeriesEncoder",
     "StridedCrops",
+    "StridedEncoder",
     "TableEncoder",
     "TorchEncoder",
 ]
@@ -32,7 +35,8 @@ __all__ = [
 ENCODERS: dict[str, type[Encoder]] = {
     "table": TableEncoder,
     "series": SeriesEncoder,
-    "image": ImageEncoder,
+    "image": PatchEncoder,
+    "strided": StridedEncoder,
     "basic28x28": Basic28x28,
     "basic32x32": Basic32x32,
     "basic64x64": Basic64x64,

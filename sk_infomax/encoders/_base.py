@@ -15,6 +15,7 @@ __all__ = [
     "flat_size",
     "locations",
     "normed_output",
+    "prepare",
 ]
 
 
@@ -31,21 +32,31 @@ class Encoding(NamedTuple):
         What the last layer reads.
     feature_map : Tensor of shape (n, f)
         The last map before the fully connected layers, flattened.
+    wide : Tensor of shape (n, w) or None
+        Embedding and pooled maps side by side, where a network has its own; not in training.
     """
 
     local_map: Tensor
     global_vector: Tensor
     hidden: Tensor
     feature_map: Tensor
+    wide: Tensor | None = None
 
     def summary(self) -> Tensor:
         """One vector (n, d) for each sample: the mean where there are several."""
         vector = self.global_vector
         return vector if vector.dim() == 2 else vector.mean(1)
 
+    def multiscale(self) -> Tensor:
+        """Embedding and pooled maps side by side, (n, w); the mean location if there is no more."""
+        if self.wide is not None:
+            return self.wide
+        return torch.cat([self.summary(), self.local_map.mean(1)], 1)
+
     def chunk(self, parts: int) -> list["Encoding"]:
         """Cut the batch into equal parts."""
-        return [Encoding(*fields) for fields in zip(*(field.chunk(parts) for field in self))]
+        fields = [[None] * parts if field is None else field.chunk(parts) for field in self]
+        return [Encoding(*part) for part in zip(*fields)]
 
 
 class Encoder(BaseEstimator):
@@ -55,6 +66,8 @@ class Encoder(BaseEstimator):
 
     kind: str | None = None
     """What samples it reads: "table", "series", "image", or None for any."""
+    output: str = "embedding"
+    """What `transform` reads unless the estimator's `output` says otherwise."""
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network.
@@ -109,6 +122,25 @@ class StagedNetwork(nn.Module):
         feature_map = _flatten_channels_last(self.upper_stage(local))
         hidden = self.hidden_stage(feature_map)
         return Encoding(locations(local), self.output_stage(hidden), hidden, feature_map)
+
+
+def prepare(network: nn.Module, x: Tensor, views, generator: torch.Generator) -> None:
+    """Let the parts of a network that start from data see samples, the innermost first.
+
+    Parameters
+    ----------
+    network : Module
+        Parts with a method ``prepare(x, views, generator)`` are asked.
+    x : Tensor of shape (n, *shape)
+        Standardised samples.
+    views : Augmentation or None
+        What training will make views with.
+    generator : torch.Generator
+        On the device of x.
+    """
+    for part in reversed(list(network.modules())):
+        if hasattr(part, "prepare"):
+            part.prepare(x, views, generator)
 
 
 def locations(maps: Tensor) -> Tensor:

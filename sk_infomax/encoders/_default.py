@@ -1,4 +1,4 @@
-"""The default encoders of tables, series and images."""
+"""Encoders of tables, series and images that learn every layer."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .._checks import POSITIVE_INT
 from ._base import Encoder, StagedNetwork, convolution, dense, flat_size, normed_output
 
-__all__ = ["ImageEncoder", "SeriesEncoder", "TableEncoder"]
+__all__ = ["SeriesEncoder", "StridedEncoder", "TableEncoder"]
 
 
 class TableEncoder(Encoder):
@@ -107,8 +107,8 @@ class SeriesEncoder(Encoder):
         )
 
 
-class ImageEncoder(Encoder):
-    """The default for images, made for CPUs: a strided patch stem, then few, wide layers.
+class StridedEncoder(Encoder):
+    """Images by a stem of strided patches, then few, wide layers.
 
     On 28x28 and 32x32 images: non-overlapping 4x4 patches, a 1x1 convolution, one 3x3
     convolution of stride 2 (the local map, 4x4 locations). Images under 24 pixels get smaller
@@ -135,7 +135,7 @@ class ImageEncoder(Encoder):
         channels, side = shape[0], min(shape[1:])
         if side < 2:
             raise ValueError(
-                f"ImageEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
+                f"StridedEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
                 "Treat the values as a table: encoder='table'."
             )
         patch = 4 if side >= 24 else 2 if side >= 12 else 1

@@ -1,0 +1,280 @@
+"""The default encoder of images: a dictionary of patches, and what is learned on top of it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
+
+from .._checks import POSITIVE_INT
+from ._base import Encoder, Encoding, StagedNetwork, convolution, flat_size, locations
+
+__all__ = ["PatchEncoder"]
+
+_GRID = 6
+_POOLS = (1, 2, 3)
+_THRESHOLD = 0.25
+_CONTRAST_FLOOR = 0.1
+_WHITENING_FLOOR = 0.1
+_N_PATCHES = 40_000
+_PATCH_VALUES = 2**23
+_KMEANS_ROUNDS = 15
+_BLOCK = 256
+_WITHIN_FLOOR = 0.3
+_RANK_FLOOR = 1e-4
+_SPREAD = 0.2
+
+
+class PatchEncoder(Encoder):
+    """The default for images, made for CPUs: a dictionary of patches that `fit` finds in seconds.
+
+    1. Patches at random places are normalised in contrast and whitened, and k-means finds
+       `n_filters` centres [1]_. The first layer is the likeness of each patch of an image to each
+       centre, above a threshold, averaged over a grid of 6 x 6 cells. It stays as it is.
+    2. The square roots of its means over the whole, the quarters and the ninths of the image are
+       mapped to the directions that tell most about another view of the same image: what the
+       mutual information of normal variables asks for, in closed form. `output="hidden"` is
+       these, best first.
+    3. A convolution on the grid (the local map, 4 x 4 locations) and a linear layer learn what
+       step 2 misses; the global vector is the sum of both.
+
+    `output="multiscale"`, the default of `transform`, is the embedding beside the features of
+    step 2.
+
+    Parameters
+    ----------
+    n_filters : int, default=64
+        Size of the dictionary. More filters make better features in more time.
+    width : int, default=128
+        Channels of the local map.
+    patch_size : int or None, default=None
+        Pixels on each side of a patch; None is 6 for images of 28 to 55 pixels, 3 for very small
+        ones, and grows with larger ones.
+
+    References
+    ----------
+    .. [1] Coates and Ng, The importance of encoding versus training with sparse coding and vector
+       quantization, ICML 2011.
+    """
+
+    _parameter_constraints: dict = {
+        "n_filters": [POSITIVE_INT],
+        "width": [POSITIVE_INT],
+        "patch_size": [POSITIVE_INT, None],
+    }
+    kind = "image"
+    output = "multiscale"
+
+    def __init__(self, n_filters=64, width=128, patch_size=None):
+        self.n_filters = n_filters
+        self.width = width
+        self.patch_size = patch_size
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for images of shape (c, h, w)."""
+        side = min(shape[1:])
+        if side < 2:
+            raise ValueError(
+                f"PatchEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
+                "Treat the values as a table: encoder='table'."
+            )
+        stride = max(1, side // 28)
+        size = self.patch_size or min(side, max(3, min(side // 4, 6))) * stride
+        if size > side:
+            raise ValueError(
+                f"patch_size={size} does not fit images of {shape[1:]} pixels. Choose 1 to {side}."
+            )
+        stem = PatchDictionary(shape[0], self.n_filters, size, stride)
+        return PatchNetwork(stem, self.width, shape, n_components)
+
+
+class PatchDictionary(nn.Module):
+    """How much each patch of images (n, c, h, w) is like each filter, averaged over a grid.
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    n_filters : int
+        Number of filters.
+    size, stride : int
+        Of the patches, in pixels.
+    """
+
+    filters: Tensor
+    offset: Tensor
+    floor: Tensor
+
+    def __init__(self, channels: int, n_filters: int, size: int, stride: int):
+        super().__init__()
+        self.size = size
+        self.stride = stride
+        filters = torch.randn(n_filters, channels, size, size)
+        self.register_buffer("filters", filters - filters.mean((1, 2, 3), keepdim=True))
+        self.register_buffer("offset", torch.full((n_filters, 1, 1), _THRESHOLD))
+        self.register_buffer("floor", torch.tensor(_CONTRAST_FLOOR**2))
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Codes (n, n_filters, rows, columns), none below 0."""
+        window = self.size, self.stride
+        mean = avg_pool2d(x.mean(1, keepdim=True), *window)
+        power = avg_pool2d(x.square().mean(1, keepdim=True), *window)
+        contrast = (power - mean.square()).clamp_(min=0).add_(self.floor).rsqrt_()
+        codes = conv2d(x, self.filters, stride=self.stride).mul_(contrast)
+        codes = codes.sub_(self.offset).relu_()
+        return adaptive_avg_pool2d(codes, [min(_GRID, side) for side in codes.shape[2:]])
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
+        """Find the filters among patches of images x (n, c, h, w)."""
+        patches = self._patches(x, generator)
+        patches -= patches.mean(1, keepdim=True)
+        self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=1e-6))
+        patches *= (patches.square().mean(1, keepdim=True) + self.floor).rsqrt()
+        mean = patches.mean(0)
+        centred = patches - mean
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+        whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
+        centres = _kmeans(centred @ whiten, len(self.filters), generator)
+        filters = centres @ whiten
+        self.offset.copy_((filters @ mean)[:, None, None] + _THRESHOLD)
+        filters -= filters.mean(1, keepdim=True)  # takes the mean off each patch
+        self.filters.copy_(filters.reshape(self.filters.shape))
+
+    def _patches(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Patches (k, c * size * size) at random places of random images."""
+        length = self.filters[0].numel()
+        wanted = min(_N_PATCHES, _PATCH_VALUES // length)
+        places = (
+            ((x.shape[2] - self.size) // self.stride + 1)
+            * ((x.shape[3] - self.size) // self.stride + 1)
+        )  # fmt: skip
+        each = max(1, min(places, -(-wanted // len(x))))
+        found = []
+        for block in x[: -(-wanted // each)].split(_BLOCK):
+            rows = unfold(block, self.size, stride=self.stride)  # (n, length, places)
+            chosen = torch.rand(len(block), places, generator=generator, device=x.device)
+            chosen = chosen.argsort(1)[:, None, :each].expand(-1, length, -1)
+            found.append(rows.gather(2, chosen).transpose(1, 2).flatten(0, 1))
+        return torch.cat(found)
+
+
+def _kmeans(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """Centres (k, d) of points (n, d) after some rounds of Lloyd's algorithm."""
+
+    def draw(count: int) -> Tensor:
+        rows = torch.randint(len(points), (count,), generator=generator, device=points.device)
+        return points[rows]
+
+    order = torch.randperm(len(points), generator=generator, device=points.device)[:k]
+    centres = torch.cat([points[order], draw(k - len(order))])
+    for _ in range(_KMEANS_ROUNDS):
+        nearest = (points @ centres.T - 0.5 * centres.square().sum(1)).argmax(1)
+        counts = torch.bincount(nearest, minlength=k)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        centres = torch.where(counts > 0, sums / counts.clamp(min=1), draw(k))
+    return centres
+
+
+class PatchNetwork(StagedNetwork):
+    """A dictionary of patches, what follows from it in closed form, and what is learned.
+
+    Parameters
+    ----------
+    stem : PatchDictionary
+        Gives codes (n, k, rows, columns).
+    width : int
+        Channels of the local map.
+    shape : tuple of int
+        Of an image, (c, h, w).
+    n_components : int
+        Width of the global vector.
+    """
+
+    centre: Tensor
+    directions: Tensor
+    scale: Tensor
+
+    def __init__(self, stem: PatchDictionary, width: int, shape, n_components: int):
+        with torch.no_grad():
+            codes = stem(torch.zeros(1, *shape))
+        channels, grid = codes.shape[1], codes.shape[2:]
+        kernel, pad = (3, 0) if min(grid) >= 3 else (1, 0)
+        learned = nn.Sequential(
+            _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, kernel, 1, pad)
+        )
+        size = flat_size(nn.Sequential(stem, learned), shape)
+        super().__init__(
+            nn.Sequential(stem, learned),
+            nn.Identity(),
+            nn.Linear(size, n_components, bias=False),
+            nn.BatchNorm1d(n_components),
+        )
+        d = _scales(codes).shape[1]
+        self.n_direct = min(d, n_components)
+        self.register_buffer("centre", torch.zeros(d))
+        self.register_buffer("directions", torch.eye(d))
+        self.register_buffer("scale", torch.ones(d))
+
+    def forward(self, x: Tensor) -> Encoding:
+        codes = self.local_stage[0](x)
+        local = self.local_stage[1](codes)
+        self.map_shape = tuple(local.shape[2:])
+        flat = local.movedim(1, -1).flatten(1)
+        direct = (_scales(codes) - self.centre) @ self.directions
+        vector = self.hidden_stage(flat)
+        n = self.n_direct
+        both = vector[:, :n] + direct[:, :n] * self.scale[:n]
+        vector = self.output_stage(torch.cat([both, vector[:, n:]], 1))
+        wide = None
+        if not self.training:
+            wide = torch.cat([_SPREAD * vector, direct], 1)
+        return Encoding(locations(local), vector, direct, flat, wide)
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
+        """Find the directions in which two views of an image differ least, for their spread.
+
+        Under a normal distribution of features and differences these are the ones that tell
+        most about another view. Without views it is the spread alone that counts.
+        """
+        changed = views or (lambda block, generator: block)
+        blocks = x.split(_BLOCK)
+        pairs = [
+            [_scales(self.local_stage[0](changed(block, generator))) for block in blocks]
+            for _ in range(2 if views else 1)
+        ]
+        sides = [torch.cat(side).double() for side in pairs]
+        centre = torch.stack([side.mean(0) for side in sides]).mean(0)
+        total = sum((side - centre).T @ (side - centre) / len(side) for side in sides) / len(sides)
+        within = total.diagonal().diag()
+        if len(sides) == 2:
+            difference = sides[0] - sides[1]
+            within = difference.T @ difference / (2 * len(difference))
+        floor = within.diagonal().mean().clamp(min=1e-12)
+        within.diagonal().add_(_WITHIN_FLOOR * floor)
+        lower = torch.linalg.cholesky(within)
+        inverse = torch.linalg.solve_triangular(
+            lower, torch.eye(len(lower), dtype=lower.dtype, device=lower.device), upper=False
+        )
+        values, vectors = torch.linalg.eigh(inverse @ total @ inverse.T)
+        values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+        spread = values.mean().clamp(min=1e-12).sqrt()
+        self.centre.copy_(centre)
+        self.directions.copy_(inverse.T @ vectors * (_SPREAD / spread))
+        known = values > _RANK_FLOOR * values[0]
+        self.scale.copy_(
+            known * spread / _SPREAD / values.sqrt().where(known, torch.ones_like(values))
+        )
+
+
+class _Root(nn.Module):
+    """Square roots, with a slope that is finite at 0."""
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return (codes + 1e-6).sqrt()
+
+
+def _scales(codes: Tensor) -> Tensor:
+    """Square roots of the means of codes (n, k, rows, columns) over coarser grids, (n, d)."""
+    pools = [pool for pool in _POOLS if pool <= min(codes.shape[2:])]
+    return torch.cat([adaptive_avg_pool2d(codes, pool).flatten(1) for pool in pools], 1).sqrt()
