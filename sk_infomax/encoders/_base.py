@@ -139,8 +139,9 @@ def prepare(network: nn.Module, x: Tensor, views, generator: torch.Generator) ->
         On the device of x.
     """
     for part in reversed(list(network.modules())):
-        if hasattr(part, "prepare"):
-            part.prepare(x, views, generator)
+        see = getattr(part, "prepare", None)
+        if callable(see):
+            see(x, views, generator)
 
 
 def locations(maps: Tensor) -> Tensor:

@@ -121,7 +121,8 @@ class PatchDictionary(nn.Module):
         contrast = (power - mean.square()).clamp_(min=0).add_(self.floor).rsqrt_()
         codes = conv2d(x, self.filters, stride=self.stride).mul_(contrast)
         codes = codes.sub_(self.offset).relu_()
-        return adaptive_avg_pool2d(codes, [min(_GRID, side) for side in codes.shape[2:]])
+        rows, columns = codes.shape[2:]
+        return adaptive_avg_pool2d(codes, (min(_GRID, rows), min(_GRID, columns)))
 
     @torch.no_grad()
     def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
@@ -245,7 +246,8 @@ class PatchNetwork(StagedNetwork):
         ]
         sides = [torch.cat(side).double() for side in pairs]
         centre = torch.stack([side.mean(0) for side in sides]).mean(0)
-        total = sum((side - centre).T @ (side - centre) / len(side) for side in sides) / len(sides)
+        spreads = [(side - centre).T @ (side - centre) / len(side) for side in sides]
+        total = torch.stack(spreads).mean(0)
         within = total.diagonal().diag()
         if len(sides) == 2:
             difference = sides[0] - sides[1]
