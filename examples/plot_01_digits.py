@@ -99,7 +99,7 @@ def main() -> None:
         images, digits.target, test_size=0.3, stratify=digits.target, random_state=SEED
     )
     start = time.perf_counter()
-    dim = DeepInfoMaxTransformer(max_epochs=45, random_state=SEED, verbose=1).fit(train)
+    dim = DeepInfoMaxTransformer(max_epochs=15, random_state=SEED, verbose=1).fit(train)
     seconds = time.perf_counter() - start
     print(f"Deep InfoMax learned from {len(train)} images without labels in {seconds:.0f} s.")
 
