@@ -104,8 +104,8 @@ def _bound(name: str) -> Bound:
     return InfoNCE(anchor="global") if name == "infonce" else BOUNDS[name]()
 
 
-NCE = InfoNCE(anchor="global")
-CROPS: dict[str, Any] = {"encoder": "crops", "bound": NCE, "prior": None}
+INFONCE = InfoNCE(anchor="global")
+CROPS: dict[str, Any] = {"encoder": "crops", "bound": INFONCE, "prior": None}
 COUNTS = (1, 4, 16, 63)
 ROWS: dict[str, Callable] = {
     "VAE": _model(Variational),
@@ -117,7 +117,7 @@ ROWS: dict[str, Callable] = {
     "DIM(G)": _dim(global_weight=1.0, local_weight=0.0, prior_weight=1.0),
     "DIM(L) DV": _dim(bound="dv"),
     "DIM(L) JSD": _dim(),
-    "DIM(L) InfoNCE": _dim(bound=NCE),
+    "DIM(L) InfoNCE": _dim(bound=INFONCE),
     "DIM(L+G)": _dim(global_weight=0.5),
     "two-view": _dim(views=2, bound="infonce", critic="dot", prior=None),
     "two-view flip": _dim(
@@ -127,9 +127,9 @@ ROWS: dict[str, Callable] = {
     "DIM 5x5 globals": _dim(**CROPS, context=BlockContext(3)),
     "CPC (GRU)": _dim(**CROPS, context=AutoregressiveContext("gru")),
     "CPC (masked convolution)": _dim(**CROPS, context=AutoregressiveContext("conv")),
-    "occlusion": _dim(bound=NCE, occlusion=0.5),
-    "coordinates": _dim(bound=NCE, coordinates="both"),
-    "both": _dim(bound=NCE, occlusion=0.5, coordinates="both"),
+    "occlusion": _dim(bound=INFONCE, occlusion=0.5),
+    "coordinates": _dim(bound=INFONCE, coordinates="both"),
+    "both": _dim(bound=INFONCE, occlusion=0.5, coordinates="both"),
     **{
         f"{name} {count} negatives": _dim(bound=FewerNegatives(_bound(name), count))
         for name in ("dv", "jsd", "infonce")
