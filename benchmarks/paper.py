@@ -130,6 +130,8 @@ ROWS: dict[str, Callable] = {
     "occlusion": _dim(bound=INFONCE, occlusion=0.5),
     "coordinates": _dim(bound=INFONCE, coordinates="both"),
     "both": _dim(bound=INFONCE, occlusion=0.5, coordinates="both"),
+    "DIM(L) JSD, no prior": _dim(prior=None),
+    "DIM(L) JSD, MMD": _dim(prior="mmd"),
     **{
         f"{name} {count} negatives": _dim(bound=FewerNegatives(_bound(name), count))
         for name in ("dv", "jsd", "infonce")
@@ -187,7 +189,14 @@ TABLES: dict[str, Table] = {
         ("probes", "extended"),
         EXTENDED,
     ),
-    "negatives": Table(tuple(ROWS)[20:], ("probes",), ("mlp Y", "svm fc", "svm Y")),
+    "prior": Table(
+        ("DIM(L) JSD", "DIM(L) JSD, no prior", "DIM(L) JSD, MMD"), ("probes",), MLP + SVM
+    ),
+    "negatives": Table(
+        tuple(row for row in ROWS if row.endswith("negatives")),
+        ("probes",),
+        ("mlp Y", "svm fc", "svm Y"),
+    ),
 }
 
 # Running -------------------------------------------------------------------------------------
