@@ -397,9 +397,10 @@ def draw(name: str, summary: dict, title: str, path: Path) -> None:
         low, high = np.nanmin(values), np.nanmax(values)
         room = 0.25 * (high - low) or 1.0
         axes.set_xlim(max(0.0, low - 2 * room), high + 2 * room)
-        for place, value in enumerate(values):
-            if np.isfinite(value):
-                axes.text(value, place, f" {value:.3g}", va="center", fontsize=7)
+        for place, cell in enumerate(cells):
+            if np.isfinite(cell[0]):
+                end = cell[0] + (cell[1] or 0.0)
+                axes.text(end, place, f" {cell[0]:.3g}", va="center", fontsize=7)
         axes.set_title(column, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
