@@ -175,7 +175,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     >>> from sklearn.svm import LinearSVC
     >>> from sk_infomax import DeepInfoMaxTransformer
     >>> images, labels = load_digits().images, load_digits().target
-    >>> model = make_pipeline(DeepInfoMaxTransformer(max_epochs=20, random_state=0), LinearSVC())
+    >>> model = make_pipeline(DeepInfoMaxTransformer(max_epochs=5, random_state=0), LinearSVC())
     >>> bool(model.fit(images[:1000], labels[:1000]).score(images[1000:], labels[1000:]) > 0.9)
     True
     """
