@@ -27,12 +27,11 @@ from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax.bounds import BOUNDS, Bound, InfoNCE
 from sk_infomax.contexts import AutoregressiveContext, BlockContext
 from sk_infomax.critics import DotCritic
-from sk_infomax.datasets import load_cifar10, load_fashion_mnist
 from sk_infomax.evaluation import PerceptronClassifier, evaluate_representation
-from sk_infomax.views import ImageViews
 
 from . import command_line, describe_machine, load_average, write_json
 from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
+from ._split import Split, load_split
 
 LAYERS = ("conv", "fc", "Y")
 _READ_ROWS = 500
@@ -120,9 +119,6 @@ ROWS: dict[str, Callable] = {
     "DIM(L) InfoNCE": _dim(bound=INFONCE),
     "DIM(L+G)": _dim(global_weight=0.5),
     "two-view": _dim(views=2, bound="infonce", critic="dot", prior=None),
-    "two-view flip": _dim(
-        views=2, bound="infonce", critic="dot", prior=None, augmentation=ImageViews(flip=True)
-    ),
     "DIM": _dim(**CROPS),
     "DIM 5x5 globals": _dim(**CROPS, context=BlockContext(3)),
     "CPC (GRU)": _dim(**CROPS, context=AutoregressiveContext("gru")),
@@ -172,12 +168,14 @@ class Table:
     published: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
+CLASSIFICATION = tuple(ROWS)[:10]
+CPC = ("DIM", "DIM 5x5 globals", "CPC (GRU)", "CPC (masked convolution)")
 MLP = tuple(f"mlp {layer}" for layer in LAYERS)
 SVM = ("svm fc", "svm Y")
 EXTENDED = ("svm Y", "mlp Y", "knn Y", "ms_ssim", "mine", "neural_dependency", "rank_me")
 TABLES: dict[str, Table] = {
-    "classification": Table(tuple(ROWS)[:10], ("probes",), MLP + SVM, PUBLISHED),
-    "cpc": Table(tuple(ROWS)[13:17], ("probes",), ("mlp conv", "mlp Y", "svm Y")),
+    "classification": Table(CLASSIFICATION, ("probes",), MLP + SVM, PUBLISHED),
+    "cpc": Table(CPC, ("probes",), ("mlp conv", "mlp Y", "svm Y")),
     "structure": Table(
         ("DIM(L) InfoNCE", "coordinates", "occlusion", "both"),
         ("probes",),
@@ -219,13 +217,9 @@ def read_layers(model, X: np.ndarray) -> dict[str, np.ndarray]:
     return {layer: np.concatenate(rows) for layer, rows in parts.items()}
 
 
-class Split:
-    """Images and labels; the probes learn from the first rows of a shuffled training set."""
-
-    def __init__(self, args):
-        load = {"cifar10": load_cifar10, "fashion-mnist": load_fashion_mnist}[args.data]
-        self.X_train, self.y_train, self.X_test, self.y_test = load(args.folder)
-        self.probed = np.random.RandomState(0).permutation(len(self.X_train))[: args.probe_rows]
+def probed(split: Split, args) -> np.ndarray:
+    """Rows of the training images that the probes learn from, the same for every row."""
+    return np.random.RandomState(0).permutation(len(split.X_train))[: args.probe_rows]
 
 
 def measure_probes(model, split: Split, seed: int, args) -> dict[str, float]:
@@ -234,8 +228,9 @@ def measure_probes(model, split: Split, seed: int, args) -> dict[str, float]:
     Features are divided by their standard deviation. The SVM of the widest layer would take as
     long as the training: it is left out.
     """
-    train, test = (read_layers(model, X) for X in (split.X_train[split.probed], split.X_test))
-    labels, found = (split.y_train[split.probed], split.y_test), {}
+    rows = probed(split, args)
+    train, test = (read_layers(model, X) for X in (split.X_train[rows], split.X_test))
+    labels, found = (split.y_train[rows], split.y_test), {}
     for layer in LAYERS:
         if layer == "fc" and getattr(model, "context", None) is not None:
             continue  # several globals have no layer between
@@ -253,7 +248,7 @@ def measure_probes(model, split: Split, seed: int, args) -> dict[str, float]:
 
 def measure_extended(model, split: Split, seed: int, args) -> dict[str, float]:
     """What the extended table holds beside accuracies, of the embedding."""
-    rows = split.probed
+    rows = probed(split, args)
     row = evaluate_representation(
         _Embedding(model),
         split.X_train[rows],
@@ -459,7 +454,7 @@ def main() -> None:
             )
     run = {"command": command_line("benchmarks.paper"), "machine": describe_machine()}
     content["runs"].append(run | {"started": time.strftime("%Y-%m-%d %H:%M")})
-    split = Split(args)
+    split = load_split(args.data, args.folder, 0)
     limit = f"{args.budget:g} s" if args.budget else f"{args.epochs} epochs"
     for name in args.tables:
         run_table(name, content, split, args, path)

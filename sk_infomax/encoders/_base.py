@@ -13,6 +13,7 @@ __all__ = [
     "convolution",
     "dense",
     "flat_size",
+    "flatten_channels_last",
     "locations",
     "normed_output",
     "prepare",
@@ -119,7 +120,7 @@ class StagedNetwork(nn.Module):
     def forward(self, x: Tensor) -> Encoding:
         local = self.local_stage(x)
         self.map_shape = tuple(local.shape[2:])
-        feature_map = _flatten_channels_last(self.upper_stage(local))
+        feature_map = flatten_channels_last(self.upper_stage(local))
         hidden = self.hidden_stage(feature_map)
         return Encoding(locations(local), self.output_stage(hidden), hidden, feature_map)
 
@@ -149,7 +150,7 @@ def locations(maps: Tensor) -> Tensor:
     return maps.flatten(2).transpose(1, 2)
 
 
-def _flatten_channels_last(maps: Tensor) -> Tensor:
+def flatten_channels_last(maps: Tensor) -> Tensor:
     """Maps (n, c, ...) as rows (n, m * c), which is no copy for channels-last memory."""
     return maps.movedim(1, -1).flatten(1)
 

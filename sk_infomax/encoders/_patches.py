@@ -5,7 +5,15 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
 
 from .._checks import POSITIVE_INT
-from ._base import Encoder, Encoding, StagedNetwork, convolution, flat_size, locations
+from ._base import (
+    Encoder,
+    Encoding,
+    StagedNetwork,
+    convolution,
+    flat_size,
+    flatten_channels_last,
+    locations,
+)
 
 __all__ = ["PatchEncoder"]
 
@@ -199,15 +207,15 @@ class PatchNetwork(StagedNetwork):
         with torch.no_grad():
             codes = stem(torch.zeros(1, *shape))
         channels, grid = codes.shape[1], codes.shape[2:]
-        kernel, pad = (3, 0) if min(grid) >= 3 else (1, 0)
+        kernel = 3 if min(grid) >= 3 else 1
         learned = nn.Sequential(
-            _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, kernel, 1, pad)
+            _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, kernel, 1, 0)
         )
-        size = flat_size(nn.Sequential(stem, learned), shape)
+        local_stage = nn.Sequential(stem, learned)
         super().__init__(
-            nn.Sequential(stem, learned),
+            local_stage,
             nn.Identity(),
-            nn.Linear(size, n_components, bias=False),
+            nn.Linear(flat_size(local_stage, shape), n_components, bias=False),
             nn.BatchNorm1d(n_components),
         )
         d = _scales(codes).shape[1]
@@ -220,15 +228,13 @@ class PatchNetwork(StagedNetwork):
         codes = self.local_stage[0](x)
         local = self.local_stage[1](codes)
         self.map_shape = tuple(local.shape[2:])
-        flat = local.movedim(1, -1).flatten(1)
+        flat = flatten_channels_last(local)
         direct = (_scales(codes) - self.centre) @ self.directions
         vector = self.hidden_stage(flat)
         n = self.n_direct
         both = vector[:, :n] + direct[:, :n] * self.scale[:n]
         vector = self.output_stage(torch.cat([both, vector[:, n:]], 1))
-        wide = None
-        if not self.training:
-            wide = torch.cat([_SPREAD * vector, direct], 1)
+        wide = None if self.training else torch.cat([_SPREAD * vector, direct], 1)
         return Encoding(locations(local), vector, direct, flat, wide)
 
     @torch.no_grad()
@@ -264,9 +270,8 @@ class PatchNetwork(StagedNetwork):
         self.centre.copy_(centre)
         self.directions.copy_(inverse.T @ vectors * (_SPREAD / spread))
         known = values > _RANK_FLOOR * values[0]
-        self.scale.copy_(
-            known * spread / _SPREAD / values.sqrt().where(known, torch.ones_like(values))
-        )
+        root = values.sqrt().where(known, torch.ones_like(values))
+        self.scale.copy_(known * spread / (_SPREAD * root))
 
 
 class _Root(nn.Module):
