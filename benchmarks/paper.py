@@ -28,6 +28,7 @@ from sk_infomax.bounds import BOUNDS, Bound, InfoNCE
 from sk_infomax.contexts import AutoregressiveContext, BlockContext
 from sk_infomax.critics import DotCritic
 from sk_infomax.evaluation import PerceptronClassifier, evaluate_representation
+from sk_infomax.views import ImageViews
 
 from . import command_line, describe_machine, load_average, write_json
 from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
@@ -118,7 +119,9 @@ ROWS: dict[str, Callable] = {
     "DIM(L) JSD": _dim(),
     "DIM(L) InfoNCE": _dim(bound=INFONCE),
     "DIM(L+G)": _dim(global_weight=0.5),
-    "two-view": _dim(views=2, bound="infonce", critic="dot", prior=None),
+    "two-view": _dim(
+        views=2, augmentation=ImageViews(crop=0.4), bound="infonce", critic="dot", prior=None
+    ),
     "DIM": _dim(**CROPS),
     "DIM 5x5 globals": _dim(**CROPS, context=BlockContext(3)),
     "CPC (GRU)": _dim(**CROPS, context=AutoregressiveContext("gru")),
