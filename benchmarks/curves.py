@@ -26,6 +26,7 @@ SHOWN = (
     "untrained",
     "autoencoder",
     "two-view",
+    "two-view-accurate",
     "simclr",
     "vicreg",
     "barlow-twins",

@@ -1,5 +1,6 @@
 """From an estimator's parameters to the parts of its network, each checked."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .objectives import Parts
 from .priors import PRIORS, Prior
 from .views import VIEWS, Augmentation, Occlusion
 
-__all__ = ["OPTIMIZERS", "REGISTRIES", "settle", "settle_encoder", "settle_optimizer"]
+__all__ = ["OPTIMIZERS", "PRESETS", "REGISTRIES", "settle", "settle_encoder", "settle_optimizer"]
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -32,6 +33,28 @@ REGISTRIES: dict[str, dict[str, type]] = {
     "context": CONTEXTS,
     "optimizer": OPTIMIZERS,
 }
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What "auto" stands for.
+
+    Parameters
+    ----------
+    steps : int
+        About how many steps training makes.
+    encoder : dict of str to dict
+        Parameters of the default encoder for each kind of data, where they are not its defaults.
+    """
+
+    steps: int
+    encoder: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(600),
+    "accurate": Preset(1800, {"image": {"n_filters": 128, "n_directions": 4096}}),
+}
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
 
 
@@ -45,7 +68,7 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         n_views = 2 if layout.kind == "image" else 1
     prior, context = estimator.prior, estimator.context
     return Parts(
-        encoder=ENCODERS[layout.kind]() if encoder is None else encoder,
+        encoder=_default_encoder(layout.kind, estimator.preset) if encoder is None else encoder,
         critic=resolve_part(estimator.critic, CRITICS, Critic, "critic"),
         bound=resolve_part(estimator.bound, BOUNDS, Bound, "bound"),
         prior=None if prior is None else resolve_part(prior, PRIORS, Prior, "prior"),
@@ -57,6 +80,10 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         coordinates=estimator.coordinates,
         context=None if context is None else resolve_part(context, CONTEXTS, Context, "context"),
     ), layout
+
+
+def _default_encoder(kind: str, preset: str) -> Encoder:
+    return ENCODERS[kind](**PRESETS[preset].encoder.get(kind, {}))
 
 
 def settle_encoder(encoder) -> Encoder | None:

@@ -27,7 +27,7 @@ from ._net import HeldOutStopping, InfoMaxNet, ProgressBar
 from ._random import new_generator, private_rng
 from ._reading import OUTPUTS, ReadingMixin, read_output
 from ._saving import SavingMixin
-from ._settings import settle, settle_optimizer
+from ._settings import PRESETS, settle, settle_optimizer
 from .bounds import Bound
 from .contexts import Context
 from .coordinates import COORDINATES
@@ -40,7 +40,6 @@ from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
 
-_AUTO_STEPS = 600
 _PREPARE_ROWS = 4000
 
 
@@ -56,6 +55,10 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     ----------
     n_components : int, default=256
         Width of the embedding, the global vector; see `output` for what `transform` gives.
+    preset : {"fast", "accurate"}, default="fast"
+        What "auto" stands for in `encoder` and `max_epochs`: "fast" is for about a minute,
+        "accurate" takes three times as many steps, and for images a dictionary of twice the
+        size and the output of twice the width.
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
@@ -102,7 +105,8 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     channels : {"auto", "first", "last"}, default="auto"
         Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
     max_epochs : int or "auto", default="auto"
-        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100.
+        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; 1,800
+        and to 300 with ``preset="accurate"``.
     max_time : float or None, default=None
         Seconds after which training ends, if `max_epochs` is not reached before; the learning
         rate is scheduled to fit. The result then depends on the speed of the machine.
@@ -182,6 +186,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
 
     _parameter_constraints: dict = {
         "n_components": [POSITIVE_INT],
+        "preset": [one_of(set(PRESETS))],
         "encoder": [str, Encoder, nn.Module, type],
         "critic": [str, Critic, type],
         "bound": [str, Bound, type],
@@ -221,6 +226,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         self,
         n_components=256,
         *,
+        preset="fast",
         encoder="auto",
         critic="dot",
         bound="infonce",
@@ -256,6 +262,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         verbose=0,
     ):
         self.n_components = n_components
+        self.preset = preset
         self.encoder = encoder
         self.critic = critic
         self.bound = bound
@@ -424,8 +431,8 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         """Number of passes for n samples."""
         if self.max_epochs != "auto":
             return int(self.max_epochs)
-        steps = max(1, n // self.batch_size)
-        return min(100, max(2, math.ceil(_AUTO_STEPS / steps)))
+        wanted, each = PRESETS[self.preset].steps, max(1, n // self.batch_size)
+        return min(wanted // 6, max(2, math.ceil(wanted / each)))
 
     def _callbacks(self) -> list:
         """The user's callbacks and those that the parameters ask for."""

@@ -29,15 +29,24 @@ def images():
 def test_codes_against_one_patch_after_another(images):
     stem = prepared(images).local_stage[0]
     x = images[:2]
-    expected = torch.zeros(2, 7, 11 - stem.size + 1, 12 - stem.size + 1)
+    expected = torch.zeros(2, 14, 11 - stem.size + 1, 12 - stem.size + 1)
     for n, row, column in np.ndindex(2, *expected.shape[2:]):
         patch = x[n, :, row : row + stem.size, column : column + stem.size]
         contrast = (patch.var(unbiased=False) + stem.floor).sqrt()
         for k in range(7):
             likeness = (stem.filters[k] * (patch - patch.mean())).sum() / contrast
-            # the variance over all channels together, the offset holds the threshold
-            expected[n, k, row, column] = (likeness - stem.offset[k, 0, 0]).clamp(min=0)
-    torch.testing.assert_close(stem(x), adaptive_avg_pool2d(expected, 6), atol=1e-4, rtol=1e-3)
+            # the variance over all channels together
+            likeness -= stem.offset[k, 0, 0]
+            expected[n, k, row, column] = (likeness - 0.25).clamp(min=0)
+            expected[n, 7 + k, row, column] = (-likeness - 0.25).clamp(min=0)
+    torch.testing.assert_close(stem(x), adaptive_avg_pool2d(expected, 8), atol=1e-4, rtol=1e-3)
+
+
+def test_codes_do_not_depend_on_the_size_of_blocks(images, monkeypatch):
+    stem = prepared(images).local_stage[0]
+    whole = stem(images)
+    monkeypatch.setattr("sk_infomax.encoders._patches._CACHED_VALUES", 1)
+    torch.testing.assert_close(stem(images), whole, atol=1e-6, rtol=1e-4)
 
 
 def test_codes_do_not_change_with_contrast_and_brightness(images):
@@ -131,7 +140,7 @@ def test_outputs_of_the_default(digits):
         parts[output] = model.set_params(output=output).transform(images)
         assert parts[output].shape[1] == len(model.get_feature_names_out())
     np.testing.assert_array_equal(wide, parts["multiscale"])
-    assert parts["hidden"].shape == (60, 14 * 64)
+    assert parts["hidden"].shape == (60, 2048)
     np.testing.assert_allclose(wide[:, :5], 0.2 * parts["embedding"], rtol=1e-5)
     np.testing.assert_array_equal(wide[:, 5:], parts["hidden"])
 
@@ -149,3 +158,32 @@ def test_patches_larger_than_the_image_are_refused():
     model = DeepInfoMaxTransformer(encoder=PatchEncoder(patch_size=9))
     with pytest.raises(ValueError, match=r"patch_size=9 does not fit .* Choose 1 to 8"):
         model.fit(np.zeros((10, 8, 8), np.float32))
+
+
+def test_presets_change_what_is_left_to_them(digits):
+    images, models = digits[0][:40], {}
+    for preset in ("fast", "accurate"):
+        models[preset] = DeepInfoMaxTransformer(
+            5, preset=preset, max_epochs=1, batch_size=20, random_state=0
+        ).fit(images)
+    widths = {preset: model.transform(images).shape[1] for preset, model in models.items()}
+    assert widths == {"fast": 5 + 2048, "accurate": 5 + 4096}
+    epochs = {
+        preset: model.set_params(max_epochs="auto")._epochs(2000)
+        for preset, model in models.items()
+    }
+    assert epochs == {"fast": 6, "accurate": 18}
+    chosen = DeepInfoMaxTransformer(
+        5, preset="accurate", encoder="strided", max_epochs=1, random_state=0
+    ).fit(images)
+    assert chosen.transform(images).shape[1] == 5
+
+
+def test_fewer_directions_are_the_first_ones(images):
+    torch.manual_seed(0)
+    every = prepared(images)
+    few = PatchEncoder(7, n_directions=9, width=8).build(tuple(images.shape[1:]), 6).eval()
+    prepare(few, images, None, new_generator(0))
+    kept = few(images).hidden
+    assert kept.shape[1] == 9
+    torch.testing.assert_close(kept.abs(), every(images).hidden[:, :9].abs(), atol=1e-3, rtol=1e-2)

@@ -12,7 +12,7 @@ from sk_infomax._random import new_generator
 
 from ._fitting import DoesNotFit, Stopwatch, layout_of, seconds_of
 
-COUNTS = (32, 64, 128, 256, 512, 1024)
+COUNTS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 STRIDES = (1, 2, 4)
 N_PATCHES, N_ROUNDS, N_MOMENTS, N_TIMED = 40_000, 20, 2_000, 256
 CONTRAST, WHITENING, KEPT = 0.003, 0.1, 0.995

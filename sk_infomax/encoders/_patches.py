@@ -17,8 +17,8 @@ from ._base import (
 
 __all__ = ["PatchEncoder"]
 
-_GRID = 6
-_POOLS = (1, 2, 3)
+_GRID = 8
+_POOLS = (1, 2, 4)
 _THRESHOLD = 0.25
 _CONTRAST_FLOOR = 0.1
 _WHITENING_FLOOR = 0.1
@@ -26,6 +26,7 @@ _N_PATCHES = 40_000
 _PATCH_VALUES = 2**23
 _KMEANS_ROUNDS = 15
 _BLOCK = 256
+_CACHED_VALUES = 2**19
 _WITHIN_FLOOR = 0.3
 _RANK_FLOOR = 1e-4
 _SPREAD = 0.2
@@ -35,12 +36,13 @@ class PatchEncoder(Encoder):
     """The default for images, made for CPUs: a dictionary of patches that `fit` finds in seconds.
 
     1. Patches at random places are normalised in contrast and whitened, and k-means finds
-       `n_filters` centres [1]_. The first layer is the likeness of each patch of an image to each
-       centre, above a threshold, averaged over a grid of 6 x 6 cells. It stays as it is.
-    2. The square roots of its means over the whole, the quarters and the ninths of the image are
-       mapped to the directions that tell most about another view of the same image: what the
-       mutual information of normal variables asks for, in closed form. `output="hidden"` is
-       these, best first.
+       `n_filters` centres [1]_. The first layer is how much each patch of an image is like each
+       centre and how much like its negative, above a threshold, averaged over a grid of 8 x 8
+       cells. It stays as it is.
+    2. The square roots of its means over the whole, the quarters and the sixteenths of the image
+       are mapped to the `n_directions` directions that tell most about another view of the same
+       image: what the mutual information of normal variables asks for, in closed form.
+       `output="hidden"` is these, best first.
     3. A convolution on the grid (the local map, 4 x 4 locations) and a linear layer learn what
        step 2 misses; the global vector is the sum of both.
 
@@ -51,6 +53,8 @@ class PatchEncoder(Encoder):
     ----------
     n_filters : int, default=64
         Size of the dictionary. More filters make better features in more time.
+    n_directions : int, default=2048
+        Number of directions of step 2 that are kept, at most 42 for each filter.
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
@@ -65,14 +69,16 @@ class PatchEncoder(Encoder):
 
     _parameter_constraints: dict = {
         "n_filters": [POSITIVE_INT],
+        "n_directions": [POSITIVE_INT],
         "width": [POSITIVE_INT],
         "patch_size": [POSITIVE_INT, None],
     }
     kind = "image"
     output = "multiscale"
 
-    def __init__(self, n_filters=64, width=128, patch_size=None):
+    def __init__(self, n_filters=64, n_directions=2048, width=128, patch_size=None):
         self.n_filters = n_filters
+        self.n_directions = n_directions
         self.width = width
         self.patch_size = patch_size
 
@@ -91,11 +97,11 @@ class PatchEncoder(Encoder):
                 f"patch_size={size} does not fit images of {shape[1:]} pixels. Choose 1 to {side}."
             )
         stem = PatchDictionary(shape[0], self.n_filters, size, stride)
-        return PatchNetwork(stem, self.width, shape, n_components)
+        return PatchNetwork(stem, self.n_directions, self.width, shape, n_components)
 
 
 class PatchDictionary(nn.Module):
-    """How much each patch of images (n, c, h, w) is like each filter, averaged over a grid.
+    """How much patches of images (n, c, h, w) are like filters or like their negatives.
 
     Parameters
     ----------
@@ -117,20 +123,29 @@ class PatchDictionary(nn.Module):
         self.stride = stride
         filters = torch.randn(n_filters, channels, size, size)
         self.register_buffer("filters", filters - filters.mean((1, 2, 3), keepdim=True))
-        self.register_buffer("offset", torch.full((n_filters, 1, 1), _THRESHOLD))
+        self.register_buffer("offset", torch.zeros(n_filters, 1, 1))
         self.register_buffer("floor", torch.tensor(_CONTRAST_FLOOR**2))
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Codes (n, n_filters, rows, columns), none below 0."""
+        """Codes (n, 2 * n_filters, rows, columns), means over the cells of a grid, none below 0."""
+        if x.device.type != "cpu":
+            return self._codes(x)
+        # Codes of a few images fit the cache of a processor, which makes this twice as fast.
+        places = [(side - self.size) // self.stride + 1 for side in x.shape[2:]]
+        few = max(1, _CACHED_VALUES // (len(self.filters) * places[0] * places[1]))
+        return torch.cat([self._codes(block) for block in x.split(few)])
+
+    def _codes(self, x: Tensor) -> Tensor:
         window = self.size, self.stride
         mean = avg_pool2d(x.mean(1, keepdim=True), *window)
         power = avg_pool2d(x.square().mean(1, keepdim=True), *window)
         contrast = (power - mean.square()).clamp_(min=0).add_(self.floor).rsqrt_()
-        codes = conv2d(x, self.filters, stride=self.stride).mul_(contrast)
-        codes = codes.sub_(self.offset).relu_()
-        rows, columns = codes.shape[2:]
-        return adaptive_avg_pool2d(codes, (min(_GRID, rows), min(_GRID, columns)))
+        likeness = conv2d(x, self.filters, stride=self.stride).mul_(contrast).sub_(self.offset)
+        grid = min(_GRID, likeness.shape[2]), min(_GRID, likeness.shape[3])
+        below = (-_THRESHOLD - likeness).relu_()
+        above = likeness.sub_(_THRESHOLD).relu_()
+        return torch.cat([adaptive_avg_pool2d(codes, grid) for codes in (above, below)], 1)
 
     @torch.no_grad()
     def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
@@ -145,7 +160,7 @@ class PatchDictionary(nn.Module):
         whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
         centres = _kmeans(centred @ whiten, len(self.filters), generator)
         filters = centres @ whiten
-        self.offset.copy_((filters @ mean)[:, None, None] + _THRESHOLD)
+        self.offset.copy_((filters @ mean)[:, None, None])
         filters -= filters.mean(1, keepdim=True)  # takes the mean off each patch
         self.filters.copy_(filters.reshape(self.filters.shape))
 
@@ -191,6 +206,8 @@ class PatchNetwork(StagedNetwork):
     ----------
     stem : PatchDictionary
         Gives codes (n, k, rows, columns).
+    n_directions : int
+        How many of the directions are kept, at most.
     width : int
         Channels of the local map.
     shape : tuple of int
@@ -203,13 +220,15 @@ class PatchNetwork(StagedNetwork):
     directions: Tensor
     scale: Tensor
 
-    def __init__(self, stem: PatchDictionary, width: int, shape, n_components: int):
+    def __init__(
+        self, stem: PatchDictionary, n_directions: int, width: int, shape, n_components: int
+    ):
         with torch.no_grad():
             codes = stem(torch.zeros(1, *shape))
         channels, grid = codes.shape[1], codes.shape[2:]
-        kernel = 3 if min(grid) >= 3 else 1
+        window = (3, 2, 1) if min(grid) > 6 else (3, 1, 0) if min(grid) >= 3 else (1, 1, 0)
         learned = nn.Sequential(
-            _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, kernel, 1, 0)
+            _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, *window)
         )
         local_stage = nn.Sequential(stem, learned)
         super().__init__(
@@ -219,19 +238,21 @@ class PatchNetwork(StagedNetwork):
             nn.BatchNorm1d(n_components),
         )
         d = _scales(codes).shape[1]
-        self.n_direct = min(d, n_components)
+        kept = min(d, n_directions)
+        self.n_direct = min(kept, n_components)
         self.register_buffer("centre", torch.zeros(d))
-        self.register_buffer("directions", torch.eye(d))
-        self.register_buffer("scale", torch.ones(d))
+        self.register_buffer("directions", torch.eye(d, kept))
+        self.register_buffer("scale", torch.ones(kept))
 
     def forward(self, x: Tensor) -> Encoding:
         codes = self.local_stage[0](x)
         local = self.local_stage[1](codes)
         self.map_shape = tuple(local.shape[2:])
         flat = flatten_channels_last(local)
-        direct = (_scales(codes) - self.centre) @ self.directions
-        vector = self.hidden_stage(flat)
         n = self.n_direct
+        kept = self.directions[:, :n] if self.training else self.directions
+        direct = (_scales(codes) - self.centre) @ kept
+        vector = self.hidden_stage(flat)
         both = vector[:, :n] + direct[:, :n] * self.scale[:n]
         vector = self.output_stage(torch.cat([both, vector[:, n:]], 1))
         wide = None if self.training else torch.cat([_SPREAD * vector, direct], 1)
@@ -250,14 +271,14 @@ class PatchNetwork(StagedNetwork):
             [_scales(self.local_stage[0](changed(block, generator))) for block in blocks]
             for _ in range(2 if views else 1)
         ]
-        sides = [torch.cat(side).double() for side in pairs]
-        centre = torch.stack([side.mean(0) for side in sides]).mean(0)
-        spreads = [(side - centre).T @ (side - centre) / len(side) for side in sides]
-        total = torch.stack(spreads).mean(0)
+        sides = torch.stack([torch.cat(side) for side in pairs])  # (1 or 2, n, d)
+        centre = sides.mean((0, 1))
+        centred = (sides - centre).flatten(0, 1)
+        total = centred.T @ centred / len(centred)
         within = total.diagonal().diag()
         if len(sides) == 2:
             difference = sides[0] - sides[1]
-            within = difference.T @ difference / (2 * len(difference))
+            within = difference.T @ difference / (2 * len(x))
         floor = within.diagonal().mean().clamp(min=1e-12)
         within.diagonal().add_(_WITHIN_FLOOR * floor)
         lower = torch.linalg.cholesky(within)
@@ -267,10 +288,11 @@ class PatchNetwork(StagedNetwork):
         values, vectors = torch.linalg.eigh(inverse @ total @ inverse.T)
         values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
         spread = values.mean().clamp(min=1e-12).sqrt()
+        kept = len(self.scale)
         self.centre.copy_(centre)
-        self.directions.copy_(inverse.T @ vectors * (_SPREAD / spread))
-        known = values > _RANK_FLOOR * values[0]
-        root = values.sqrt().where(known, torch.ones_like(values))
+        self.directions.copy_(inverse.T @ vectors[:, :kept] * (_SPREAD / spread))
+        known = values[:kept] > _RANK_FLOOR * values[0]
+        root = values[:kept].sqrt().where(known, torch.ones_like(values[:kept]))
         self.scale.copy_(known * spread / (_SPREAD * root))
 
 
