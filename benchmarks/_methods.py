@@ -129,6 +129,9 @@ METHODS: dict[str, Method] = {
     OURS: Method(_default, "clock"),
     f"{OURS}-accurate": Method(lambda s: _default(s, preset="accurate"), "clock"),
     f"{OURS}-64": Method(lambda s: _default(s, n_components=N_SMALL), "clock"),
+    f"{OURS}-embedding-64": Method(
+        lambda s: _default(s, n_components=N_SMALL, output="embedding"), "clock"
+    ),
     "simclr": _network(SimCLR),
     "simclr-pml": _network(LibrarySimCLR),
     "vicreg": _network(VICReg),

@@ -389,16 +389,17 @@ def draw(name: str, summary: dict, title: str, path: Path) -> None:
     rows = list(summary)[::-1]
     for axes, column in zip(panels, columns):
         cells = [summary[row].get(column, (np.nan, None, 0)) for row in rows]
-        values = [cell[0] for cell in cells]
+        values, spreads = [cell[0] for cell in cells], [cell[1] or 0.0 for cell in cells]
         tones = ["#c1121f" if r.startswith(("two", "DIM")) else "#8a8a8a" for r in rows]
-        axes.barh(rows, values, xerr=[cell[1] or 0.0 for cell in cells], color=tones, height=0.7)
-        low, high = np.nanmin(values), np.nanmax(values)
+        axes.barh(rows, values, xerr=spreads, color=tones, height=0.7)
+        low, high = np.nanmin(np.subtract(values, spreads)), np.nanmax(np.add(values, spreads))
         room = 0.25 * (high - low) or 1.0
         axes.set_xlim(max(0.0, low - 2 * room), high + 2 * room)
         for place, cell in enumerate(cells):
             if np.isfinite(cell[0]):
-                end = cell[0] + (cell[1] or 0.0)
-                axes.text(end, place, f" {cell[0]:.3g}", va="center", fontsize=7)
+                axes.text(
+                    cell[0] + spreads[place], place, f" {cell[0]:.3g}", va="center", fontsize=7
+                )
         axes.set_title(column, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
