@@ -1,12 +1,14 @@
 """Benchmarks: what the package costs and what it is worth. See ``README.md`` beside this file.
 
-Here is what the scripts share: a description of the machine, the command, and JSON files.
+Here is what the scripts share: a description of the machine, the command, and JSON files that a
+later run can go on from.
 """
 
 import json
 import os
 import platform
 import sys
+import time
 from pathlib import Path
 
 import numpy
@@ -41,6 +43,32 @@ def command_line(module: str) -> str:
     """The command as it was typed, with only the last part of absolute paths."""
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return " ".join(["python -m", module, *words])
+
+
+def describe_run(module: str) -> dict:
+    """Command, machine and time of a run that begins."""
+    started = time.strftime("%Y-%m-%d %H:%M")
+    return {"command": command_line(module), "machine": describe_machine(), "started": started}
+
+
+def open_record(path: Path, empty: dict, resume: bool, same: tuple[str, ...]) -> dict:
+    """With `resume` the record in a file, whose entries `same` must be those of `empty`, else it.
+
+    Raises
+    ------
+    SystemExit
+        If the file was made with other settings.
+    """
+    if not (resume and path.is_file()):
+        return empty
+    content = json.loads(path.read_text())
+    for name in same:
+        if content[name] != empty[name]:
+            raise SystemExit(
+                f"{path.name} was made with other {name}: {content[name]}, not {empty[name]}. "
+                "Leave --resume out to start anew, or give another --out."
+            )
+    return content
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -6,14 +6,13 @@ Fitted on training images and judged on other training images; the test set is n
 """
 
 import argparse
-import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from sk_infomax.critics import BilinearCritic, DotCritic
 from sk_infomax.encoders import _patches
 from sk_infomax.views import ImageViews
 
-from . import command_line, describe_machine, load_average, write_json
+from . import describe_run, load_average, open_record, write_json
 from ._judge import PROTOCOL, judge_features
 from ._split import Split, load_split
 
@@ -41,7 +40,7 @@ class Change:
     views : dict
         Parameters of `ImageViews`.
     constants : dict
-        Constants of the patch encoder that no parameter reaches.
+        Names in the module of the patch encoder that no parameter reaches.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -106,23 +105,6 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@contextmanager
-def constants(values: dict[str, Any]) -> Iterator[None]:
-    """Replace names of the patch encoder's module, dotted ones in its classes, for a while."""
-    places = {}
-    for name in values:
-        owner, _, attribute = name.rpartition(".")
-        places[name] = (getattr(_patches, owner) if owner else _patches, attribute)
-    kept = {name: getattr(*place) for name, place in places.items()}
-    try:
-        for name, place in places.items():
-            setattr(*place, values[name])
-        yield
-    finally:
-        for name, place in places.items():
-            setattr(*place, kept[name])
-
-
 def load_validation(args, seed: int) -> Split:
     """Training images to learn from and others to judge on, without the test set."""
     whole = load_split(args.data, args.folder, 0)
@@ -141,7 +123,10 @@ def run_change(name: str, split: Split, seed: int, args) -> dict:
     views = ImageViews(**({"flip": args.flip} | change.views))
     parameters = {"max_epochs": args.epochs, "augmentation": views} | change.parameters
     start = time.process_time()
-    with constants(change.constants), threadpool_limits(args.threads):
+    with ExitStack() as changed:
+        changed.enter_context(threadpool_limits(args.threads))
+        for constant, value in change.constants.items():
+            changed.enter_context(mock.patch(f"{_patches.__name__}.{constant}", value))
         dim = DeepInfoMaxTransformer(device="cpu", random_state=seed, **parameters)
         train, test = dim.fit_transform(split.X_train), dim.transform(split.X_test)
     seconds = time.process_time() - start
@@ -206,7 +191,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--tune-rows", type=int, default=10_000, help="training samples for choosing its C")
     add("--out", type=Path, default=Path("benchmarks/results"))
     add("--resume", action="store_true", help="skip what the JSON file of --out already holds")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.train_rows < 1000:
+        parser.error(f"--train-rows {args.train_rows}: give 1,000 or more, 100 of each class.")
+    return args
 
 
 def main() -> None:
@@ -216,13 +204,9 @@ def main() -> None:
     path = args.out / f"ablation-{args.data}{'-flip' * args.flip}.json"
     names = ("data", "epochs", "train_rows", "held_out_rows", "flip", "svm_rows", "threads")
     settings = {name: getattr(args, name) for name in names}
-    content: dict = {"settings": settings, "protocol": PROTOCOL, "runs": [], "results": []}
-    if args.resume and path.is_file():
-        content = json.loads(path.read_text())
-        if content["settings"] != settings:
-            raise SystemExit(f"{path.name} was made with {content['settings']}, not {settings}.")
-    run = {"command": command_line("benchmarks.ablation"), "machine": describe_machine()}
-    content["runs"].append(run | {"started": time.strftime("%Y-%m-%d %H:%M")})
+    empty = {"settings": settings, "protocol": PROTOCOL, "runs": [], "results": [], "summary": {}}
+    content = open_record(path, empty, args.resume, ("settings", "protocol"))
+    content["runs"].append(describe_run("benchmarks.ablation"))
     done = {(row["seed"], row["change"]) for row in content["results"]}
     for seed in args.seeds:
         split = load_validation(args, seed)

@@ -7,7 +7,6 @@ this file says what is compared.
 """
 
 import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from sk_infomax.datasets import load_fashion_mnist
 from sk_infomax.evaluation import alignment, mine, neural_dependency, probe, rank_me, uniformity
 from sk_infomax.views import ImageViews
 
-from . import command_line, describe_machine, load_average, write_json
+from . import describe_run, load_average, open_record, write_json
 
 # Settings ------------------------------------------------------------------------------------
 
@@ -296,16 +295,9 @@ def start(path: Path, args) -> dict:
     names = ("data", "seed", "train_rows", "test_rows", "epochs_factor")
     names += ("dependence_steps", "mine_steps", "threads")
     arguments = {name: getattr(args, name) for name in names}
-    content: dict = {"arguments": arguments, "runs": [], "summary": {}, "results": {}}
-    if args.resume and path.is_file():
-        content = json.loads(path.read_text())
-        if content["arguments"] != arguments:
-            raise SystemExit(
-                f"{path.name} was made with {content['arguments']}, not {arguments}. Leave "
-                "--resume out to start anew, or give another --out."
-            )
-    run = {"command": command_line("benchmarks.criteria"), "machine": describe_machine()}
-    content["runs"].append(run | {"date": time.strftime("%Y-%m-%d"), "load": load_average()})
+    empty: dict = {"arguments": arguments, "runs": [], "summary": {}, "results": {}}
+    content = open_record(path, empty, args.resume, ("arguments",))
+    content["runs"].append(describe_run("benchmarks.criteria") | {"load": load_average()})
     return content
 
 

@@ -7,7 +7,6 @@ on with ``--resume``. ``README.md`` beside this file says how.
 """
 
 import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from sk_infomax.critics import DotCritic
 from sk_infomax.evaluation import PerceptronClassifier, evaluate_representation
 from sk_infomax.views import ImageViews
 
-from . import command_line, describe_machine, load_average, write_json
+from . import describe_run, load_average, open_record, write_json
 from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
 from ._split import Split, load_split
 
@@ -448,16 +447,9 @@ def main() -> None:
     path = args.out / f"paper-{args.data}.json"
     names = ("probe_rows", "probe_steps", "threads")
     settings = recipe_of(args) | {name: getattr(args, name) for name in names}
-    content: dict = {"settings": settings, "runs": [], "results": {}, "tables": {}}
-    if args.resume and path.is_file():
-        content = json.loads(path.read_text())
-        if content["settings"] != settings:
-            raise SystemExit(
-                f"{path.name} was made with {content['settings']}, not {settings}. Leave "
-                "--resume out to start anew, or give another --out."
-            )
-    run = {"command": command_line("benchmarks.paper"), "machine": describe_machine()}
-    content["runs"].append(run | {"started": time.strftime("%Y-%m-%d %H:%M")})
+    empty: dict = {"settings": settings, "runs": [], "results": {}, "tables": {}}
+    content = open_record(path, empty, args.resume, ("settings",))
+    content["runs"].append(describe_run("benchmarks.paper"))
     split = load_split(args.data, args.folder, 0)
     limit = f"{args.budget:g} s" if args.budget else f"{args.epochs} epochs"
     for name in args.tables:

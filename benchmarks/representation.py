@@ -8,7 +8,6 @@ models: with all labels, and with few of each class. ``README.md`` beside this f
 """
 
 import argparse
-import json
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from . import command_line, describe_machine, load_average, write_json
+from . import describe_run, load_average, open_record, write_json
 from ._figures import draw, format_table, summarise
 from ._judge import PROTOCOL, draw_labels, judge_draws, judge_features, label_counts
 from ._methods import METHODS, Setting
@@ -168,9 +167,7 @@ def run_budget(args, budget: float, path: Path, known: dict[tuple, dict]) -> dic
     """
     content = start_content(args, budget, path)
     done = {(row["seed"], row["method"]) for row in content["results"]}
-    run: dict[str, Any] = {"command": command_line("benchmarks.representation")}
-    run["machine"] = describe_machine()
-    run |= {"started": time.strftime("%Y-%m-%d %H:%M"), "load_start": load_average()}
+    run = describe_run("benchmarks.representation") | {"load_start": load_average()}
     content["runs"].append(run)
     for seed in args.seeds:
         split = load_split(args.data, args.folder, seed)
@@ -203,14 +200,8 @@ def start_content(args, budget: float, path: Path) -> dict:
     """An empty record, or with ``--resume`` the one in the file if its settings are ours."""
     settings = {name: getattr(args, name) for name in ("threads", "flip", "svm_rows", "tune_rows")}
     settings |= {"budget": budget, "data": Path(args.data).stem}
-    if not (args.resume and path.is_file()):
-        return {"settings": settings, "protocol": PROTOCOL, "runs": [], "results": []}
-    content = json.loads(path.read_text())
-    if content["settings"] != settings or content["protocol"] != PROTOCOL:
-        raise SystemExit(
-            f"{path.name} was made with {content['settings']} or another protocol, not "
-            f"{settings}. Leave --resume out to start anew, or give another --out."
-        )
+    empty = {"settings": settings, "protocol": PROTOCOL, "runs": [], "results": []}
+    content = open_record(path, empty, args.resume, ("settings", "protocol"))
     content["results"] = [row for row in content["results"] if "skipped" not in row]
     return content
 

@@ -43,17 +43,20 @@ class Preset:
     ----------
     steps : int
         About how many steps training makes.
+    max_epochs : int
+        But not more passes over the data than this.
     encoder : dict of str to dict
         Parameters of the default encoder for each kind of data, where they are not its defaults.
     """
 
     steps: int
+    max_epochs: int
     encoder: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(600),
-    "accurate": Preset(1800, {"image": {"n_filters": 128, "n_directions": 4096}}),
+    "fast": Preset(600, 100),
+    "accurate": Preset(1800, 300, {"image": {"n_filters": 128, "n_directions": 4096}}),
 }
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
 

@@ -431,8 +431,8 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         """Number of passes for n samples."""
         if self.max_epochs != "auto":
             return int(self.max_epochs)
-        wanted, each = PRESETS[self.preset].steps, max(1, n // self.batch_size)
-        return min(wanted // 6, max(2, math.ceil(wanted / each)))
+        preset, steps = PRESETS[self.preset], max(1, n // self.batch_size)
+        return min(preset.max_epochs, max(2, math.ceil(preset.steps / steps)))
 
     def _callbacks(self) -> list:
         """The user's callbacks and those that the parameters ask for."""
