@@ -130,7 +130,7 @@ def run_change(name: str, split: Split, seed: int, args) -> dict:
         dim = DeepInfoMaxTransformer(device="cpu", random_state=seed, **parameters)
         train, test = dim.fit_transform(split.X_train), dim.transform(split.X_test)
     seconds = time.process_time() - start
-    judged = judge_features(train, test, split, seed, args)
+    judged = judge_features(train, test, split, seed)
     row = {"n_features": train.shape[1], "cpu_seconds": round(seconds, 1), "load": load}
     return {"change": name, "seed": seed} | judged | row
 
@@ -187,8 +187,6 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--held-out-rows", type=int, default=10_000)
     add("--flip", action="store_true", help="let the views mirror images left to right")
     add("--threads", type=int, default=1)
-    add("--svm-rows", type=int, default=20_000, help="training samples for the LinearSVC")
-    add("--tune-rows", type=int, default=10_000, help="training samples for choosing its C")
     add("--out", type=Path, default=Path("benchmarks/results"))
     add("--resume", action="store_true", help="skip what the JSON file of --out already holds")
     args = parser.parse_args(argv)
@@ -202,7 +200,7 @@ def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
     path = args.out / f"ablation-{args.data}{'-flip' * args.flip}.json"
-    names = ("data", "epochs", "train_rows", "held_out_rows", "flip", "svm_rows", "threads")
+    names = ("data", "epochs", "train_rows", "held_out_rows", "flip", "threads")
     settings = {name: getattr(args, name) for name in names}
     empty = {"settings": settings, "protocol": PROTOCOL, "runs": [], "results": [], "summary": {}}
     content = open_record(path, empty, args.resume, ("settings", "protocol"))

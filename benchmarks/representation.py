@@ -52,7 +52,7 @@ def run_features(name: str, setting: Setting, split: Split, args) -> dict:
         train, test = model.transform(split.X_train), model.transform(split.X_test)
         watch.lap("transform")
     row = describe(model) | {"n_features": train.shape[1]}
-    judged = judge_features(train, test, split, setting.seed, args)
+    judged = judge_features(train, test, split, setting.seed)
     watch.lap("evaluation")
     return judged | row | rehearsed | watch.row()
 
@@ -68,7 +68,7 @@ def run_classifier(name: str, setting: Setting, split: Split, args) -> dict:
         watch.lap("transform")
         judged = judge_draws(lambda: METHODS[name].make(setting), split, setting.seed)
     watch.lap("evaluation")
-    return {"all": accuracy, "all_rows": model.n_rows_} | judged | describe(model) | watch.row()
+    return {"all": accuracy, "rows": model.n_rows_} | judged | describe(model) | watch.row()
 
 
 def run_draws(name: str, setting: Setting, split: Split, args) -> dict:
@@ -198,7 +198,7 @@ def progress_line(budget: float, row: dict) -> str:
 
 def start_content(args, budget: float, path: Path) -> dict:
     """An empty record, or with ``--resume`` the one in the file if its settings are ours."""
-    settings = {name: getattr(args, name) for name in ("threads", "flip", "svm_rows", "tune_rows")}
+    settings = {name: getattr(args, name) for name in ("threads", "flip")}
     settings |= {"budget": budget, "data": Path(args.data).stem}
     empty = {"settings": settings, "protocol": PROTOCOL, "runs": [], "results": []}
     content = open_record(path, empty, args.resume, ("settings", "protocol"))
@@ -222,8 +222,6 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
     add("--flip", action="store_true", help="let the views mirror images left to right")
     add("--threads", type=int, default=1)
-    add("--svm-rows", type=int, default=30_000, help="training samples for the LinearSVC")
-    add("--tune-rows", type=int, default=10_000, help="training samples for choosing its C")
     add("--out", type=Path, default=Path("benchmarks/results"))
     add("--resume", action="store_true", help="skip what the JSON file of --out already holds")
     args = parser.parse_args(argv)
