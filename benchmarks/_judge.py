@@ -22,8 +22,8 @@ PROTOCOL = {
     "which a rehearsal has measured before and which is not counted",
     "network": "StridedEncoder for images, n_components=256 (or 64): every network but ours",
     "all": "linear SVM, the problem of LinearSVC solved to its optimum; C of SVM_C, upwards until "
-    "accuracy is a point below the best, chosen on 20 % of the training samples, then fitted on all "
-    "of them; judged by itself, rbf-svm has C=10, gamma='scale' and at most 10,000 of them",
+    "accuracy is a point below the best, chosen on 20 % of the training samples, then fitted on "
+    "all of them; judged by itself, rbf-svm has C=10, gamma='scale' and at most 10,000 of them",
     "few": f"logistic regression, mean of {DRAWS} draws of labels; C of LOGISTIC_C chosen once, "
     "on up to 2000 other training samples, with the draw of 10 a class; rbf-svm and "
     "supervised-few are fitted on the same draws themselves",

@@ -13,10 +13,10 @@ class LinearSVM:
     """`LinearSVC()`, one class against the rest, for several C on the same samples.
 
     The primal problem, squared hinge loss and a penalised intercept, is solved for all classes at
-    once by L-BFGS in coordinates in which the Hessian is near the identity: that of the
-    second moments of some samples, as if `ACTIVE` of them were inside the margin. liblinear's coordinate descent
-    is far from the optimum after minutes where features are wide and correlated, and so prefers
-    too small a C for some features and not for others.
+    once by L-BFGS, in coordinates in which the Hessian is near the identity: those of the second
+    moments of some samples, as if `ACTIVE` of them were inside the margin. Where features are wide
+    and correlated, liblinear's coordinate descent is far from the optimum after minutes, the more
+    so for large C, and would favour features that are not correlated.
 
     Parameters
     ----------
