@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from ._split import Split
 from ._svm import LinearSVM
 
-SVM_C = (0.0001, 0.001, 0.01, 0.1, 1.0)
+SVM_C = (0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0)
 LOGISTIC_C = (0.001, 0.01, 0.1, 1.0, 10.0)
 LABEL_COUNTS = (5, 10, 50, 100)
 DRAWS, DROP = 5, 0.01
