@@ -127,6 +127,7 @@ METHODS: dict[str, Method] = {
     "dim-g": _one_view(global_weight=1.0, local_weight=0.0),
     **{f"dim-l-{bound}": _one_view(bound=bound, global_weight=0.0) for bound in BOUNDS},
     OURS: Method(_default, "clock"),
+    f"{OURS}-balanced": Method(lambda s: _default(s, preset="balanced"), "clock"),
     f"{OURS}-accurate": Method(lambda s: _default(s, preset="accurate"), "clock"),
     f"{OURS}-64": Method(lambda s: _default(s, n_components=N_SMALL), "clock"),
     f"{OURS}-embedding-64": Method(

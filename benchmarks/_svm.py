@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ACTIVE, OVERSAMPLED, ROUNDING = 0.3, 3, 1e-7
+ACTIVE, OVERSAMPLED, ROUNDING = 0.3, 1.5, 1e-7
 ROUNDS, STEPS, GAIN = 20, 10, 1e-3  # rounds of steps, until one lowers the loss by a smaller part
 _ROWS = 4096  # in any case for the moments
 
@@ -30,7 +30,7 @@ class LinearSVM:
         self.X = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
         labels = torch.from_numpy(np.asarray(y, dtype=np.int64))
         self.signs = 2 * torch.nn.functional.one_hot(labels).float() - 1
-        some = self.X[: max(_ROWS, OVERSAMPLED * X.shape[1])]
+        some = self.X[: max(_ROWS, int(OVERSAMPLED * X.shape[1]))]
         self.moments = some.T @ some
         self.moments *= len(self.X) / len(some)
         self.weights = torch.zeros(X.shape[1], self.signs.shape[1])

@@ -26,6 +26,7 @@ SHOWN = (
     "untrained",
     "autoencoder",
     "two-view",
+    "two-view-balanced",
     "two-view-accurate",
     "simclr",
     "vicreg",

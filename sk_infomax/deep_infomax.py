@@ -40,7 +40,7 @@ from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
 
-_PREPARE_ROWS = 4000
+_PREPARE_ROWS = 4096
 
 
 class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
@@ -55,10 +55,10 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     ----------
     n_components : int, default=256
         Width of the embedding, the global vector; see `output` for what `transform` gives.
-    preset : {"fast", "accurate"}, default="fast"
+    preset : {"fast", "balanced", "accurate"}, default="fast"
         What "auto" stands for in `encoder` and `max_epochs`: "fast" is for about a minute,
-        "accurate" takes three times as many steps, and for images a dictionary of twice the
-        size and the output of twice the width.
+        "balanced" for three, "accurate" for ten. The others take two and three times as many
+        steps, and for images two and four times the dictionary and the output of twice the width.
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
@@ -105,8 +105,8 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     channels : {"auto", "first", "last"}, default="auto"
         Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
     max_epochs : int or "auto", default="auto"
-        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; 1,800
-        and to 300 with ``preset="accurate"``.
+        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; twice
+        as many with ``preset="balanced"``, three times with "accurate".
     max_time : float or None, default=None
         Seconds after which training ends, if `max_epochs` is not reached before; the learning
         rate is scheduled to fit. The result then depends on the speed of the machine.

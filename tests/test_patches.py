@@ -9,7 +9,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, PatchEncoder
 from sk_infomax._random import new_generator
 from sk_infomax.encoders._base import prepare
-from sk_infomax.encoders._patches import PatchDictionary, _kmeans, _scales
+from sk_infomax.encoders._patches import PatchDictionary, _kmeans, _scales, _telling_directions
 
 
 def prepared(images, views=None, n_filters=7, seed=0):
@@ -162,17 +162,17 @@ def test_patches_larger_than_the_image_are_refused():
 
 def test_presets_change_what_is_left_to_them(digits):
     images, models = digits[0][:40], {}
-    for preset in ("fast", "accurate"):
+    for preset in ("fast", "balanced", "accurate"):
         models[preset] = DeepInfoMaxTransformer(
             5, preset=preset, max_epochs=1, batch_size=20, random_state=0
         ).fit(images)
     widths = {preset: model.transform(images).shape[1] for preset, model in models.items()}
-    assert widths == {"fast": 5 + 2048, "accurate": 5 + 4096}
+    assert widths == {"fast": 5 + 2048, "balanced": 5 + 4096, "accurate": 5 + 4096}
     epochs = {
         preset: model.set_params(max_epochs="auto")._epochs(2000)
         for preset, model in models.items()
     }
-    assert epochs == {"fast": 6, "accurate": 18}
+    assert epochs == {"fast": 6, "balanced": 12, "accurate": 18}
     chosen = DeepInfoMaxTransformer(
         5, preset="accurate", encoder="strided", max_epochs=1, random_state=0
     ).fit(images)
@@ -184,6 +184,27 @@ def test_fewer_directions_are_the_first_ones(images):
     every = prepared(images)
     few = PatchEncoder(7, n_directions=9, width=8).build(tuple(images.shape[1:]), 6).eval()
     prepare(few, images, None, new_generator(0))
-    kept = few(images).hidden
+    kept, first = few(images).hidden, every(images).hidden[:, :9]
     assert kept.shape[1] == 9
-    torch.testing.assert_close(kept.abs(), every(images).hidden[:, :9].abs(), atol=1e-3, rtol=1e-2)
+    kept, first = kept.abs() / kept.std(), first.abs() / first.std()
+    torch.testing.assert_close(kept, first, atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize("n_views", [1, 2])
+@pytest.mark.parametrize("n", [30, 12])
+def test_directions_with_more_and_fewer_samples_than_columns(n, n_views):
+    from scipy.linalg import eigh
+
+    generator = new_generator(0)
+    between, within = torch.randn(2, n, 20, generator=generator) * torch.linspace(1, 3, 20)
+    between -= between.mean(0)
+    within = within if n_views == 2 else within[:0]
+    noise = torch.rand(20, generator=generator) + 0.5
+    found = _telling_directions(between, within, noise, 15).double().numpy()
+    B, W = (z.T.double().numpy() @ z.double().numpy() / n for z in (between, within))
+    W += np.diag(noise.double().numpy())
+    values = eigh(B, W, eigvals_only=True)[::-1][:15]
+    rank = min(15, n - 1)
+    np.testing.assert_allclose(np.diag(found.T @ B @ found), values, atol=1e-4 * values[0])
+    expected = np.eye(15) * (np.arange(15) < rank)
+    np.testing.assert_allclose(found.T @ W @ found, expected, atol=1e-3)

@@ -12,8 +12,9 @@ from sk_infomax._random import new_generator
 
 from ._fitting import DoesNotFit, Stopwatch, layout_of, seconds_of
 
-COUNTS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+COUNTS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 STRIDES = (1, 2, 4)
+MOST_FEATURES = 9216  # more would take longer to judge than to make
 N_PATCHES, N_ROUNDS, N_MOMENTS, N_TIMED = 40_000, 20, 2_000, 256
 CONTRAST, WHITENING, KEPT = 0.003, 0.1, 0.995
 _ROWS = 2048
@@ -146,6 +147,8 @@ class PatchDictionary:
         for self.stride in STRIDES:
             fitting = 0
             for count in COUNTS:  # upwards: the trial that ends the search is the only dear one
+                if count * self.grid**2 > MOST_FEATURES:
+                    break
                 seconds = self.planned_seconds(whitened, sample, count)
                 if not watch.allows(seconds):
                     break

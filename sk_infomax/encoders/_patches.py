@@ -28,7 +28,8 @@ _KMEANS_ROUNDS = 15
 _BLOCK = 256
 _CACHED_VALUES = 2**19
 _WITHIN_FLOOR = 0.3
-_RANK_FLOOR = 1e-4
+_RANK_FLOOR = 1e-5
+_N_SCALED = 1024
 _SPREAD = 0.2
 
 
@@ -54,7 +55,8 @@ class PatchEncoder(Encoder):
     n_filters : int, default=64
         Size of the dictionary. More filters make better features in more time.
     n_directions : int, default=2048
-        Number of directions of step 2 that are kept, at most 42 for each filter.
+        Number of directions of step 2 that are kept, at most 42 for each filter. There are no more
+        than images that `fit` looks at, 4,096; further columns are 0.
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
@@ -242,7 +244,7 @@ class PatchNetwork(StagedNetwork):
         self.n_direct = min(kept, n_components)
         self.register_buffer("centre", torch.zeros(d))
         self.register_buffer("directions", torch.eye(d, kept))
-        self.register_buffer("scale", torch.ones(kept))
+        self.register_buffer("scale", torch.ones(self.n_direct))
 
     def forward(self, x: Tensor) -> Encoding:
         codes = self.local_stage[0](x)
@@ -253,47 +255,87 @@ class PatchNetwork(StagedNetwork):
         kept = self.directions[:, :n] if self.training else self.directions
         direct = (_scales(codes) - self.centre) @ kept
         vector = self.hidden_stage(flat)
-        both = vector[:, :n] + direct[:, :n] * self.scale[:n]
+        both = vector[:, :n] + direct[:, :n] * self.scale
         vector = self.output_stage(torch.cat([both, vector[:, n:]], 1))
         wide = None if self.training else torch.cat([_SPREAD * vector, direct], 1)
         return Encoding(locations(local), vector, direct, flat, wide)
 
     @torch.no_grad()
     def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
-        """Find the directions in which two views of an image differ least, for their spread.
+        """Find the directions in which images differ most, for what views of an image differ by.
 
         Under a normal distribution of features and differences these are the ones that tell
         most about another view. Without views it is the spread alone that counts.
         """
         changed = views or (lambda block, generator: block)
-        blocks = x.split(_BLOCK)
-        pairs = [
-            [_scales(self.local_stage[0](changed(block, generator))) for block in blocks]
+        sides = [
+            torch.cat([self._pooled(changed(block, generator)) for block in x.split(_BLOCK)])
             for _ in range(2 if views else 1)
         ]
-        sides = torch.stack([torch.cat(side) for side in pairs])  # (1 or 2, n, d)
-        centre = sides.mean((0, 1))
-        centred = (sides - centre).flatten(0, 1)
-        total = centred.T @ centred / len(centred)
-        within = total.diagonal().diag()
-        if len(sides) == 2:
-            difference = sides[0] - sides[1]
-            within = difference.T @ difference / (2 * len(x))
-        floor = within.diagonal().mean().clamp(min=1e-12)
-        within.diagonal().add_(_WITHIN_FLOOR * floor)
-        lower = torch.linalg.cholesky(within)
-        inverse = torch.linalg.solve_triangular(
-            lower, torch.eye(len(lower), dtype=lower.dtype, device=lower.device), upper=False
-        )
-        values, vectors = torch.linalg.eigh(inverse @ total @ inverse.T)
-        values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-        spread = values.mean().clamp(min=1e-12).sqrt()
-        kept = len(self.scale)
+        between = sides[0] if len(sides) == 1 else (sides[0] + sides[1]) / 2
+        centre = between.mean(0)
+        between = between - centre
+        if len(sides) == 1:
+            within, noise = between[:0], between.square().mean(0)
+        else:
+            within = (sides[0] - sides[1]) * 0.5**0.5
+            noise = torch.zeros_like(centre)
+        spread = noise.mean() + within.square().sum(0).mean() / len(x)
+        noise += _WITHIN_FLOOR * spread.clamp(min=1e-12)
+        found = _telling_directions(between, within, noise, self.directions.shape[1])
+        direct = (sides[0][:_N_SCALED] - centre) @ found
+        variance = direct.var(0, correction=0)
+        size = _SPREAD / variance[variance > 0].mean().sqrt() if variance.any() else 1.0
         self.centre.copy_(centre)
-        self.directions.copy_(inverse.T @ vectors[:, :kept] * (_SPREAD / spread))
-        known = values[:kept] > _RANK_FLOOR * values[0]
-        root = values[:kept].sqrt().where(known, torch.ones_like(values[:kept]))
-        self.scale.copy_(known * spread / (_SPREAD * root))
+        self.directions.copy_(found * size)
+        scale = 1 / (size * variance[: self.n_direct].sqrt())
+        self.scale.copy_(scale.nan_to_num(posinf=0.0))
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return _scales(self.local_stage[0](x))
+
+
+def _telling_directions(between: Tensor, within: Tensor, noise: Tensor, kept: int) -> Tensor:
+    """Directions (d, kept) in which `between` spreads most for the spread of `within`, best first.
+
+    They are the leading generalised eigenvectors v of B = between' between / n and W = within'
+    within / n + diag(noise), with v' W v = 1, found among columns or, where these are more than
+    samples, among samples (Woodbury's identity). Past the rank of B they are 0.
+
+    Parameters
+    ----------
+    between : Tensor of shape (n, d)
+        Centred samples.
+    within : Tensor of shape (n or 0, d)
+        What views of the samples differ by.
+    noise : Tensor of shape (d,)
+        Variances above 0.
+    kept : int
+        Number of directions, at most d.
+    """
+    n, d = between.shape
+    solve = torch.linalg.solve_triangular
+    root = (n * noise).sqrt()
+    between, within = (
+        between / root,
+        within / root,
+    )  # W / n in units of the noise: 1 + within' within
+    if d <= n:
+        lower = torch.linalg.cholesky(within.T @ within + torch.eye(d).to(within))
+        turned = solve(lower, between.T, upper=False)
+        values, vectors = torch.linalg.eigh(turned @ turned.T)
+        vectors = solve(lower.T, vectors, upper=True)
+    else:
+        lower = torch.linalg.cholesky(within @ within.T + torch.eye(len(within)).to(within))
+        turned = solve(lower, within @ between.T, upper=False)
+        values, weights = torch.linalg.eigh(between @ between.T - turned.T @ turned)
+        weights = weights / values.clamp(min=1e-12).sqrt()
+        vectors = between.T @ weights - within.T @ solve(lower.T, turned @ weights, upper=True)
+    best = values.argsort(descending=True)[:kept]
+    known = values[best] > _RANK_FLOOR * values.max()
+    found = torch.zeros(d, kept).to(between)
+    found[:, : len(best)] = vectors[:, best] * known / noise.sqrt()[:, None]
+    return found
 
 
 class _Root(nn.Module):
