@@ -186,16 +186,15 @@ def _spread_out(heights: list[float], gap: float, ceiling: float) -> list[float]
 
 def method_style(method: str) -> dict:
     """Ours thick and red, other Deep InfoMax blue, the others' own colours and dashes."""
-    names = list(METHODS)
-    marker = MARKERS[names.index(method) % len(MARKERS)]
     if method == OURS:
         return {"color": "#c1121f", "marker": "o", "linewidth": 3, "markersize": 8, "zorder": 5}
-    thin = {"marker": marker, "linewidth": 1.3, "markersize": 5}
-    if method.startswith(OURS):
-        return {"color": "#e4606a", **thin, "linewidth": 2, "zorder": 4}
-    if method.startswith("dim-"):
-        rank = [name for name in names if name.startswith("dim-")].index(method)
-        return {"color": SHADES[rank % len(SHADES)], **thin}
+    groups = (CLASSICAL, NETWORKS, [m for m in METHODS if m not in {**CLASSICAL, **NETWORKS}])
+    rank = next(list(group).index(method) for group in groups if method in group)
+    thin = {"marker": MARKERS[rank % len(MARKERS)], "linewidth": 1.3, "markersize": 5}
     if method in CLASSICAL:
         return {"color": CLASSICAL[method], **thin, "ls": ":"}
-    return {"color": NETWORKS[method], **thin, "ls": "--"}
+    if method in NETWORKS:
+        return {"color": NETWORKS[method], **thin, "ls": "--"}
+    if method.startswith(OURS):
+        return {"color": "#e4606a", **thin, "linewidth": 2, "zorder": 4}
+    return {"color": SHADES[rank % len(SHADES)], **thin}
