@@ -15,6 +15,7 @@ CLASSICAL = {
     "pca-64": "#b08968",
     "nystroem": "#8a6d1b",
     "patch-dictionary": "#d98200",
+    "patch-dictionary-mirrored": "#a65e00",
     "random-convolution": "#e0b04c",
     "umap": "#7a5c48",
     "rbf-svm": "#4f5d2f",

@@ -11,6 +11,7 @@ from sk_infomax.views import VIEWS, ImageViews
 from ._peers import (
     Autoencoder,
     BarlowTwins,
+    DoesNotFit,
     KernelMachine,
     LibrarySimCLR,
     Nystroem,
@@ -112,12 +113,19 @@ def _sized(cls: type, **how) -> Method:
     return Method(lambda s: cls(s.budget, s.seed, s.n_samples), "sized", **how)
 
 
+def _mirrored_dictionary(setting: Setting) -> PatchDictionary:
+    if not setting.flip:
+        raise DoesNotFit("Mirror images are for --flip.")
+    return PatchDictionary(setting.budget, setting.seed, setting.n_samples, mirrored=True)
+
+
 METHODS: dict[str, Method] = {
     "raw": Method(lambda s: Raw(), "free"),
     "pca": Method(lambda s: Whitened(N_COMPONENTS, s.seed), "free"),
     "pca-64": Method(lambda s: Whitened(N_SMALL, s.seed), "free"),
     "nystroem": _sized(Nystroem),
     "patch-dictionary": _sized(PatchDictionary),
+    "patch-dictionary-mirrored": Method(_mirrored_dictionary, "sized"),
     "random-convolution": _sized(RandomConvolution),
     "umap": Method(lambda s: Umap(N_SMALL, s.budget, s.seed, s.n_samples), "sized"),
     "rbf-svm": _sized(KernelMachine, judged="classifier"),

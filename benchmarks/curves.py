@@ -20,6 +20,7 @@ SHOWN = (
     "pca",
     "nystroem",
     "patch-dictionary",
+    "patch-dictionary-mirrored",
     "random-convolution",
     "umap",
     "rbf-svm",

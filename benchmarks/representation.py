@@ -154,8 +154,8 @@ def warm_up(methods: list[str], split: Split) -> None:
     kind = layout_of(X).kind
     for name in methods:
         seconds = MOMENT if METHODS[name].pace == "clock" else 60.0
-        model = METHODS[name].make(Setting(seconds, 0, kind, False, len(X)))
         with suppress(DoesNotFit):
+            model = METHODS[name].make(Setting(seconds, 0, kind, False, len(X)))
             model.fit(X, y)
             model.transform(X)
 

@@ -59,7 +59,8 @@ class ImageViews(Augmentation):
         How far a crop may reach beyond the image, as a part of its side; the border is
         repeated there.
     flip : bool, default=False
-        Whether half of the views are mirrored left to right.
+        Whether half of the views are mirrored left to right. `PatchEncoder` then gives an image
+        and its mirror image the same features.
     contrast : float, default=0.4
         Values are multiplied by a factor in ``1 - contrast .. 1 + contrast``.
     brightness : float, default=0.0

@@ -55,6 +55,19 @@ def test_codes_do_not_change_with_contrast_and_brightness(images):
     torch.testing.assert_close(stem(3 * images - 1), stem(images), atol=1e-3, rtol=1e-3)
 
 
+def test_mirror_images_are_alike_where_views_mirror(images):
+    mirrored = images.flip(-1)
+    alike, apart = (prepared(images, ImageViews(flip=flip)) for flip in (True, False))
+    for name in ("hidden", "global_vector"):
+        first, second = (getattr(alike(x), name) for x in (images, mirrored))
+        torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(apart(images).hidden, apart(mirrored).hidden, atol=1e-2)
+    stem = alike.local_stage[0]
+    restored = PatchDictionary(2, 7, stem.size, stem.stride)
+    restored.load_state_dict(stem.state_dict())
+    torch.testing.assert_close(restored(images), stem(images))
+
+
 def test_kmeans_finds_clusters():
     generator = new_generator(0)
     centres = torch.tensor([[0.0, 10.0], [10.0, 0.0], [-10.0, -10.0]])

@@ -85,6 +85,8 @@ class PatchDictionary:
         How many samples `transform` will be asked for.
     count : int or None, default=None
         Number of centres; None takes the largest of `COUNTS` that there is time for.
+    mirrored : bool, default=False
+        Whether codes are averaged over an image and its mirror image.
 
     References
     ----------
@@ -94,7 +96,15 @@ class PatchDictionary:
 
     n_steps_ = 0
 
-    def __init__(self, budget: float, seed: int, n_samples: int, count: int | None = None):
+    def __init__(
+        self,
+        budget: float,
+        seed: int,
+        n_samples: int,
+        count: int | None = None,
+        mirrored: bool = False,
+    ):
+        self.mirrored = mirrored
         self.budget = budget
         self.seed = seed
         self.n_samples = n_samples
@@ -193,6 +203,11 @@ class PatchDictionary:
 
     def encode(self, images: Tensor) -> Tensor:
         """Pooled codes (n, cells * K) of images (n, c, h, w)."""
+        codes = self.encode_one_side(images)
+        return (codes + self.encode_one_side(images.flip(-1))) / 2 if self.mirrored else codes
+
+    def encode_one_side(self, images: Tensor) -> Tensor:
+        """Pooled codes of images as they are."""
         (cells, positions), width = self.pool.shape, self.dictionary.shape[1]
         out = torch.empty(len(images), cells, width)
         step = max(1, _CACHE_VALUES // (positions * width))

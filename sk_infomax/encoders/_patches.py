@@ -39,7 +39,8 @@ class PatchEncoder(Encoder):
     1. Patches at random places are normalised in contrast and whitened, and k-means finds
        `n_filters` centres [1]_. The first layer is how much each patch of an image is like each
        centre and how much like its negative, above a threshold, averaged over a grid of 8 x 8
-       cells. It stays as it is.
+       cells. It stays as it is. Where views mirror images, as those of `ImageViews(flip=True)`
+       do, it is averaged over an image and its mirror image too.
     2. The square roots of its means over the whole, the quarters and the sixteenths of the image
        are mapped to the `n_directions` directions that tell most about another view of the same
        image: what the mutual information of normal variables asks for, in closed form.
@@ -105,6 +106,8 @@ class PatchEncoder(Encoder):
 class PatchDictionary(nn.Module):
     """How much patches of images (n, c, h, w) are like filters or like their negatives.
 
+    After `prepare` with views that mirror images, images and their mirror images are alike.
+
     Parameters
     ----------
     channels : int
@@ -118,6 +121,7 @@ class PatchDictionary(nn.Module):
     filters: Tensor
     offset: Tensor
     floor: Tensor
+    mirrored: Tensor
 
     def __init__(self, channels: int, n_filters: int, size: int, stride: int):
         super().__init__()
@@ -127,10 +131,16 @@ class PatchDictionary(nn.Module):
         self.register_buffer("filters", filters - filters.mean((1, 2, 3), keepdim=True))
         self.register_buffer("offset", torch.zeros(n_filters, 1, 1))
         self.register_buffer("floor", torch.tensor(_CONTRAST_FLOOR**2))
+        self.register_buffer("mirrored", torch.tensor(False))
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Codes (n, 2 * n_filters, rows, columns), means over the cells of a grid, none below 0."""
+        if self.mirrored:
+            return (self._blocks(x) + self._blocks(x.flip(-1))) / 2
+        return self._blocks(x)
+
+    def _blocks(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu":
             return self._codes(x)
         # Codes of a few images fit the cache of a processor, which makes this twice as fast.
@@ -152,6 +162,7 @@ class PatchDictionary(nn.Module):
     @torch.no_grad()
     def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
         """Find the filters among patches of images x (n, c, h, w)."""
+        self.mirrored.fill_(bool(getattr(views, "flip", False)))
         patches = self._patches(x, generator)
         patches -= patches.mean(1, keepdim=True)
         self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=1e-6))
