@@ -41,11 +41,14 @@ class Change:
         Parameters of `ImageViews`.
     constants : dict
         Names in the module of the patch encoder that no parameter reaches.
+    flip : bool
+        Whether it is a change only where views mirror images.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     views: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
+    flip: bool = False
 
 
 def _one_polarity(stem, x):
@@ -63,6 +66,11 @@ def _random_filters(self, x, views, generator):
     self.offset.zero_()
 
 
+def _one_side(self, x, views, generator):
+    _PREPARE(self, x, views, generator)
+    self.mirrored.fill_(False)
+
+
 _BOTH, _PREPARE = _patches.PatchDictionary._codes, _patches.PatchDictionary.prepare
 
 CHANGES: dict[str, Change] = {
@@ -75,6 +83,12 @@ CHANGES: dict[str, Change] = {
     # The dictionary and what follows in closed form
     "no dictionary: every layer learned": Change({"encoder": "strided"}),
     "random filters": Change(constants={"PatchDictionary.prepare": _random_filters}),
+    "codes of one side of an image": Change(
+        constants={"PatchDictionary.prepare": _one_side}, flip=True
+    ),
+    "twice the filters, codes of one side": Change(
+        {"encoder": PatchEncoder(128)}, constants={"PatchDictionary.prepare": _one_side}, flip=True
+    ),
     "32 filters": Change({"encoder": PatchEncoder(32)}),
     "128 filters": Change({"encoder": PatchEncoder(128)}),
     "codes of one polarity": Change(constants={"PatchDictionary._codes": _one_polarity}),
@@ -209,7 +223,7 @@ def main() -> None:
     for seed in args.seeds:
         split = load_validation(args, seed)
         for name in args.changes:
-            if (seed, name) not in done:
+            if (seed, name) not in done and args.flip >= CHANGES[name].flip:
                 row = run_change(name, split, seed, args)
                 content["results"].append(row)
                 content["summary"] = summarise(content["results"])
