@@ -24,7 +24,8 @@ PROTOCOL = {
     "network": "StridedEncoder for images, n_components=256 (or 64): every network but ours",
     "all": "linear SVM, the problem of LinearSVC solved to its optimum; C of SVM_C, upwards until "
     "accuracy is a point below the best, chosen on 20 % of the training samples (the mean of five "
-    "such draws if there are fewer than 5,000), then fitted on all of them; judged by itself, rbf-svm has C=10, gamma='scale' and at most 10,000 of them",
+    "such draws if there are fewer than 5,000), then fitted on all of them; judged by itself, "
+    "rbf-svm has C=10, gamma='scale' and at most 10,000 of them",
     "few": f"logistic regression, mean of {DRAWS} draws of labels; C of LOGISTIC_C chosen once, "
     "on up to 2000 other training samples, with the draw of 10 a class; rbf-svm and "
     "supervised-few are fitted on the same draws themselves",
