@@ -103,7 +103,7 @@ def _choose_logistic(train, y, count: int, seed: int) -> float:
 
 
 def _logistic(C: float, X: np.ndarray, y: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(C=C, max_iter=300).fit(X, y)
+    return LogisticRegression(C=C, max_iter=1000).fit(X, y)
 
 
 # Classifiers ---------------------------------------------------------------------------------
