@@ -327,10 +327,7 @@ def _telling_directions(between: Tensor, within: Tensor, noise: Tensor, kept: in
     n, d = between.shape
     solve = torch.linalg.solve_triangular
     root = (n * noise).sqrt()
-    between, within = (
-        between / root,
-        within / root,
-    )  # W / n in units of the noise: 1 + within' within
+    between, within = between / root, within / root  # W is now 1 + within' within
     if d <= n:
         lower = torch.linalg.cholesky(within.T @ within + torch.eye(d).to(within))
         turned = solve(lower, between.T, upper=False)
