@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax import DeepInfoMaxTransformer, PatchEncoder
 from sk_infomax.bounds import BOUNDS
 from sk_infomax.views import VIEWS, ImageViews
 
@@ -137,6 +137,9 @@ METHODS: dict[str, Method] = {
     OURS: Method(_default, "clock"),
     f"{OURS}-balanced": Method(lambda s: _default(s, preset="balanced"), "clock"),
     f"{OURS}-accurate": Method(lambda s: _default(s, preset="accurate"), "clock"),
+    f"{OURS}-768-filters": Method(
+        lambda s: _default(s, preset="accurate", encoder=PatchEncoder(768, 4096)), "clock"
+    ),
     f"{OURS}-64": Method(lambda s: _default(s, n_components=N_SMALL), "clock"),
     f"{OURS}-embedding-64": Method(
         lambda s: _default(s, n_components=N_SMALL, output="embedding"), "clock"

@@ -29,6 +29,7 @@ SHOWN = (
     "two-view",
     "two-view-balanced",
     "two-view-accurate",
+    "two-view-768-filters",
     "simclr",
     "vicreg",
     "barlow-twins",

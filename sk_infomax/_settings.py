@@ -57,7 +57,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "fast": Preset(600, 100),
     "balanced": Preset(1200, 200, {"image": {"n_filters": 128, "n_directions": 4096}}),
-    "accurate": Preset(1800, 300, {"image": {"n_filters": 256, "n_directions": 4096}}),
+    "accurate": Preset(1800, 300, {"image": {"n_filters": 384, "n_directions": 4096}}),
 }
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
 
