@@ -11,7 +11,7 @@ from ._checks import Layout, closest_name, find_layout, resolve_part
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
-from .encoders import ENCODERS, Encoder, TorchEncoder
+from .encoders import ENCODERS, Encoder, PatchEncoder, TorchEncoder
 from .objectives import Parts
 from .priors import PRIORS, Prior
 from .views import VIEWS, Augmentation, Occlusion
@@ -59,6 +59,7 @@ PRESETS: dict[str, Preset] = {
     "balanced": Preset(1200, 200, {"image": {"n_filters": 128, "n_directions": 4096}}),
     "accurate": Preset(1800, 300, {"image": {"n_filters": 384, "n_directions": 4096}}),
 }
+_FEW_DIRECTIONS = 128
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
 
 
@@ -70,9 +71,11 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1
+    if encoder is None:
+        encoder = _default_encoder(layout.kind, estimator.preset, len(rows))
     prior, context = estimator.prior, estimator.context
     return Parts(
-        encoder=_default_encoder(layout.kind, estimator.preset) if encoder is None else encoder,
+        encoder=encoder,
         critic=resolve_part(estimator.critic, CRITICS, Critic, "critic"),
         bound=resolve_part(estimator.bound, BOUNDS, Bound, "bound"),
         prior=None if prior is None else resolve_part(prior, PRIORS, Prior, "prior"),
@@ -86,8 +89,13 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
     ), layout
 
 
-def _default_encoder(kind: str, preset: str) -> Encoder:
-    return ENCODERS[kind](**PRESETS[preset].encoder.get(kind, {}))
+def _default_encoder(kind: str, preset: str, n_samples: int) -> Encoder:
+    """That of the preset, with fewer directions for few samples, whose noise the last ones fit."""
+    encoder = ENCODERS[kind](**PRESETS[preset].encoder.get(kind, {}))
+    if isinstance(encoder, PatchEncoder):
+        most = max(_FEW_DIRECTIONS, n_samples // 4)
+        encoder.set_params(n_directions=min(encoder.n_directions, most))
+    return encoder
 
 
 def settle_encoder(encoder) -> Encoder | None:

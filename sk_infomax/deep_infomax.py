@@ -58,7 +58,8 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     preset : {"fast", "balanced", "accurate"}, default="fast"
         What "auto" stands for in `encoder` and `max_epochs`: "fast" is for about a minute,
         "balanced" for three, "accurate" for ten. The others take two and three times as many
-        steps, and for images two and four times the dictionary and the output of twice the width.
+        steps, and for images two and six times the dictionary and the output of twice the width,
+        which is at most a quarter as many directions as there are samples, or 128.
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map

@@ -8,6 +8,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, PatchEncoder
 from sk_infomax._random import new_generator
+from sk_infomax._settings import settle
 from sk_infomax.encoders._base import prepare
 from sk_infomax.encoders._patches import PatchDictionary, _kmeans, _scales, _telling_directions
 
@@ -153,7 +154,7 @@ def test_outputs_of_the_default(digits):
         parts[output] = model.set_params(output=output).transform(images)
         assert parts[output].shape[1] == len(model.get_feature_names_out())
     np.testing.assert_array_equal(wide, parts["multiscale"])
-    assert parts["hidden"].shape == (60, 2048)
+    assert parts["hidden"].shape == (60, 128)
     np.testing.assert_allclose(wide[:, :5], 0.2 * parts["embedding"], rtol=1e-5)
     np.testing.assert_array_equal(wide[:, 5:], parts["hidden"])
 
@@ -175,12 +176,17 @@ def test_patches_larger_than_the_image_are_refused():
 
 def test_presets_change_what_is_left_to_them(digits):
     images, models = digits[0][:40], {}
+    large = np.zeros((4 * 3000, 1, 8, 8), np.float32)
     for preset in ("fast", "balanced", "accurate"):
         models[preset] = DeepInfoMaxTransformer(
             5, preset=preset, max_epochs=1, batch_size=20, random_state=0
         ).fit(images)
-    widths = {preset: model.transform(images).shape[1] for preset, model in models.items()}
-    assert widths == {"fast": 5 + 2048, "balanced": 5 + 4096, "accurate": 5 + 4096}
+    directions = {
+        n: [settle(model, large[:n])[0].encoder.n_directions for model in models.values()]
+        for n in (40, 1200, len(large))
+    }
+    assert directions == {40: [128] * 3, 1200: [300] * 3, 12_000: [2048, 3000, 3000]}
+    assert [model.transform(images).shape[1] for model in models.values()] == [5 + 128] * 3
     epochs = {
         preset: model.set_params(max_epochs="auto")._epochs(2000)
         for preset, model in models.items()

@@ -57,7 +57,8 @@ class PatchEncoder(Encoder):
         Size of the dictionary. More filters make better features in more time.
     n_directions : int, default=2048
         Number of directions of step 2 that are kept, at most 42 for each filter. There are no more
-        than images that `fit` looks at, 4,096; further columns are 0.
+        than images that `fit` looks at, 4,096; further columns are 0. ``encoder="auto"`` takes at
+        most a quarter as many as there are images, or 128: the last ones fit the noise of few.
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
