@@ -41,6 +41,7 @@ from .views import Augmentation, Occlusion
 __all__ = ["DeepInfoMaxTransformer"]
 
 _PREPARE_ROWS = 4096
+_BATCH, _SMALL_BATCH, _FEW_SAMPLES = 128, 64, 4096
 
 
 class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
@@ -111,8 +112,9 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     max_time : float or None, default=None
         Seconds after which training ends, if `max_epochs` is not reached before; the learning
         rate is scheduled to fit. The result then depends on the speed of the machine.
-    batch_size : int, default=128
-        Smallest number of samples in a batch; batches are equal up to one.
+    batch_size : int or "auto", default="auto"
+        Smallest number of samples in a batch; batches are equal up to one. "auto" is 64 for fewer
+        than 4,096 samples and 128 from there on.
     optimizer : {"adamw", "adam", "sgd", "rmsprop"} or class, default="adamw"
         What makes the steps.
     lr : float, default=0.003
@@ -206,7 +208,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         "channels": [one_of({"auto", "first", "last"})],
         "max_epochs": [POSITIVE_INT, AUTO],
         "max_time": [POSITIVE, None],
-        "batch_size": [AT_LEAST_TWO],
+        "batch_size": [AT_LEAST_TWO, AUTO],
         "optimizer": [str, type],
         "lr": [POSITIVE],
         "lr_schedule": [one_of({"cosine", "constant"})],
@@ -246,7 +248,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         channels="auto",
         max_epochs="auto",
         max_time=None,
-        batch_size=128,
+        batch_size="auto",
         optimizer="adamw",
         lr=3e-3,
         lr_schedule="cosine",
@@ -390,7 +392,6 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
             optimizer=optimizer,
             **{f"optimizer__{name}": value for name, value in settings.items()},
             lr=self.lr,
-            batch_size=self.batch_size,
             device=device,
             callbacks=self._callbacks(),
             verbose=0,
@@ -408,6 +409,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
             self.net_.history = history
         self.net_.lr_schedule = self.lr_schedule if whole_fit else "constant"
         self.net_.max_time = self.max_time if whole_fit else None
+        self.net_.batch_size = self._batch_size(len(rows))
         train, valid = self._subsets(len(rows), whole_fit and self.early_stopping)
         data = self._data(rows, train)
         held_out = None if valid is None else self._data(rows, valid)
@@ -432,8 +434,14 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         """Number of passes for n samples."""
         if self.max_epochs != "auto":
             return int(self.max_epochs)
-        preset, steps = PRESETS[self.preset], max(1, n // self.batch_size)
+        preset, steps = PRESETS[self.preset], max(1, n // self._batch_size(n))
         return min(preset.max_epochs, max(2, math.ceil(preset.steps / steps)))
+
+    def _batch_size(self, n: int) -> int:
+        """Smallest number of samples in a batch of n; few samples want more, noisier steps."""
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        return _SMALL_BATCH if n < _FEW_SAMPLES else _BATCH
 
     def _callbacks(self) -> list:
         """The user's callbacks and those that the parameters ask for."""

@@ -234,9 +234,23 @@ def test_epochs_follow_the_number_of_samples():
         return DeepInfoMaxTransformer()._epochs(n)
 
     assert auto(20) == 100
-    assert 30 < auto(1500) < 100
+    assert 20 < auto(1500) < 100
     assert auto(60_000) == 2
     assert auto(10**6) == 2
+
+
+def test_batches_follow_the_number_of_samples():
+    def steps(n, batch_size):
+        model = fast(max_epochs=1, batch_size=batch_size).fit(table(n))
+        return len(model.history_[-1, "batches"])
+
+    assert steps(4095, "auto") == 4095 // 64
+    assert steps(4096, "auto") == 4096 // 128
+    assert steps(4095, 128) == 4095 // 128
+    model = fast(batch_size="auto").partial_fit(table(200))
+    assert model.net_.batch_size == 64
+    model.set_params(batch_size=50).partial_fit(table(200))
+    assert model.net_.batch_size == 50
 
 
 # Going on -----------------------------------------------------------------------------------
