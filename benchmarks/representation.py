@@ -238,15 +238,18 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     warm_up(args.methods, load_split(args.data, args.folder, args.seeds[0]))
     known: dict[tuple, dict] = {}
+    stem, suffix = Path(args.data).stem, "-flip" * args.flip
+    if args.threads > 1:
+        suffix += f"-{args.threads}-threads"
     for budget in args.budgets:
-        stem = Path(args.data).stem
-        path = args.out / f"representation-{stem}-{budget:g}s{'-flip' * args.flip}.json"
+        path = args.out / f"representation-{stem}-{budget:g}s{suffix}.json"
         content = run_budget(args, budget, path, known)
         summary = content["summary"] = summarise(content["results"])
         write_json(path, content)
         print(format_table(summary))
         if summary:
-            title = f"{stem}: {budget:g} s of fit and transform"
+            threads = f" on {args.threads} threads" if args.threads > 1 else ""
+            title = f"{stem}: {budget:g} s of fit and transform{threads}"
             draw(summary, title, path.with_suffix(".png"))
 
 
