@@ -57,7 +57,6 @@ def measure(distribution: str, prior: Prior | None, weight: float, seed: int, ar
         prior=prior,
         prior_weight=weight,
         max_epochs=args.epochs,
-        batch_size=128,
         device="cpu",
         random_state=seed,
     ).fit(images[:N_TRAIN])

@@ -113,8 +113,8 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         Seconds after which training ends, if `max_epochs` is not reached before; the learning
         rate is scheduled to fit. The result then depends on the speed of the machine.
     batch_size : int or "auto", default="auto"
-        Smallest number of samples in a batch; batches are equal up to one. "auto" is 64 for fewer
-        than 4,096 samples and 128 from there on.
+        Smallest number of samples in a batch; batches are equal up to one. "auto" is 128, but 64
+        for fewer than 4,096 samples with two views of each.
     optimizer : {"adamw", "adam", "sgd", "rmsprop"} or class, default="adamw"
         What makes the steps.
     lr : float, default=0.003
@@ -438,10 +438,13 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         return min(preset.max_epochs, max(2, math.ceil(preset.steps / steps)))
 
     def _batch_size(self, n: int) -> int:
-        """Smallest number of samples in a batch of n; few samples want more, noisier steps."""
+        """Smallest number of samples in a batch, for n samples and the settled views.
+
+        Two views of few images gain from more steps; one view lost from fewer negatives.
+        """
         if self.batch_size != "auto":
             return int(self.batch_size)
-        return _SMALL_BATCH if n < _FEW_SAMPLES else _BATCH
+        return _SMALL_BATCH if n < _FEW_SAMPLES and self._parts.n_views == 2 else _BATCH
 
     def _callbacks(self) -> list:
         """The user's callbacks and those that the parameters ask for."""

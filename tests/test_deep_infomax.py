@@ -231,26 +231,33 @@ def test_the_papers_settings_are_one_line(digits):
 
 def test_epochs_follow_the_number_of_samples():
     def auto(n):
-        return DeepInfoMaxTransformer()._epochs(n)
+        return DeepInfoMaxTransformer(batch_size=128)._epochs(n)
 
     assert auto(20) == 100
-    assert 20 < auto(1500) < 100
+    assert 30 < auto(1500) < 100
     assert auto(60_000) == 2
     assert auto(10**6) == 2
 
 
-def test_batches_follow_the_number_of_samples():
-    def steps(n, batch_size):
-        model = fast(max_epochs=1, batch_size=batch_size).fit(table(n))
-        return len(model.history_[-1, "batches"])
+def test_batches_follow_the_number_of_samples_and_views():
+    def steps(n, **parameters):
+        settings = {"views": 2, "max_epochs": 1, "batch_size": "auto"} | parameters
+        return len(fast(**settings).fit(table(n)).history_[-1, "batches"])
 
-    assert steps(4095, "auto") == 4095 // 64
-    assert steps(4096, "auto") == 4096 // 128
-    assert steps(4095, 128) == 4095 // 128
-    model = fast(batch_size="auto").partial_fit(table(200))
+    assert steps(4095) == 4095 // 64
+    assert steps(4096) == 4096 // 128
+    assert steps(4095, views=1) == 4095 // 128
+    assert steps(4095, batch_size=128) == 4095 // 128
+    model = fast(views=2, batch_size="auto").partial_fit(table(200))
     assert model.net_.batch_size == 64
     model.set_params(batch_size=50).partial_fit(table(200))
     assert model.net_.batch_size == 50
+
+
+def test_auto_epochs_make_the_steps_of_the_preset():
+    """600 steps of 64 samples: 1,500 // 64 = 23 in an epoch, 27 epochs."""
+    model = fast(views=2, max_epochs="auto", batch_size="auto").fit(table(1500))
+    assert model.n_iter_ == 27
 
 
 # Going on -----------------------------------------------------------------------------------
