@@ -238,9 +238,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     warm_up(args.methods, load_split(args.data, args.folder, args.seeds[0]))
     known: dict[tuple, dict] = {}
-    stem, suffix = Path(args.data).stem, "-flip" * args.flip
+    stem, suffix, where = Path(args.data).stem, "-flip" * args.flip, ""
     if args.threads > 1:
         suffix += f"-{args.threads}-threads"
+        where = f" on {args.threads} threads"
     for budget in args.budgets:
         path = args.out / f"representation-{stem}-{budget:g}s{suffix}.json"
         content = run_budget(args, budget, path, known)
@@ -248,8 +249,7 @@ def main() -> None:
         write_json(path, content)
         print(format_table(summary))
         if summary:
-            threads = f" on {args.threads} threads" if args.threads > 1 else ""
-            title = f"{stem}: {budget:g} s of fit and transform{threads}"
+            title = f"{stem}: {budget:g} s of fit and transform{where}"
             draw(summary, title, path.with_suffix(".png"))
 
 
