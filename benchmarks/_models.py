@@ -16,10 +16,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, mse_loss, normalize
 
-from sk_infomax._batches import Scaling, batch_sizes, make_data
-from sk_infomax._checks import find_layout
-from sk_infomax._net import cosine_factor
+from sk_infomax._layout import find_layout
 from sk_infomax._random import new_generator, private_rng
+from sk_infomax._scaling import Scaling
+from sk_infomax._training._batches import batch_sizes, make_data
+from sk_infomax._training._schedule import cosine_factor
 from sk_infomax.encoders import ENCODERS
 from sk_infomax.priors import DISCRIMINATOR, UniformPrior
 

@@ -16,8 +16,8 @@ from scipy.special import expit
 from sklearn.datasets import load_digits
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax._total_correlation import gaussian_total_correlation
 from sk_infomax.evaluation import probe
+from sk_infomax.information._total_correlation import gaussian_total_correlation
 from sk_infomax.priors import PRIORS, AdversarialPrior, MMDPrior, Prior
 
 from . import command_line, describe_machine, load_average, write_json

@@ -20,10 +20,11 @@ from skorch import NeuralNet
 from torch import Tensor
 
 from sk_infomax import DeepInfoMaxTransformer, DotCritic, TableEncoder
-from sk_infomax._batches import batch_sizes, make_data
-from sk_infomax._net import WeightedSum, cosine_factor
+from sk_infomax._objectives import InfoMax, assemble
 from sk_infomax._random import new_generator, private_rng
-from sk_infomax.objectives import InfoMax, assemble
+from sk_infomax._training._batches import batch_sizes, make_data
+from sk_infomax._training._net import WeightedSum
+from sk_infomax._training._schedule import cosine_factor
 
 from . import command_line, describe_machine, load_average, write_json
 from ._peers import BATCH_SIZE, CPU, RATE, WEIGHT_DECAY, make_optimizer

@@ -17,12 +17,6 @@ in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, 
 from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
 from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
 from .deep_infomax import DeepInfoMaxTransformer
-from .dependence import (
-    conditional_mutual_info,
-    mutual_info,
-    mutual_info_matrix,
-    mutual_info_scores,
-)
 from .encoders import (
     Encoding,
     PatchEncoder,
@@ -31,7 +25,13 @@ from .encoders import (
     TableEncoder,
     TorchEncoder,
 )
-from .mutual_info import MutualInfoEstimator
+from .information import (
+    MutualInfoEstimator,
+    conditional_mutual_info,
+    mutual_info,
+    mutual_info_matrix,
+    mutual_info_scores,
+)
 from .priors import NormalPrior, UniformPrior
 from .views import ImageViews, SeriesViews, TableViews
 

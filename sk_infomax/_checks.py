@@ -7,7 +7,6 @@ The one place that touches what scikit-learn does not declare public: parameter 
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -34,13 +33,11 @@ __all__ = [
     "POSITIVE",
     "POSITIVE_INT",
     "ZERO",
-    "Layout",
     "check_pairs",
     "check_rows",
     "check_shape",
     "check_side",
     "closest_name",
-    "find_layout",
     "one_of",
     "resolve_device",
     "resolve_part",
@@ -60,86 +57,6 @@ AUTO = StrOptions({"auto"})
 one_of = StrOptions
 
 _DTYPES = [np.float64, np.float32, np.uint8]
-_COLOURS = range(1, 5)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What one sample is, and how an array of samples becomes the network's input.
-
-    Attributes
-    ----------
-    kind : {"table", "series", "image"}
-        What the sample is.
-    shape : tuple of int
-        Shape of a sample as the user gives it.
-    channel_axis : int or None
-        Position of the channels within `shape`; None where there is no such axis.
-    """
-
-    kind: str
-    shape: tuple[int, ...]
-    channel_axis: int | None
-
-    @property
-    def n_features(self) -> int:
-        """Number of values in a sample."""
-        return math.prod(self.shape)
-
-    @property
-    def network_shape(self) -> tuple[int, ...]:
-        """Shape of a sample as the network sees it: (p,), (c, t) or (c, h, w)."""
-        if self.kind == "table":
-            return (self.n_features,)
-        if self.channel_axis is None:
-            return (1, *self.shape)
-        sides = [s for axis, s in enumerate(self.shape) if axis != self.channel_axis]
-        return (self.shape[self.channel_axis], *sides)
-
-    def arrange(self, rows: np.ndarray) -> np.ndarray:
-        """Samples (n, ...) in the user's shape or flattened, as (n, *network_shape)."""
-        samples = rows.reshape(len(rows), *self.shape)
-        if self.channel_axis is not None and self.kind != "table":
-            samples = np.moveaxis(samples, 1 + self.channel_axis, 1)
-        return samples.reshape(len(rows), *self.network_shape)
-
-
-def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layout:
-    """Tell what samples of this shape are; `kind` is None where the encoder leaves it open."""
-    if kind == "table" or (len(shape) == 1 and kind is None):
-        return Layout("table", shape, None)
-    if len(shape) == 1:
-        if kind == "image":
-            raise ValueError(
-                f"An image encoder got rows of {shape[0]} values. Say what they are with "
-                "sample_shape, for example sample_shape=(28, 28)."
-            )
-        return Layout("series", shape, None)
-    if len(shape) == 2:
-        is_image = kind == "image" or (kind is None and shape[0] == shape[1])
-        return Layout("image", shape, None) if is_image else Layout("series", shape, 0)
-    if len(shape) == 3 and kind in (None, "image"):
-        return Layout("image", shape, _channel_axis(shape, channels))
-    raise ValueError(
-        f"Samples of shape {shape} do not fit {kind or 'any'} encoder. Give (n, features), "
-        "(n, channels, time), (n, height, width), (n, height, width, channels) or "
-        "(n, channels, height, width)."
-    )
-
-
-def _channel_axis(shape: tuple[int, ...], channels: str) -> int:
-    """Position of the channels of an image; the last where both ends could be."""
-    if channels != "auto":
-        return 0 if channels == "first" else 2
-    first, last = shape[0] in _COLOURS, shape[2] in _COLOURS
-    if first == last:
-        first, last = shape[1] == shape[2], shape[0] == shape[1]
-    if first == last and shape[2] not in _COLOURS:
-        raise ValueError(
-            f"Cannot tell which axis of images of shape {shape} holds the channels. "
-            'Say channels="first" or channels="last".'
-        )
-    return 0 if first and not last else 2
 
 
 def check_shape(sample_shape: Any) -> None:

@@ -9,11 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import Tensor
 
-from ._batches import Data, Scaling, make_data
 from ._checks import check_rows, validate_params
-from ._net import InfoMaxNet, mean_over_blocks
+from ._objectives import Parts
+from ._scaling import Scaling
+from ._training._batches import Data, make_data
+from ._training._net import InfoMaxNet
 from .encoders import Encoding
-from .objectives import Parts
 
 __all__ = ["OUTPUTS", "ReadingMixin", "read_output"]
 
@@ -100,7 +101,7 @@ class ReadingMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self, "net_")
         rows = check_rows(self, X, reset=False, min_samples=2)
-        nats = mean_over_blocks(self.net_, self._data(rows))
+        nats = self.net_.nats(self._data(rows))
         weights = self._parts.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 

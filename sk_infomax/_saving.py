@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
 from . import _state
-from ._batches import Scaling
-from ._checks import Layout, resolve_device
-from ._net import InfoMaxNet
+from ._checks import resolve_device
+from ._layout import Layout
+from ._objectives import Parts
+from ._scaling import Scaling
 from ._settings import REGISTRIES, settle_encoder
-from .objectives import Parts
+from ._training._net import InfoMaxNet
 
 __all__ = ["SavingMixin"]
 

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._checks import Layout, closest_name, find_layout, resolve_part
+from ._checks import closest_name, resolve_part
+from ._layout import Layout, find_layout
+from ._objectives import Parts
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, PatchEncoder, TorchEncoder
-from .objectives import Parts
 from .priors import PRIORS, Prior
 from .views import VIEWS, Augmentation, Occlusion
 

@@ -8,7 +8,6 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
-from ._batches import Scaling
 from ._checks import (
     AT_LEAST_TWO,
     AUTO,
@@ -23,19 +22,22 @@ from ._checks import (
     resolve_device,
     validate_params,
 )
-from ._net import HeldOutStopping, InfoMaxNet, ProgressBar
+from ._coordinates import COORDINATES
+from ._objectives import InfoMax, assemble
 from ._random import new_generator, private_rng
 from ._reading import OUTPUTS, ReadingMixin, read_output
 from ._saving import SavingMixin
+from ._scaling import Scaling
 from ._settings import PRESETS, settle, settle_optimizer
+from ._training._callbacks import HeldOutStopping, ProgressBar
+from ._training._net import Adversary, InfoMaxNet
+from ._training._schedule import Plan
 from .bounds import Bound
 from .contexts import Context
-from .coordinates import COORDINATES
 from .critics import Critic
 from .encoders import Encoder, TorchEncoder
 from .encoders._base import prepare
-from .objectives import InfoMax, assemble
-from .priors import Prior
+from .priors import DISCRIMINATOR, AdversarialMatch, Prior
 from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
@@ -389,6 +391,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         net = InfoMaxNet(
             module,
             weights=self._parts.weights,
+            adversary=_adversary_of(module.prior),
             optimizer=optimizer,
             **{f"optimizer__{name}": value for name, value in settings.items()},
             lr=self.lr,
@@ -407,15 +410,18 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         if whole_fit and len(history):  # a warm start may have new settings
             self.net_ = self._make_net(self.net_.module_, device)
             self.net_.history = history
-        self.net_.lr_schedule = self.lr_schedule if whole_fit else "constant"
-        self.net_.max_time = self.max_time if whole_fit else None
-        self.net_.batch_size = self._batch_size(len(rows))
+        plan = Plan(
+            epochs,
+            self._batch_size(len(rows)),
+            self.lr_schedule if whole_fit else "constant",
+            self.max_time if whole_fit else None,
+        )
         train, valid = self._subsets(len(rows), whole_fit and self.early_stopping)
         data = self._data(rows, train)
         held_out = None if valid is None else self._data(rows, valid)
         own_rng = isinstance(self._parts.encoder, TorchEncoder)
         with private_rng(self._seed + 3, device) if own_rng else nullcontext():
-            self.net_.train(data, held_out, epochs)
+            self.net_.train(data, held_out, plan)
 
     def _subsets(self, n: int, hold_out: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Rows to train on (None for all) and rows to validate on."""
@@ -464,3 +470,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = False
         return tags
+
+
+def _adversary_of(match) -> Adversary | None:
+    return Adversary(DISCRIMINATOR, match) if isinstance(match, AdversarialMatch) else None

@@ -5,8 +5,15 @@ import pytest
 import torch
 from sklearn import config_context
 
-from sk_infomax._batches import Data, ResidentData, Scaling, StreamedData, batch_sizes, make_data
-from sk_infomax._checks import Layout
+from sk_infomax._layout import Layout
+from sk_infomax._scaling import Scaling
+from sk_infomax._training._batches import (
+    Data,
+    ResidentData,
+    StreamedData,
+    batch_sizes,
+    make_data,
+)
 
 CPU = torch.device("cpu")
 TABLE = Layout("table", (3,), None)

@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from sk_infomax._checks import (
-    Layout,
     check_shape,
     closest_name,
-    find_layout,
     resolve_device,
     resolve_part,
 )
+from sk_infomax._layout import Layout, find_layout
 from sk_infomax.critics import CRITICS, Critic, DotCritic
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax._objectives import InformationTerm
 from sk_infomax.bounds import InfoNCE, split
 from sk_infomax.contexts import CONTEXTS, AutoregressiveContext, BlockContext, Context
 from sk_infomax.critics import CRITICS, BilinearCritic
 from sk_infomax.encoders import Encoding
-from sk_infomax.objectives import InformationTerm
 
 SHAPES = [(5, 4), (7,)]
 

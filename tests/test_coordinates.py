@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sk_infomax.coordinates import CoordinateTerm
+from sk_infomax._coordinates import CoordinateTerm
 from sk_infomax.encoders import Encoding
 
 

@@ -358,7 +358,7 @@ def with_value(value):
     ],
 )
 def test_one_clear_error_before_training(settings, X, message, monkeypatch):
-    monkeypatch.setattr("sk_infomax._net.InfoMaxNet.train_step", None)
+    monkeypatch.setattr("sk_infomax._training._net.InfoMaxNet.train_step", None)
     with pytest.raises(ValueError, match=message):
         fast(**settings).fit(X)
 

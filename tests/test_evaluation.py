@@ -16,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax._total_correlation import DependenceModel, gaussian_total_correlation
 from sk_infomax.bounds import JensenShannon
 from sk_infomax.critics import GatedCritic
 from sk_infomax.evaluation import (
@@ -36,6 +35,7 @@ from sk_infomax.evaluation import (
     uniformity,
 )
 from sk_infomax.evaluation._information import mine_of
+from sk_infomax.information._total_correlation import DependenceModel, gaussian_total_correlation
 
 
 @pytest.fixture(scope="module")

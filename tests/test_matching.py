@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from sk_infomax import DeepInfoMaxTransformer, TableEncoder
-from sk_infomax._total_correlation import gaussian_total_correlation
+from sk_infomax.information._total_correlation import gaussian_total_correlation
 from sk_infomax.priors import PRIORS, MMDPrior, NormalPrior, UniformPrior
 
 DISTRIBUTIONS = ["uniform", "normal", "sphere", "ball"]

@@ -25,7 +25,7 @@ from sk_infomax.datasets import (
     student,
     xor,
 )
-from sk_infomax.mutual_info import _warn_of_read_outs
+from sk_infomax.information._estimator import _warn_of_read_outs
 
 
 def fast(**settings):
@@ -61,7 +61,7 @@ def test_scikit_learn_check(estimator, check):
         (independent(5, 5), 0.02),
         (independent(5, 5, df=1), 0.02),
     ],
-    ids=str,
+    ids=lambda value: f"{getattr(value, 'mutual_information', value):.2f}",
 )
 def test_truth_is_met(task, tolerance):
     X, Y = task.sample(3000, random_state=0)

@@ -11,8 +11,11 @@ import torch
 from skorch.callbacks import Callback
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax import _net as net_module
-from sk_infomax._net import MovingAverage, ProgressBar, WeightedSum
+from sk_infomax._training import _net as net_module
+from sk_infomax._training import _schedule
+from sk_infomax._training._callbacks import ProgressBar
+from sk_infomax._training._net import WeightedSum
+from sk_infomax._training._schedule import MovingAverage
 
 
 def table(n=64):
@@ -127,7 +130,7 @@ def test_time_ends_training_and_the_schedule(monkeypatch):
     """With a clock that moves by 10 ms at each look, one second is some fifty steps."""
     ticks = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: 0.01 * next(ticks))
-    monkeypatch.setattr(net_module, "time", clock)
+    monkeypatch.setattr(_schedule, "time", clock)
     recorder = Recorder()
     model = fast(max_epochs=10**6, max_time=1.0, callbacks=[recorder]).fit(table())
     assert 30 < len(recorder.rates) < 60
@@ -220,9 +223,9 @@ def test_moving_average_of_weights():
 
 
 def test_validation_may_follow_some_epochs_only():
-    from sk_infomax._cross_fitting import RatioTrainer
     from sk_infomax.bounds import JensenShannon
     from sk_infomax.critics import GatedCritic
+    from sk_infomax.information._cross_fitting import RatioTrainer
 
     pairs = np.random.RandomState(0).normal(size=(60, 4))
     seen = []

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from sk_infomax._objectives import DISCRIMINATOR, InformationTerm, Parts, assemble
 from sk_infomax.bounds import BOUNDS, InfoNCE, split
 from sk_infomax.critics import BilinearCritic, DotCritic
 from sk_infomax.encoders import Encoding, StridedEncoder
-from sk_infomax.objectives import DISCRIMINATOR, InformationTerm, Parts, assemble
 from sk_infomax.priors import UniformPrior
 from sk_infomax.views import ImageViews
 

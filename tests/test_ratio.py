@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from sk_infomax._cross_fitting import RatioTrainer, Reading, read
-from sk_infomax._ratio import (
-    GaussianRatio,
-    RatioModel,
-    calibrated_correlations,
-    canonical_directions,
-    even_shifts,
-    gaussian_information,
-    nats_of,
-)
-from sk_infomax._reference import ColumnwiseCorrection, ReferredModel
 from sk_infomax.bounds import BOUNDS, JensenShannon
 from sk_infomax.critics import GatedCritic
 from sk_infomax.datasets import additive_uniform, correlated_normal, independent
+from sk_infomax.information._cross_fitting import RatioTrainer
+from sk_infomax.information._gaussian import (
+    GaussianRatio,
+    calibrated_correlations,
+    canonical_directions,
+    gaussian_information,
+)
+from sk_infomax.information._models import RatioModel, even_shifts, nats_of
+from sk_infomax.information._reading import Reading, read
+from sk_infomax.information._reference import ColumnwiseCorrection, ReferredModel
 
 
 def centred(task, n, seed=0):

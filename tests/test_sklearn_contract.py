@@ -27,9 +27,9 @@ from sklearn.utils.estimator_checks import (
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, TorchEncoder
+from sk_infomax._coordinates import COORDINATES
 from sk_infomax.bounds import BOUNDS
 from sk_infomax.contexts import CONTEXTS
-from sk_infomax.coordinates import COORDINATES
 from sk_infomax.critics import CRITICS, DotCritic
 from sk_infomax.encoders import ENCODERS
 from sk_infomax.priors import PRIORS

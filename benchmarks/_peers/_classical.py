@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem as KernelMap
 
-from sk_infomax._batches import Scaling
+from sk_infomax._scaling import Scaling
 
 from ._fitting import DoesNotFit, Stopwatch, layout_of, seconds_of
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sk_infomax._checks import Layout, find_layout
+from sk_infomax._layout import Layout, find_layout
 from sk_infomax.encoders import ENCODERS
 
 MARGIN = 0.9  # of what is left is planned for; the rest is for a machine that has other work

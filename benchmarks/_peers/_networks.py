@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from sk_infomax._batches import Scaling, batch_sizes, make_data
-from sk_infomax._net import cosine_factor
 from sk_infomax._random import new_generator, private_rng
+from sk_infomax._scaling import Scaling
+from sk_infomax._training._batches import batch_sizes, make_data
+from sk_infomax._training._schedule import cosine_factor
 
 from ._fitting import layout_of, trained_encoder
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from sk_infomax._batches import Scaling
 from sk_infomax._random import new_generator
+from sk_infomax._scaling import Scaling
 
 from ._fitting import DoesNotFit, Stopwatch, layout_of, seconds_of
 

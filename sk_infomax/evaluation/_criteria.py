@@ -6,11 +6,11 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._columns import Columns
-from .._cross_fitting import read
-from .._total_correlation import DependenceTrainer
 from ..bounds import JensenShannon
 from ..critics import GatedCritic
+from ..information._columns import Columns
+from ..information._reading import read
+from ..information._total_correlation import DependenceTrainer
 from ._features import features_of
 
 __all__ = ["alignment", "neural_dependency", "rank_me", "uniformity"]

@@ -12,11 +12,12 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length, check_random_state
 
 from .._checks import resolve_device, resolve_part
-from .._columns import Columns
-from .._cross_fitting import RatioTrainer, read
 from ..bounds import DonskerVaradhan
 from ..critics import CRITICS, Critic
-from ..mutual_info import MutualInfoEstimator
+from ..information import MutualInfoEstimator
+from ..information._columns import Columns
+from ..information._cross_fitting import RatioTrainer
+from ..information._reading import read
 from ..priors import NoisePrior
 from ._features import features_of
 

@@ -12,7 +12,8 @@ from sklearn.utils import check_array, check_random_state
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from .._checks import check_shape, find_layout, resolve_device
+from .._checks import check_shape, resolve_device
+from .._layout import find_layout
 from .._random import private_rng
 from ._features import features_of
 from ._steps import shuffled_batches

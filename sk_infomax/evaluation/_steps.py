@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._batches import batch_sizes
 from .._random import new_generator
+from .._training._batches import batch_sizes
 
 __all__ = ["BestWeights", "hold_out", "shuffled_batches"]
 

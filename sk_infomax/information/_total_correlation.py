@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._random import new_generator, private_rng
+from ..bounds import Bound
+from ..critics import Critic
 from ._cross_fitting import RatioTrainer
-from ._random import new_generator, private_rng
-from ._ratio import N_RADIAL, Tables, log_determinant, radial_features, whitening
-from .bounds import Bound
-from .critics import Critic
+from ._gaussian import log_determinant, whitening
+from ._models import N_RADIAL, Tables, radial_features
 
 __all__ = ["DependenceModel", "DependenceTrainer", "gaussian_total_correlation"]
 
@@ -40,8 +41,6 @@ class DependenceModel(nn.Module):
     n_shifts : int
         How many shifted batches there are in a step.
     """
-
-    prior = None
 
     def __init__(self, critic: Critic, bound: Bound, size: int, n_shifts: int):
         super().__init__()

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._coordinates import CoordinateTerm
 from ._random import new_generator
 from .bounds import Bound, split
 from .contexts import Context, with_context
-from .coordinates import CoordinateTerm
 from .critics import Critic
 from .encoders import Encoder, Encoding
 from .priors import DISCRIMINATOR, Match, Prior

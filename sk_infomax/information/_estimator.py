@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from . import _state
-from ._checks import (
+from .. import _state
+from .._checks import (
     AT_LEAST_TWO,
     AUTO,
     FRACTION,
@@ -26,13 +26,14 @@ from ._checks import (
     resolve_part,
     validate_params,
 )
+from ..bounds import BOUNDS, SMILE, Bound
+from ..critics import CRITICS, Critic, GatedCritic
 from ._columns import Columns, as_columns
 from ._counts import CountRatio
-from ._cross_fitting import RatioTrainer, read
+from ._cross_fitting import RatioTrainer
+from ._models import RatioModel, permuted_sums
 from ._neighbours import single_pair_information
-from ._ratio import RatioModel, permuted_sums
-from .bounds import BOUNDS, SMILE, Bound
-from .critics import CRITICS, Critic, GatedCritic
+from ._reading import read
 
 __all__ = ["MutualInfoEstimator"]
 

@@ -1,129 +1,21 @@
-"""Training models of the log ratio of pairs, and reading each on pairs that it has not seen."""
+"""What held-out critics say of pairs: the read-outs, the estimate, and its error."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from ._batches import ResidentData
-from ._net import HeldOutStopping, InfoMaxNet
-from ._random import new_generator, private_rng
-from ._ratio import RatioModel, gaussian_information, nats_of
-from ._reference import ReferredModel
-from .bounds import BOUNDS, Bound
-from .critics import Critic
+from ..bounds import BOUNDS
+from ._cross_fitting import RatioTrainer
+from ._models import nats_of
 
-__all__ = ["RatioTrainer", "Reading", "read"]
+__all__ = ["Reading", "read"]
 
-_LR, _WEIGHT_DECAY, _AVERAGE = 5e-3, 0.3, 0.99
-_PATIENCE, _VALID_EVERY = 150, 20
 _MISSED, _HIDDEN = 0.05, 3.0
 _NOISE_OF_NEIGHBOURS = 0.7
-_HIGH = 3.0
-
-
-@dataclass(frozen=True)
-class RatioTrainer:
-    """All that it takes to train models of the log ratio.
-
-    Parameters
-    ----------
-    critic, bound : Critic, Bound
-        Settings.
-    base : bool
-        Whether models start from the Gaussian ratio.
-    size_x, size_y : int
-        Widths of the sides.
-    n_shifts : int
-        How many others each x is paired with in a step.
-    max_steps, batch_size : int
-        Steps at most, and pairs in each at least.
-    device : str
-        Where to train.
-    seed : int
-        Of folds, weights and batches.
-    referred : bool
-        Whether models are told from a Gaussian reference.
-    may_reject : bool
-        Whether a model ends as it started where training does not help on held-out pairs.
-    """
-
-    critic: Critic
-    bound: Bound
-    base: bool
-    size_x: int
-    size_y: int
-    n_shifts: int
-    max_steps: int
-    batch_size: int
-    device: str
-    seed: int
-    referred: bool = False
-    may_reject: bool = True
-
-    def fitted_to(self, pairs: np.ndarray) -> RatioTrainer:
-        """The same, with a reference if the Gaussian information of pairs (n, dx + dy) is high."""
-        high = self.base and self.gaussian(pairs) > _HIGH
-        return replace(self, referred=high)
-
-    def gaussian(self, pairs: np.ndarray) -> float:
-        """Gaussian information of pairs in nats."""
-        return gaussian_information(pairs[:, : self.size_x], pairs[:, self.size_x :])
-
-    def build(self, seed: int) -> RatioModel:
-        """A model with first weights."""
-        sizes = self.size_x, self.size_y
-        with private_rng(seed, torch.device("cpu")):
-            kind = ReferredModel if self.referred else RatioModel
-            return kind(self.critic, self.bound, *sizes, self.base, self.n_shifts)
-
-    def train(self, pairs: np.ndarray, number: int) -> RatioModel:
-        """A model trained on pairs (n, dx + dy); some of them are held out to stop by."""
-        seed = self.seed + number
-        order = np.random.RandomState(seed).permutation(len(pairs))
-        # A tenth, but 100 where a third is no fewer: below that chance picks the weights.
-        n_valid = max(len(pairs) // 10, min(len(pairs) // 3, 100)) if len(pairs) >= 12 else 0
-        model = self.build(seed)
-        model.learn_coordinates(pairs)
-        model.generator = new_generator(seed)
-        inputs = model.inputs(pairs).to(self.device)
-        train, valid = (ResidentData(inputs[part]) for part in (order[n_valid:], order[:n_valid]))
-        steps_of_epoch = max(1, len(train) // self.batch_size)
-        start = valid if self.may_reject else None
-        valid_every = math.ceil(_VALID_EVERY / steps_of_epoch)
-        patience = math.ceil(_PATIENCE / (steps_of_epoch * valid_every))
-        net = InfoMaxNet(
-            model,
-            weights={"information": 1.0},
-            shuffler=new_generator(seed),
-            lr_schedule="cosine",
-            average=_AVERAGE,
-            valid_every=valid_every,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=_WEIGHT_DECAY,
-            optimizer__fused=True,
-            lr=_LR,
-            batch_size=self.batch_size,
-            device=torch.device(self.device),
-            callbacks=[HeldOutStopping(patience, 0.0, start)] if n_valid else [],
-            verbose=0,
-            train_split=None,
-        ).initialize()
-        if self.max_steps:
-            epochs = max(1, self.max_steps // steps_of_epoch)
-            net.train(train, valid if n_valid else None, epochs)
-        return model.eval().cpu()
-
-    def held_out(self, pairs: np.ndarray, cv: int) -> Iterator[tuple[np.ndarray, RatioModel]]:
-        """Each fold of the rows, with a model that was trained on the others."""
-        order = np.random.RandomState(self.seed).permutation(len(pairs))
-        for number, fold in enumerate(np.array_split(order, cv)):
-            yield fold, self.train(pairs[np.setdiff1d(order, fold)], number)
 
 
 @dataclass(frozen=True)

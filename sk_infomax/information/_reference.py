@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from ._random import new_generator
-from ._ratio import N_RADIAL, RatioModel, Tables, radial_features
+from .._random import new_generator
+from ._models import N_RADIAL, RatioModel, Tables, radial_features
 
 __all__ = ["ReferredModel"]
 

@@ -7,8 +7,8 @@ from joblib import Parallel, delayed
 from scipy.stats import norm
 
 from ._columns import Columns, as_columns
+from ._estimator import MutualInfoEstimator
 from ._neighbours import single_pair_information
-from .mutual_info import MutualInfoEstimator
 
 __all__ = ["conditional_mutual_info", "mutual_info", "mutual_info_matrix", "mutual_info_scores"]
 

@@ -7,7 +7,6 @@ same batches for the same seed.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,76 +14,9 @@ from sklearn import get_config
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ._checks import Layout
+from .._scaling import Scaling
 
-__all__ = ["Data", "ResidentData", "Scaling", "StreamedData", "batch_sizes", "make_data"]
-
-_CHUNK_VALUES = 2**20
-
-
-class Scaling:
-    """Mean and scale of each column (tables) or channel (series, images), updatable.
-
-    Images of uint8 are mapped from 0..255 to [-1, 1] whatever they hold.
-
-    Parameters
-    ----------
-    layout : Layout
-        What a sample is.
-
-    Attributes
-    ----------
-    mean, scale : ndarray of shape (p,) for tables, (c, 1) for series, (c, 1, 1) for images
-        What is subtracted, and what is divided by afterwards; float64.
-    """
-
-    ARRAYS = ("mean", "squares", "scale")
-
-    def __init__(self, layout: Layout):
-        self.layout = layout
-        size = layout.network_shape[0]
-        self.count = 0
-        self.mean = np.zeros((size,) + (1,) * (len(layout.network_shape) - 1))
-        self.squares = np.zeros_like(self.mean)
-        self.scale = np.ones_like(self.mean)
-
-    def set(self, name: str, array: np.ndarray | None) -> None:
-        """Take over an array that was saved, after checking it."""
-        expected = getattr(self, name)
-        if array is None or array.shape != expected.shape or array.dtype != expected.dtype:
-            raise ValueError(f"The file is damaged: its array scaling.{name} does not fit.")
-        setattr(self, name, array)
-
-    def update(self, rows: np.ndarray) -> "Scaling":
-        """Take account of rows (n, ...), in chunks (Chan, Golub and LeVeque 1983)."""
-        if rows.dtype == np.uint8 and self.layout.kind == "image":
-            self.mean[...], self.scale[...] = 127.5, 127.5
-            return self
-        axes = (0, *range(2, 1 + len(self.layout.network_shape)))
-        step = max(1, _CHUNK_VALUES // self.layout.n_features)
-        for start in range(0, len(rows), step):
-            chunk = self.layout.arrange(rows[start : start + step]).astype(np.float64)
-            count = chunk.size // self.mean.size
-            mean = chunk.mean(axis=axes).reshape(self.mean.shape)
-            delta, total = mean - self.mean, self.count + count
-            self.squares += ((chunk - mean) ** 2).sum(axis=axes).reshape(self.mean.shape)
-            self.squares += delta**2 * (self.count * count / total)
-            self.mean = self.mean + delta * (count / total)
-            self.count = total
-        deviation = np.sqrt(self.squares / self.count)
-        # A constant column leaves rounding errors behind, not a spread to divide by.
-        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(self.mean)
-        self.scale = np.where(constant, 1.0, deviation)
-        return self
-
-    def apply(self, rows: np.ndarray, dtype: Any = np.float32) -> Tensor:
-        """Rows (n, ...) as a standardised tensor (n, *network_shape) of our own."""
-        samples = self.layout.arrange(rows)
-        if samples.dtype == np.float64 and dtype == np.float32:
-            return torch.from_numpy(((samples - self.mean) / self.scale).astype(dtype))
-        out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
-        out /= self.scale.astype(dtype)
-        return torch.from_numpy(out)
+__all__ = ["Data", "ResidentData", "StreamedData", "batch_sizes", "make_data"]
 
 
 def batch_sizes(n: int, batch_size: int) -> list[int]:

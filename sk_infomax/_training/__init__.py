@@ -1,0 +1,1 @@
+"""Batches in, a trained module out; knows no term by name."""

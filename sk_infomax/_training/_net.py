@@ -1,0 +1,288 @@
+"""The skorch net that trains a module of named terms.
+
+The module's `forward` gives the terms of a batch by name, each a scalar to maximise, and its
+`nats` what is reported of them. Here the objective is negated, once. The net leaves out what
+stock skorch does for each batch (collation of single samples, a synchronisation of the device,
+records in the history): sums of the terms stay on the device and are read once an epoch.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer
+from skorch.utils import TeeGenerator
+from torch import Tensor, nn
+
+from ._batches import Data
+from ._schedule import Clock, MovingAverage, Plan, cosine_factor
+
+__all__ = ["BLOCK", "Adversary", "InfoMaxNet", "WeightedSum"]
+
+BLOCK = 256
+"""Rows in a block on which bounds are read out, whatever the size of batches is."""
+
+_CHECK_EVERY = 128  # steps between two looks at whether terms are finite: each waits for the device
+
+
+class Adversary(NamedTuple):
+    """A part of the module that has an optimizer and a term of its own.
+
+    Parameters
+    ----------
+    term : str
+        Name of the term that its parameters maximise, whatever the others do.
+    module : torch.nn.Module
+        Holds these parameters.
+    """
+
+    term: str
+    module: nn.Module
+
+
+class WeightedSum:
+    """The loss: minus the weighted sum of the terms, less the adversary's own.
+
+    Parameters
+    ----------
+    weights : dict of str to float
+        Weight of each term.
+    """
+
+    def __init__(self, weights: dict[str, float]):
+        self.weights = weights
+
+    def __call__(self, terms: dict[str, Tensor]) -> Tensor:
+        """Loss to minimise, a scalar."""
+        weighted = [self.weights[name] * terms[name] for name in self.weights if name in terms]
+        return -torch.stack(weighted).sum() if len(weighted) > 1 else -weighted[0]
+
+
+class _StopTraining(Exception):  # noqa: N818
+    """A callback has asked for the end of training; not the user's own Ctrl-C."""
+
+
+class InfoMaxNet(NeuralNet):
+    """Trains a module of named terms on `Data`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Built and with a generator.
+    weights : dict of str to float
+        Weight of each term.
+    adversary : Adversary or None
+        The part of the module that works against the rest.
+    shuffler : torch.Generator
+        Orders the batches.
+    **kwargs
+        Of `skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    plan_ : Plan
+        Of the last training.
+    """
+
+    def __init__(self, module, *, weights, adversary=None, shuffler=None, **kwargs):
+        self.weights = weights
+        self.adversary = adversary
+        self.shuffler = shuffler
+        super().__init__(module, criterion=WeightedSum, **kwargs)
+
+    # What skorch asks for ------------------------------------------------------------------
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def initialize_criterion(self):
+        """The loss, a plain callable."""
+        self.criterion_ = WeightedSum(self.weights)
+        return self
+
+    def initialize_optimizer(self, *args, **kwargs):
+        """One optimizer for encoder and critics, one for the adversary if there is any."""
+        against = [] if self.adversary is None else list(self.adversary.module.parameters())
+        apart = {id(parameter) for parameter in against}
+        rest = [p for p in self.module_.parameters() if id(p) not in apart and p.requires_grad]
+        settings = self.get_params_for("optimizer")
+        self.optimizer_ = self.optimizer(rest, lr=self.lr, **settings)
+        if against:
+            self.optimizer_adversary_ = self.optimizer(against, lr=self.lr, **settings)
+        return self
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """The pair (training data, validation data or None) as it was handed over."""
+        return X
+
+    def get_iterator(self, dataset: Data, training: bool = False):
+        """Shuffled batches to train on, fixed blocks to validate on."""
+        if training:
+            return dataset.batches(self.plan_.batch_size, self.shuffler)
+        return dataset.batches(BLOCK)
+
+    def infer(self, x, **fit_params):
+        """Terms of a batch."""
+        return self.module_(x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Minus the weighted sum of the terms."""
+        return self.criterion_(y_pred)
+
+    def validation_step(self, batch, **fit_params):
+        """Terms and loss of a block, without gradients."""
+        with torch.no_grad():
+            terms = self.infer(batch)
+            return {"loss": self.get_loss(terms, None), "y_pred": terms}
+
+    def train_step(self, batch, **fit_params):
+        """One step of every optimizer on one batch."""
+        self._set_rate()
+        for name in self._optimizers:
+            getattr(self, name + "_").zero_grad(set_to_none=True)
+        terms = self.infer(batch)
+        loss = self.get_loss(terms, None, X=batch, training=True)
+        # The adversary's term shares no gradient with the others: one pass serves both.
+        (loss if self.adversary is None else loss - terms[self.adversary.term]).backward()
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.get_all_learnable_params()),
+            batch=batch,
+            training=True,
+        )
+        for name in self._optimizers:
+            getattr(self, name + "_").step()
+        if self.average_ is not None:
+            self.average_.update()
+        return {"loss": loss, "y_pred": terms}
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass; the means of loss and terms go to the history at its end."""
+        if iterator is None or (not training and len(self.history) % self.plan_.valid_every):
+            return
+        self._set_training(training)
+        if self.average_ is not None:
+            self.average_.show(not training)
+        means = _RunningMeans()
+        for number, batch in enumerate(iterator):
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            means.add({"loss": step["loss"]} | step["y_pred"], len(batch))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            if training and self._tick(number, means):
+                break
+        self._refuse_nan(means)
+        for name, value in means.read().items():
+            self.history.record(f"{prefix}_{name}", value)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks; training ends if one raises KeyboardInterrupt or time is up."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as interrupt:
+            raise _StopTraining from interrupt
+        if method_name == "on_epoch_end":
+            self._keep_weights()
+            if self.clock_.is_up():
+                raise _StopTraining
+
+    # Training ------------------------------------------------------------------------------
+
+    def train(self, data: Data, valid: Data | None, plan: Plan) -> "InfoMaxNet":
+        """Train as planned, or until a callback or the time ends it.
+
+        Raises
+        ------
+        FloatingPointError
+            If a term is no longer finite; the module is left as it was after the last epoch
+            that was sound.
+        """
+        self.plan_ = plan
+        steps = plan.epochs * len(self.get_iterator(data, training=True))
+        self.clock_ = Clock(steps, plan.max_time)
+        self.average_ = None if plan.average is None else MovingAverage(self.module_, plan.average)
+        self._keep_weights()
+        self.notify("on_train_begin", X=data, y=None)
+        try:
+            self.fit_loop((data, valid), epochs=plan.epochs)
+        except _StopTraining:
+            pass
+        finally:
+            if self.average_ is not None:
+                self.average_.show(True)
+            self.good_weights_.clear()
+            self.notify("on_train_end", X=data, y=None)
+            self.module_.eval()
+        return self
+
+    def held_out_loss(self, data: Data) -> float:
+        """Mean loss over fixed blocks of the data, the module in evaluation mode."""
+        means = _RunningMeans()
+        self.module_.eval()
+        for block in self.get_iterator(data):
+            means.add({"loss": self.validation_step(block)["loss"]}, len(block))
+        return means.read()["loss"]
+
+    def nats(self, data: Data) -> dict[str, float]:
+        """Mean of each information term in nats over fixed blocks of the data."""
+        means = _RunningMeans()
+        self.module_.eval()
+        with torch.no_grad():
+            for block in self.get_iterator(data):
+                means.add(self.module_.nats(block), len(block))
+        return means.read()
+
+    def _set_rate(self) -> None:
+        if self.plan_.lr_schedule == "constant":
+            return
+        factor = cosine_factor(self.clock_.progress(), 1 / self.clock_.total)
+        for name in self._optimizers:
+            for group in getattr(self, name + "_").param_groups:
+                group["lr"] = self.lr * factor
+
+    def _tick(self, number: int, means: "_RunningMeans") -> bool:
+        """Count a step of training, look at the terms now and then; whether the time is up."""
+        self.clock_.steps += 1
+        if number % _CHECK_EVERY == _CHECK_EVERY - 1:
+            self._refuse_nan(means)
+        return self.clock_.is_up()
+
+    def _keep_weights(self) -> None:
+        self.good_weights_ = {k: v.clone() for k, v in self.module_.state_dict().items()}
+
+    def _refuse_nan(self, means: "_RunningMeans") -> None:
+        """Stop at a term that is not finite, and go back to the weights kept."""
+        bad = [name for name, value in means.read().items() if not math.isfinite(value)]
+        if not bad:
+            return
+        terms = [name for name in bad if name != "loss"] or bad
+        self.module_.load_state_dict(self.good_weights_)
+        self.average_ = None
+        raise FloatingPointError(
+            f"The {' and '.join(terms)} term became {means.read()[terms[0]]} in epoch "
+            f"{len(self.history)}; the weights of the epoch before it are kept. Lower lr "
+            f"(now {self.lr}), or choose a bounded critic such as critic='dot'."
+        )
+
+
+class _RunningMeans:
+    """Means over an epoch that stay on the device until they are read."""
+
+    def __init__(self):
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, values: dict[str, Tensor], weight: int) -> None:
+        self.count += weight
+        for name, value in values.items():
+            if name in self.sums:
+                self.sums[name].add_(value.detach(), alpha=weight)
+            else:
+                self.sums[name] = weight * value.detach()
+
+    def read(self) -> dict[str, float]:
+        """All means, in one transfer."""
+        values = torch.stack(list(self.sums.values())) / self.count
+        return dict(zip(self.sums, values.tolist()))

@@ -1,0 +1,21 @@
+"""How much one set of columns tells about another, in nats.
+
+`MutualInfoEstimator` estimates the information of pairs with an interval; the functions answer in
+one line. Nothing here knows an encoder of the features wing.
+"""
+
+from ._estimator import MutualInfoEstimator
+from ._functions import (
+    conditional_mutual_info,
+    mutual_info,
+    mutual_info_matrix,
+    mutual_info_scores,
+)
+
+__all__ = [
+    "MutualInfoEstimator",
+    "conditional_mutual_info",
+    "mutual_info",
+    "mutual_info_matrix",
+    "mutual_info_scores",
+]
