@@ -6,13 +6,11 @@ The one place that touches what scikit-learn does not declare public: parameter 
 
 import difflib
 import math
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -40,7 +38,6 @@ __all__ = [
     "closest_name",
     "one_of",
     "resolve_device",
-    "resolve_part",
     "validate_params",
 ]
 
@@ -154,31 +151,6 @@ def closest_name(value: str, names) -> str:
     if close:
         return f"did you mean {close[0]!r}? Available: {listing}."
     return f"use one of {listing}."
-
-
-def resolve_part(value: Any, registry: Mapping[str, type], family: type, parameter: str) -> Any:
-    """Turn a registry name, a class or an instance into a checked instance of our own.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name (with the nearest one) and for settings out of range.
-    TypeError
-        For anything that is no member of the family.
-    """
-    if isinstance(value, str):
-        if value not in registry:
-            raise ValueError(f"{parameter}={value!r} is unknown: {closest_name(value, registry)}")
-        return registry[value]()
-    part = value() if isinstance(value, type) and issubclass(value, family) else value
-    if not isinstance(part, family):
-        raise TypeError(
-            f"{parameter}={value!r} must be one of {', '.join(map(repr, registry))} or an "
-            f"instance of a {family.__name__}."
-        )
-    part = clone(part)
-    part._validate_params()
-    return part
 
 
 def resolve_device(device: str | torch.device, or_cpu: bool = False) -> torch.device:

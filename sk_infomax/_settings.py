@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._checks import closest_name, resolve_part
+from ._checks import closest_name
 from ._layout import Layout, find_layout
 from ._objectives import Parts
+from ._parts import resolve_part
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic

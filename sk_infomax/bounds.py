@@ -22,11 +22,11 @@ import math
 from collections.abc import Callable
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from ._checks import FRACTION, POSITIVE, one_of
+from ._parts import Part
 
 __all__ = [
     "BOUNDS",
@@ -123,14 +123,12 @@ def _widen(joint: Tensor, marginal: Tensor) -> tuple[Tensor, Tensor]:
     return joint, marginal
 
 
-class Bound(BaseEstimator):
+class Bound(Part):
     """A bound on mutual information, evaluated on scores.
 
     A subclass gives `_objective` and, where what is reported differs from what is trained,
     `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m).
     """
-
-    _parameter_constraints: dict = {}
 
     anchor = "global"
     """Whose side the rows of the scores are on: "global" or "local"."""

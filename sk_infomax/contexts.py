@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ._checks import POSITIVE_INT, one_of
+from ._parts import Part
 from .encoders import Encoding
 from .encoders._base import StagedNetwork, locations
 
@@ -28,10 +28,8 @@ __all__ = [
 ]
 
 
-class Context(BaseEstimator):
+class Context(Part):
     """The settings of a context; `build` makes the module."""
-
-    _parameter_constraints: dict = {}
 
     def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the module.

@@ -10,19 +10,17 @@ sample j.
 
 from __future__ import annotations
 
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from ._checks import POSITIVE, POSITIVE_INT
+from ._parts import Part
 
 __all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic", "GatedCritic"]
 
 
-class Critic(BaseEstimator):
+class Critic(Part):
     """The settings of a critic; `build` makes the network for given widths."""
-
-    _parameter_constraints: dict = {}
 
     def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network.

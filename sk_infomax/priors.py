@@ -11,12 +11,12 @@ channel, and what carries most information through it has the distribution of th
 import math
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import logsigmoid, normalize
 
 from ._checks import NON_NEGATIVE, POSITIVE, one_of
+from ._parts import Part
 
 __all__ = [
     "DISCRIMINATOR",
@@ -38,10 +38,8 @@ DISCRIMINATOR = "discriminator"
 """Name of the term that the adversary's own optimizer maximises."""
 
 
-class Prior(BaseEstimator):
+class Prior(Part):
     """A distribution for the embedding; `build` makes what matches it."""
-
-    _parameter_constraints: dict = {}
 
     def build(self, n_components: int) -> "Match":
         """Make the match for embeddings of this width."""

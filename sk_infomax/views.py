@@ -5,19 +5,17 @@ batch of the same shape. Batches are standardised, so 0 is the mean of a channel
 """
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from ._checks import FRACTION, NON_NEGATIVE, ONE, ZERO, one_of
+from ._parts import Part
 
 __all__ = ["VIEWS", "Augmentation", "ImageViews", "Occlusion", "SeriesViews", "TableViews"]
 
 
-class Augmentation(BaseEstimator):
+class Augmentation(Part):
     """The settings of a random change of a batch."""
-
-    _parameter_constraints: dict = {}
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change a batch.

@@ -8,9 +8,9 @@ from sk_infomax._checks import (
     check_shape,
     closest_name,
     resolve_device,
-    resolve_part,
 )
 from sk_infomax._layout import Layout, find_layout
+from sk_infomax._parts import resolve_part
 from sk_infomax.critics import CRITICS, Critic, DotCritic
 
 

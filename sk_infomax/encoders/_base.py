@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
+
+from .._parts import Part
 
 __all__ = [
     "Encoder",
@@ -60,10 +61,8 @@ class Encoding(NamedTuple):
         return [Encoding(*part) for part in zip(*fields)]
 
 
-class Encoder(BaseEstimator):
+class Encoder(Part):
     """The settings of an encoder; `build` makes the network for samples of a given shape."""
-
-    _parameter_constraints: dict = {}
 
     kind: str | None = None
     """What samples it reads: "table", "series", "image", or None for any."""

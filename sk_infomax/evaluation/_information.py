@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._checks import resolve_device, resolve_part
+from .._checks import resolve_device
+from .._parts import resolve_part
 from ..bounds import DonskerVaradhan
 from ..critics import CRITICS, Critic
 from ..information import MutualInfoEstimator

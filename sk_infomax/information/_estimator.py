@@ -23,9 +23,9 @@ from .._checks import (
     check_side,
     one_of,
     resolve_device,
-    resolve_part,
     validate_params,
 )
+from .._parts import resolve_part
 from ..bounds import BOUNDS, SMILE, Bound
 from ..critics import CRITICS, Critic, GatedCritic
 from ._columns import Columns, as_columns
