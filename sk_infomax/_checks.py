@@ -31,11 +31,13 @@ __all__ = [
     "POSITIVE",
     "POSITIVE_INT",
     "ZERO",
+    "adopt_names",
     "check_pairs",
     "check_rows",
     "check_shape",
     "check_side",
     "closest_name",
+    "draft_of",
     "one_of",
     "resolve_device",
     "validate_params",
@@ -141,6 +143,22 @@ def _check_side(estimator, X, *, reset: bool, **options):
         _check_n_features(estimator, X, reset=reset)
         return X
     return validate_data(estimator, X, reset=reset, dtype="numeric", **options)
+
+
+def draft_of(estimator: Any) -> Any:
+    """One with the same parameters and state, on which a check may set what it finds."""
+    draft = object.__new__(type(estimator))
+    vars(draft).update(vars(estimator))
+    return draft
+
+
+def adopt_names(estimator: Any, draft: Any) -> None:
+    """Take over what a check has set on a draft: the number of features, and their names."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(draft, name):
+            setattr(estimator, name, getattr(draft, name))
+        elif hasattr(estimator, name):
+            delattr(estimator, name)
 
 
 def closest_name(value: str, names) -> str:

@@ -145,24 +145,22 @@ class NamedParts(BaseEstimator):
         nested = {name: value for name, value in params.items() if "__" in name}
         super().set_params(**{k: v for k, v in params.items() if k not in nested})
         for part in {name.partition("__")[0] for name in nested} & self._families.keys():
-            setattr(self, part, _with_settings(getattr(self, part), self._families[part], part))
+            setattr(self, part, self._with_settings(part))
         return super().set_params(**nested)
 
-    def _resolve(self, parameter: str) -> Any:
+    def _part(self, parameter: str) -> Any:
         """The part that a parameter names, as a checked instance of our own; None stays None."""
         value = getattr(self, parameter)
         return None if value is None else resolve_part(value, *self._families[parameter], parameter)
 
-
-def _with_settings(value: Any, family: Family, parameter: str) -> Any:
-    """What has settings to set in the place of a name or a class."""
-    if isinstance(value, str) and value == "auto":
-        return Auto()
-    if value is None:
-        raise ValueError(
-            f"{parameter} is None and has no settings. Choose one too, for example "
-            f"{parameter}={next(iter(family.registry))!r}."
-        )
-    if isinstance(value, str | type):
-        return resolve_part(value, *family, parameter)
-    return value
+    def _with_settings(self, parameter: str) -> Any:
+        """What has settings to set in the place of a name, a class or a module."""
+        value = getattr(self, parameter)
+        if isinstance(value, str) and value == "auto":
+            return Auto()
+        if value is None:
+            raise ValueError(
+                f"{parameter} is None and has no settings. Choose one too, for example "
+                f"{parameter}={next(iter(self._families[parameter].registry))!r}."
+            )
+        return value if isinstance(value, Part | Auto) else self._part(parameter)

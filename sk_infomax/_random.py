@@ -3,14 +3,37 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
-__all__ = ["new_generator", "private_rng"]
+__all__ = ["draw_seed", "new_generator", "private_rng", "stream"]
 
 # torch.random.fork_rng saves and restores the generator of the whole process, so two threads
 # inside it at once would restore each other's state.
 _LOCK = threading.RLock()
+
+_N_STREAMS = 1000  # streams of one seed, the folds of cross-fitting among them
+_STREAMS = {
+    "weights": 0,  # first weights of networks
+    "rows": 0,  # which rows are held out, which ones a fit looks at before training, folds
+    "views": 1,  # views and draws of the prior in training
+    "batches": 2,  # order of the batches
+    "modules": 3,  # whatever a user's own module draws in training
+    "preparation": 4,  # what is found before training
+}
+
+
+def draw_seed(random_state: Any) -> int:
+    """One number from what scikit-learn takes for ``random_state``; `stream` makes more of it."""
+    return int(check_random_state(random_state).randint(2**31 - _N_STREAMS))
+
+
+def stream(seed: int, name: str, number: int = 0) -> int:
+    """Seed of a named stream, or of the one of a numbered fold."""
+    return seed + _STREAMS[name] + number
 
 
 def new_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -20,12 +43,17 @@ def new_generator(seed: int, device: torch.device | str = "cpu") -> torch.Genera
 
 @contextmanager
 def private_rng(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generator for a while, for one thread at a time, then restore it.
+    """Seed the global generators for a while, for one thread at a time, then restore them.
 
-    Networks draw their first weights from the global generator, and a user's own network may
-    draw from it in every step (dropout).
+    Networks draw their first weights from torch's, and a user's own part may draw from torch's
+    or numpy's in every step (dropout).
     """
     devices = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(devices=devices):
+        state = np.random.get_state()
         torch.manual_seed(seed)
-        yield
+        np.random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

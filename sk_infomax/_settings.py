@@ -1,5 +1,6 @@
 """From an estimator's parameters to the parts of its network, each checked."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,18 +8,32 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._checks import closest_name
+from ._checks import closest_name, resolve_device
 from ._layout import Layout, find_layout
 from ._objectives import Parts
-from ._parts import resolve_part
+from ._parts import Auto, Family, resolve_part
+from ._training._callbacks import HeldOutStopping, ProgressBar
+from ._training._schedule import Plan
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
-from .encoders import ENCODERS, Encoder, PatchEncoder, TorchEncoder
+from .encoders import ENCODERS, Encoder, TorchEncoder
 from .priors import PRIORS, Prior
 from .views import VIEWS, Augmentation, Occlusion
 
-__all__ = ["OPTIMIZERS", "PRESETS", "REGISTRIES", "settle", "settle_encoder", "settle_optimizer"]
+__all__ = [
+    "FAMILIES",
+    "OPTIMIZERS",
+    "PRESETS",
+    "REGISTRIES",
+    "Setup",
+    "plan_of_fit",
+    "plan_of_pass",
+    "rows_apart",
+    "settle",
+    "settle_part",
+    "settle_setup",
+]
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -26,14 +41,19 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "rmsprop": torch.optim.RMSprop,
 }
-REGISTRIES: dict[str, dict[str, type]] = {
-    "encoder": ENCODERS,
-    "critic": CRITICS,
-    "bound": BOUNDS,
-    "prior": PRIORS,
-    "augmentation": VIEWS,
-    "context": CONTEXTS,
+FAMILIES: dict[str, Family] = {
+    "encoder": Family(ENCODERS, Encoder),
+    "critic": Family(CRITICS, Critic),
+    "bound": Family(BOUNDS, Bound),
+    "prior": Family(PRIORS, Prior),
+    "augmentation": Family(VIEWS, Augmentation),
+    "context": Family(CONTEXTS, Context),
+    "occlusion": Family(VIEWS, Occlusion),
+}
+REGISTRIES: dict[str, Any] = {
+    **{name: family.registry for name, family in FAMILIES.items() if name != "occlusion"},
     "optimizer": OPTIMIZERS,
+    "auto": {"auto": Auto},
 }
 
 
@@ -56,78 +76,165 @@ class Preset:
     encoder: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+# Steps and filters: chosen on a validation part of Fashion-MNIST and CIFAR-10, for about one,
+# three and ten minutes of one core (benchmarks/README.md, representation.py).
 PRESETS: dict[str, Preset] = {
     "fast": Preset(600, 100),
-    "balanced": Preset(1200, 200, {"image": {"n_filters": 128, "n_directions": 4096}}),
-    "accurate": Preset(1800, 300, {"image": {"n_filters": 384, "n_directions": 4096}}),
+    "balanced": Preset(1200, 200, {"image": {"n_filters": 128}}),
+    "accurate": Preset(1800, 300, {"image": {"n_filters": 384}}),
 }
-_FEW_DIRECTIONS = 128
+_FEWEST_EPOCHS = 2  # passes over large data, so that each sample is met with two pairs of views
+_BATCH = 128  # samples; fewer lost from fewer negatives where there is one view (UCR series)
+_SMALL_BATCH = 64  # samples; digits in half the time with the same features (benchmarks/README.md)
+_FEW_SAMPLES = 4096  # samples under which two views gain from twice the steps
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a net trains whatever it is given: device, optimizer, callbacks.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the net lives.
+    optimizer : type
+        Class of the optimizer.
+    settings : dict of str to object
+        What it is made with.
+    lr : float
+        Learning rate.
+    callbacks : list
+        skorch's.
+    """
+
+    device: torch.device
+    optimizer: type[torch.optim.Optimizer]
+    settings: dict[str, Any]
+    lr: float
+    callbacks: list[Any]
 
 
 def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
     """Turn names into parts, and tell what a sample of rows (n, ...) is."""
-    encoder = settle_encoder(estimator.encoder)
+    encoder = None if _is_open(estimator.encoder) else settle_part(estimator, "encoder")
     shape = tuple(estimator.sample_shape or rows.shape[1:])
     layout = find_layout(shape, None if encoder is None else encoder.kind, estimator.channels)
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1
     if encoder is None:
-        encoder = _default_encoder(layout.kind, estimator.preset, len(rows))
-    prior, context = estimator.prior, estimator.context
+        encoder = _default_encoder(layout.kind, estimator)
     return Parts(
-        encoder=encoder,
-        critic=resolve_part(estimator.critic, CRITICS, Critic, "critic"),
-        bound=resolve_part(estimator.bound, BOUNDS, Bound, "bound"),
-        prior=None if prior is None else resolve_part(prior, PRIORS, Prior, "prior"),
-        augmentation=_settle_augmentation(estimator.augmentation, layout.kind, n_views),
+        encoder=encoder.fitted_to(len(rows)),
+        critic=settle_part(estimator, "critic"),
+        bound=settle_part(estimator, "bound"),
+        prior=settle_part(estimator, "prior"),
+        augmentation=_settle_augmentation(estimator, layout.kind, n_views),
         n_views=n_views,
         n_components=int(estimator.n_components),
         weights=_settle_weights(estimator),
-        occlusion=_settle_occlusion(estimator.occlusion),
+        occlusion=settle_part(estimator, "occlusion"),
         coordinates=estimator.coordinates,
-        context=None if context is None else resolve_part(context, CONTEXTS, Context, "context"),
+        context=settle_part(estimator, "context"),
     ), layout
 
 
-def _default_encoder(kind: str, preset: str, n_samples: int) -> Encoder:
-    """That of the preset, with fewer directions for few samples, whose noise the last ones fit."""
-    encoder = ENCODERS[kind](**PRESETS[preset].encoder.get(kind, {}))
-    if isinstance(encoder, PatchEncoder):
-        most = max(_FEW_DIRECTIONS, n_samples // 4)
-        encoder.set_params(n_directions=min(encoder.n_directions, most))
-    return encoder
-
-
-def settle_encoder(encoder) -> Encoder | None:
-    """The encoder, or None where the shape of the data is to choose."""
-    if isinstance(encoder, str) and encoder == "auto":
+def settle_part(estimator, parameter: str) -> Any:
+    """The part that a parameter names, as a checked instance of our own; None stays None."""
+    value = getattr(estimator, parameter)
+    if value is None:
         return None
-    is_class = isinstance(encoder, type) and issubclass(encoder, nn.Module)
-    if is_class or isinstance(encoder, nn.Module):
-        encoder = TorchEncoder(encoder)
-    return resolve_part(encoder, ENCODERS, Encoder, "encoder")
+    if parameter == "encoder":
+        value = _as_encoder(value)
+    if parameter == "occlusion" and not isinstance(value, str | Occlusion):
+        value = Occlusion(float(value))
+    return resolve_part(value, *FAMILIES[parameter], parameter)
 
 
-def _settle_augmentation(augmentation, kind: str, n_views: int) -> Augmentation | None:
-    if isinstance(augmentation, str) and augmentation == "auto":
-        augmentation = kind if n_views == 2 else None
-    if augmentation is not None:
-        return resolve_part(augmentation, VIEWS, Augmentation, "augmentation")
-    if n_views == 2:
+def settle_setup(estimator, device: torch.device | None = None) -> Setup:
+    """What the parameters say of the training of a net, checked; on a device if one is given."""
+    callbacks = list(estimator.callbacks or [])
+    if estimator.early_stopping:
+        callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
+    if estimator.verbose:
+        callbacks.append(ProgressBar())
+    optimizer = _settle_optimizer(estimator.optimizer)
+    settings: dict[str, Any] = {"weight_decay": estimator.weight_decay}
+    if optimizer in _FUSED:
+        settings["fused"] = True
+    device = resolve_device(estimator.device) if device is None else device
+    return Setup(device, optimizer, settings, estimator.lr, callbacks)
+
+
+def plan_of_fit(estimator, parts: Parts, n: int) -> Plan:
+    """A whole training on n samples: as many passes as asked for, a schedule, an end in time."""
+    size = estimator.batch_size
+    if size == "auto":
+        size = _SMALL_BATCH if n < _FEW_SAMPLES and parts.n_views == 2 else _BATCH
+    epochs = estimator.max_epochs
+    if epochs == "auto":
+        preset, steps = PRESETS[estimator.preset], max(1, n // size)
+        epochs = min(preset.max_epochs, max(_FEWEST_EPOCHS, math.ceil(preset.steps / steps)))
+    return Plan(int(epochs), int(size), estimator.lr_schedule, estimator.max_time)
+
+
+def plan_of_pass(estimator, parts: Parts, n: int) -> Plan:
+    """One pass over n samples at a constant rate."""
+    return Plan(1, plan_of_fit(estimator, parts, n).batch_size)
+
+
+def rows_apart(estimator, n: int, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Rows to train on (None for all) and rows to validate on (None for none), of n."""
+    if not estimator.early_stopping:
+        return None, None
+    n_valid = max(2, math.ceil(estimator.validation_fraction * n))
+    if n - n_valid < 2:
+        raise ValueError(
+            f"early_stopping holds out {n_valid} of {n} samples and leaves too few to train "
+            "on. Lower validation_fraction or set early_stopping=False."
+        )
+    order = np.random.RandomState(seed).permutation(n)
+    return np.sort(order[n_valid:]), np.sort(order[:n_valid])
+
+
+def _is_open(value: Any) -> bool:
+    """Whether the data is to choose a part."""
+    return isinstance(value, Auto) or (isinstance(value, str) and value == "auto")
+
+
+def _settings_of(value: Any) -> dict[str, Any]:
+    """Settings that were asked for of a part that the data chooses."""
+    return value.get_params() if isinstance(value, Auto) else {}
+
+
+def _default_encoder(kind: str, estimator) -> Encoder:
+    """That of the preset, with the settings that were asked for."""
+    encoder = ENCODERS[kind](**PRESETS[estimator.preset].encoder.get(kind, {}))
+    encoder.set_params(**_settings_of(estimator.encoder))
+    return resolve_part(encoder, *FAMILIES["encoder"], "encoder")
+
+
+def _as_encoder(value: Any) -> Any:
+    """A torch module or a class of one as an encoder; anything else as it is."""
+    is_class = isinstance(value, type) and issubclass(value, nn.Module)
+    return TorchEncoder(value) if is_class or isinstance(value, nn.Module) else value
+
+
+def _settle_augmentation(estimator, kind: str, n_views: int) -> Augmentation | None:
+    value = estimator.augmentation
+    if _is_open(value):
+        settings = _settings_of(value)
+        if n_views == 1 and not settings:
+            return None
+        part = VIEWS[kind]().set_params(**settings)
+        return resolve_part(part, *FAMILIES["augmentation"], "augmentation")
+    if value is None and n_views == 2:
         raise ValueError(
             "views=2 with augmentation=None makes two equal views. Choose an augmentation, or "
             "views=1."
         )
-    return None
-
-
-def _settle_occlusion(occlusion) -> Occlusion | None:
-    if occlusion is None:
-        return None
-    part = occlusion if isinstance(occlusion, Occlusion) else Occlusion(float(occlusion))
-    return resolve_part(part, VIEWS, Occlusion, "occlusion")
+    return settle_part(estimator, "augmentation")
 
 
 def _settle_weights(estimator) -> dict[str, float]:
@@ -148,17 +255,12 @@ def _settle_weights(estimator) -> dict[str, float]:
     return weights
 
 
-def settle_optimizer(estimator) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
-    """Class and settings of the optimizer."""
-    optimizer = estimator.optimizer
+def _settle_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
             hint = closest_name(optimizer, OPTIMIZERS)
             raise ValueError(f"optimizer={optimizer!r} is unknown: {hint}")
-        optimizer = OPTIMIZERS[optimizer]
+        return OPTIMIZERS[optimizer]
     if not issubclass(optimizer, torch.optim.Optimizer):
         raise TypeError(f"optimizer={optimizer!r} is no torch.optim.Optimizer.")
-    settings: dict[str, Any] = {"weight_decay": estimator.weight_decay}
-    if optimizer in _FUSED:
-        settings["fused"] = True
-    return optimizer, settings
+    return optimizer

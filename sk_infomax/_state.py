@@ -1,4 +1,4 @@
-"""A fitted estimator as plain arrays and JSON values, and back.
+"""A fitted estimator as plain arrays and JSON values, and back: pickled, saved, loaded.
 
 No net and no module is ever pickled or saved: their weights are kept as arrays, and the
 modules are made anew from the parameters. So a pickle holds nothing of torch, a fit on CUDA
@@ -10,22 +10,38 @@ Settings objects are named through the registries; what no registry knows is lef
 """
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-__all__ = ["arrays_of", "from_json", "history_rows", "load_arrays", "read", "to_json", "write"]
+__all__ = [
+    "Fitted",
+    "Memory",
+    "Saved",
+    "Unsaved",
+    "arrays_of",
+    "from_json",
+    "history_rows",
+    "load_arrays",
+    "read",
+    "to_json",
+    "write",
+]
 
 FORMAT = "sk_infomax"
-VERSION = 1
+VERSION = 1  # of the file; raised when what it holds changes its meaning
+_SHOWN = 80  # characters of a damaged value that an error shows
 
 
 class Unsaved:
@@ -124,7 +140,7 @@ def from_json(node: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
             return registries[family][name](**values)
         case {"unsaved": str(name)}:
             return Unsaved(name)
-    raise ValueError(f"The file is damaged or of a newer version: {str(node)[:80]}.")
+    raise ValueError(f"The file is damaged or of a newer version: {str(node)[:_SHOWN]}.")
 
 
 def write(path: str | Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
@@ -165,3 +181,143 @@ def read(path: str | Path, class_name: str) -> tuple[dict[str, np.ndarray], dict
             f"{class_name}."
         )
     return arrays, header
+
+
+class Memory(NamedTuple):
+    """What there is to remember of something fitted.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Weights and whatever else was learned.
+    facts : dict of str to object
+        Plain values, and settings objects under "parts".
+    """
+
+    arrays: dict[str, np.ndarray]
+    facts: dict[str, Any]
+
+
+class Fitted(ABC):
+    """What a fit gives, apart from the estimator whose parameters asked for it."""
+
+    @abstractmethod
+    def remember(self) -> Memory:
+        """All that `recall` needs."""
+
+    @classmethod
+    @abstractmethod
+    def recall(cls, memory: Memory, estimator: Any) -> Self:
+        """The same again.
+
+        Parameters
+        ----------
+        memory : Memory
+            What `remember` gave. `Unsaved` stands for a part of a user's own class, which is then
+            that of the estimator.
+        estimator : object
+            Has the parameters.
+        """
+
+
+class Saved(BaseEstimator):
+    """Gives an estimator that keeps a `Fitted` in ``_fitted`` pickles of plain arrays and files."""
+
+    _fitted_as: ClassVar[type[Fitted]]
+    """What ``_fitted`` is."""
+    _registries: ClassVar[Mapping[str, Mapping[str, type]]]
+    """Settings objects that a file may name."""
+    _not_saved: ClassVar[tuple[str, ...]] = ("callbacks", "random_state")
+    """Parameters that a file leaves out where it can't hold them."""
+
+    _fitted: Fitted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_fitted")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "_fitted" in state:
+            state["_fitted"] = tuple(state["_fitted"].remember())
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        memory = state.pop("_fitted", None)
+        super().__setstate__(state)
+        if memory is not None:
+            self._fitted = self._fitted_as.recall(Memory(*memory), self)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to one safetensors file, which holds no code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to; conventionally ``NAME.safetensors``.
+
+        Notes
+        -----
+        The state of the optimizer and the callbacks are not saved. A network or class of your
+        own is not saved either, only its weights: pass it to `load`.
+        """
+        check_is_fitted(self)
+        arrays, facts = self._fitted.remember()
+        names = getattr(self, "feature_names_in_", None)
+        meta = {
+            "class": type(self).__name__,
+            "parameters": to_json(self.get_params(deep=False), self._registries),
+            "fitted": to_json(facts, self._registries),
+            "n_features": int(self.n_features_in_),
+            "feature_names": None if names is None else list(names),
+        }
+        write(path, arrays, meta)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], **own: Any) -> Self:
+        """Read an estimator that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        **own : object
+            Parameters that the file cannot hold, such as ``encoder=TorchEncoder(MyNetwork)``,
+            and any that shall differ, such as ``device="cpu"``.
+
+        Returns
+        -------
+        self : object
+            Fitted; gives bit for bit what the saved one gave.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is not one of ours, is damaged, or needs a class that was not given.
+        """
+        arrays, meta = read(Path(path), cls.__name__)
+        settings = from_json(meta["parameters"], cls._registries)
+        for name in cls._not_saved:
+            if isinstance(settings.get(name), Unsaved):
+                settings[name] = None
+        facts = from_json(meta["fitted"], cls._registries)
+        for name, value in _unsaved(settings | own, facts):
+            if name not in own:
+                raise ValueError(
+                    f"{str(path)!r} was fitted with {name} of the class {value.name}, which the "
+                    f"file does not hold. Pass it: {cls.__name__}.load(path, {name}=...)."
+                )
+        estimator = cls(**(settings | own))
+        estimator.n_features_in_ = int(meta["n_features"])
+        if meta["feature_names"] is not None:
+            estimator.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
+        estimator._fitted = cls._fitted_as.recall(Memory(arrays, facts), estimator)
+        return estimator
+
+
+def _unsaved(settings: dict[str, Any], facts: dict[str, Any]) -> Iterator[tuple[str, Unsaved]]:
+    """Parameters and fitted parts that a file does not hold, by name."""
+    for values in (settings, facts.get("parts", {})):
+        yield from ((k, v) for k, v in values.items() if isinstance(v, Unsaved))

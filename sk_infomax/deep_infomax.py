@@ -1,11 +1,15 @@
 """`DeepInfoMaxTransformer`: features of unlabelled arrays, behind the scikit-learn interface."""
 
-import math
-from contextlib import nullcontext
+from __future__ import annotations
+
+from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from skorch.history import History
 from torch import nn
 
 from ._checks import (
@@ -17,36 +21,43 @@ from ._checks import (
     ONE_OR_TWO,
     POSITIVE,
     POSITIVE_INT,
+    adopt_names,
     check_rows,
+    draft_of,
     one_of,
-    resolve_device,
     validate_params,
 )
 from ._coordinates import COORDINATES
-from ._objectives import InfoMax, assemble
-from ._random import new_generator, private_rng
-from ._reading import OUTPUTS, ReadingMixin, read_output
-from ._saving import SavingMixin
+from ._fitted import OUTPUTS, FittedFeatures
+from ._layout import Layout
+from ._parts import Auto, NamedParts
+from ._random import draw_seed
 from ._scaling import Scaling
-from ._settings import PRESETS, settle, settle_optimizer
-from ._training._callbacks import HeldOutStopping, ProgressBar
-from ._training._net import Adversary, InfoMaxNet
+from ._settings import (
+    FAMILIES,
+    PRESETS,
+    REGISTRIES,
+    plan_of_fit,
+    plan_of_pass,
+    rows_apart,
+    settle,
+    settle_part,
+    settle_setup,
+)
+from ._state import Saved
+from ._training._net import InfoMaxNet
 from ._training._schedule import Plan
 from .bounds import Bound
 from .contexts import Context
 from .critics import Critic
-from .encoders import Encoder, TorchEncoder
-from .encoders._base import prepare
-from .priors import DISCRIMINATOR, AdversarialMatch, Prior
+from .encoders import Encoder
+from .priors import Prior
 from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
 
-_PREPARE_ROWS = 4096
-_BATCH, _SMALL_BATCH, _FEW_SAMPLES = 128, 64, 4096
 
-
-class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
+class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved, NamedParts):
     """Learn features of unlabelled data by maximising mutual information.
 
     An encoder turns each sample into a local map (one vector for each location) and a global
@@ -68,7 +79,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
         and a vector is taken as it is; see `TorchEncoder` for any other backbone.
     critic : str or Critic, default="dot"
-        What scores pairs: "dot", "bilinear" or "concat".
+        What scores pairs: "dot", "bilinear", "concat" or "gated".
     bound : str or Bound, default="infonce"
         The bound on mutual information: "dv", "jsd", "infonce", "nwj" or "smile".
     global_weight : float, default=0.0
@@ -77,8 +88,9 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     local_weight : float, default=1.0
         Weight of the information between the global vector and each location.
     prior : str, Prior or None, default=None
-        Distribution that an adversary pushes the embedding to: "uniform" (for the sigmoid of
-        the embedding) or "normal".
+        What the distribution of the embedding is matched to: by an adversary to "uniform" (for
+        the sigmoid of the embedding), "normal", "sphere" or "ball"; without one by "mmd", its
+        distance to draws, or "noise", a noisy channel.
     prior_weight : float, default=0.1
         Weight of being taken for the prior; without effect if `prior` is None.
     context : str, Context or None, default=None
@@ -192,7 +204,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
     _parameter_constraints: dict = {
         "n_components": [POSITIVE_INT],
         "preset": [one_of(set(PRESETS))],
-        "encoder": [str, Encoder, nn.Module, type],
+        "encoder": [str, Encoder, Auto, nn.Module, type],
         "critic": [str, Critic, type],
         "bound": [str, Bound, type],
         "global_weight": [NON_NEGATIVE],
@@ -204,7 +216,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         "coordinates_weight": [NON_NEGATIVE],
         "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
-        "augmentation": [str, Augmentation, type, None],
+        "augmentation": [str, Augmentation, Auto, type, None],
         "output": [one_of({"auto", *OUTPUTS})],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
@@ -226,6 +238,11 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    _families = FAMILIES
+    _registries = REGISTRIES
+    _fitted_as = FittedFeatures
+    _fitted: FittedFeatures
 
     def __init__(
         self,
@@ -304,7 +321,7 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
 
     # Fitting -------------------------------------------------------------------------------
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn features from samples without labels.
 
         Parameters
@@ -320,24 +337,28 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         Returns
         -------
         self : DeepInfoMaxTransformer
-            Fitted.
+            Fitted. A fit that fails leaves what there was before, but where it was trained for an
+            epoch or more when a term ceased to be finite or Ctrl-C was pressed: then the last
+            sound weights of the new fit are kept.
 
         Raises
         ------
         ValueError
             For parameters or data that do not fit, before training starts.
         FloatingPointError
-            If a term becomes infinite or NaN; the estimator keeps the last sound weights.
+            If a term becomes infinite or NaN.
         """
         validate_params(self)
-        resume = self.warm_start and hasattr(self, "net_")
-        rows = check_rows(self, X, reset=not resume, min_samples=2)
-        if not resume:
-            self._start(rows)
-        self._train(rows, epochs=self._epochs(len(rows)), whole_fit=True)
-        return self
+        resume = self.warm_start and hasattr(self, "_fitted")
+        draft = draft_of(self)
+        rows = check_rows(draft, X, reset=not resume, min_samples=2)
+        setup = settle_setup(self)
+        fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup)
+        plan = plan_of_fit(self, fitted.parts, len(rows))
+        subsets = rows_apart(self, len(rows), fitted.seed)
+        return self._train(draft, fitted, rows, plan, subsets)
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go through samples once, at a constant learning rate, from where training stands.
 
         Parameters
@@ -353,116 +374,126 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
             Fitted.
         """
         validate_params(self)
-        first = not hasattr(self, "net_")
-        rows = check_rows(self, X, reset=first, min_samples=2)
+        first = not hasattr(self, "_fitted")
+        draft = draft_of(self)
+        rows = check_rows(draft, X, reset=first, min_samples=2)
         if first:
-            self._start(rows)
+            fitted = self._start(rows, settle_setup(self))
         else:
-            self._scaling.update(rows)
-        self._train(rows, epochs=1, whole_fit=False)
+            fitted = self._fitted.having_seen(rows)
+        plan = plan_of_pass(self, fitted.parts, len(rows))
+        return self._train(draft, fitted, rows, plan, (None, None))
+
+    def _start(self, rows: np.ndarray, setup) -> FittedFeatures:
+        """Parts, layout and scaling settled, and a fresh net that has not been trained."""
+        parts, layout = settle(self, rows)
+        seed = draw_seed(self.random_state)
+        scaling = Scaling(layout).update(rows)
+        return FittedFeatures(parts, layout, scaling, seed, setup).prepare(rows)
+
+    def _train(self, draft, fitted: FittedFeatures, rows, plan: Plan, subsets) -> Self:
+        """Train, and only then take over what was found."""
+        try:
+            fitted.train(rows, plan, subsets, self.num_workers)
+        except (FloatingPointError, KeyboardInterrupt):
+            if fitted.trained():
+                self._adopt(draft, fitted)
+            raise
+        return self._adopt(draft, fitted)
+
+    def _adopt(self, draft, fitted: FittedFeatures) -> Self:
+        adopt_names(self, draft)
+        self._fitted = fitted
         return self
 
-    def _start(self, rows: np.ndarray) -> None:
-        """Settle parts, layout and scaling, and build a fresh net."""
-        settle_optimizer(self)
-        self._parts, layout = settle(self, rows)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 4))
-        self.layout_, self._seed = layout, seed
-        self._scaling = Scaling(layout).update(rows)
-        device = resolve_device(self.device)
-        self._build(device)
-        chosen = np.random.RandomState(seed).permutation(len(rows))[:_PREPARE_ROWS]
-        samples = self._scaling.apply(rows[np.sort(chosen)]).to(device)
-        views = self._parts.augmentation
-        prepare(self.net_.module_.encoder, samples, views, new_generator(seed + 4, device))
+    def _part(self, parameter: str) -> Any:
+        return settle_part(self, parameter)
 
-    def _build(self, device: torch.device) -> None:
-        """Make the net for the settled parts; its weights are first ones."""
-        with private_rng(self._seed, device):
-            module, example = assemble(self._parts, self.layout_.network_shape)
-        self._widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
-        self.net_ = self._make_net(module, device)
+    # Reading -------------------------------------------------------------------------------
 
-    def _make_net(self, module: InfoMax, device: torch.device) -> InfoMaxNet:
-        """A net with fresh optimizers and history around a module."""
-        if len(self.layout_.network_shape) == 3:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer, settings = settle_optimizer(self)
-        net = InfoMaxNet(
-            module,
-            weights=self._parts.weights,
-            adversary=_adversary_of(module.prior),
-            optimizer=optimizer,
-            **{f"optimizer__{name}": value for name, value in settings.items()},
-            lr=self.lr,
-            device=device,
-            callbacks=self._callbacks(),
-            verbose=0,
-            train_split=None,
-        ).initialize()
-        net.module_.generator = new_generator(self._seed + 1, device)
-        net.shuffler = new_generator(self._seed + 2)
-        return net
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Features of samples, in batches of constant memory.
 
-    def _train(self, rows: np.ndarray, epochs: int, whole_fit: bool) -> None:
-        """Train the net; a whole fit has a schedule, an end in time and a validation set."""
-        device, history = self.net_.device, self.net_.history
-        if whole_fit and len(history):  # a warm start may have new settings
-            self.net_ = self._make_net(self.net_.module_, device)
-            self.net_.history = history
-        plan = Plan(
-            epochs,
-            self._batch_size(len(rows)),
-            self.lr_schedule if whole_fit else "constant",
-            self.max_time if whole_fit else None,
-        )
-        train, valid = self._subsets(len(rows), whole_fit and self.early_stopping)
-        data = self._data(rows, train)
-        held_out = None if valid is None else self._data(rows, valid)
-        own_rng = isinstance(self._parts.encoder, TorchEncoder)
-        with private_rng(self._seed + 3, device) if own_rng else nullcontext():
-            self.net_.train(data, held_out, plan)
+        Parameters
+        ----------
+        X : array-like
+            Samples of the shape that `fit` saw.
 
-    def _subsets(self, n: int, hold_out: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Rows to train on (None for all) and rows to validate on."""
-        if not hold_out:
-            return None, None
-        n_valid = max(2, math.ceil(self.validation_fraction * n))
-        if n - n_valid < 2:
-            raise ValueError(
-                f"early_stopping holds out {n_valid} of {n} samples and leaves too few to train "
-                "on. Lower validation_fraction or set early_stopping=False."
-            )
-        order = np.random.RandomState(self._seed).permutation(n)
-        return np.sort(order[n_valid:]), np.sort(order[:n_valid])
-
-    def _epochs(self, n: int) -> int:
-        """Number of passes for n samples."""
-        if self.max_epochs != "auto":
-            return int(self.max_epochs)
-        preset, steps = PRESETS[self.preset], max(1, n // self._batch_size(n))
-        return min(preset.max_epochs, max(2, math.ceil(preset.steps / steps)))
-
-    def _batch_size(self, n: int) -> int:
-        """Smallest number of samples in a batch, for n samples and the settled views.
-
-        Two views of few images gain from more steps; one view lost from fewer negatives.
+        Returns
+        -------
+        ndarray of shape (n, n_features_out)
+            float64 for float64 samples, else float32; `output` says of which layer.
         """
-        if self.batch_size != "auto":
-            return int(self.batch_size)
-        return _SMALL_BATCH if n < _FEW_SAMPLES and self._parts.n_views == 2 else _BATCH
+        check_is_fitted(self)
+        validate_params(self)
+        return self._fitted.features(check_rows(self, X, reset=False), self._layer)
 
-    def _callbacks(self) -> list:
-        """The user's callbacks and those that the parameters ask for."""
-        callbacks = list(self.callbacks or [])
-        if self.early_stopping:
-            callbacks.append(HeldOutStopping(self.n_iter_no_change, self.tol))
-        if self.verbose:
-            callbacks.append(ProgressBar())
-        return callbacks
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Mutual information in nats between global vectors and what they are set against.
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
+        The weighted mean of the information terms, on fixed blocks of 256 samples and fixed
+        views, so that it depends neither on `batch_size` nor on chance. It says how well the
+        objective is met, not how useful the features are [1]_.
+
+        Parameters
+        ----------
+        X : array-like
+            Held-out samples of the shape that `fit` saw, at least two.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Nats, larger is better. InfoNCE cannot exceed the logarithm of the number of
+            candidates, log 256 = 5.5 for blocks of 256.
+
+        References
+        ----------
+        .. [1] Tschannen, Djolonga, Rubenstein, Gelly and Lucic, On mutual information
+           maximization for representation learning, ICLR 2020.
+        """
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False, min_samples=2)
+        return self._fitted.nats(rows, self.num_workers)
+
+    @property
+    def net_(self) -> InfoMaxNet:
+        """The trained skorch net."""
+        return self._found.net
+
+    @property
+    def history_(self) -> History:
+        """Loss and terms of each epoch."""
+        return self._found.net.history
+
+    @property
+    def layout_(self) -> Layout:
+        """What a sample was taken for."""
+        return self._found.layout
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs run."""
+        return len(self.history_)
+
+    @property
+    def _found(self) -> FittedFeatures:
+        """What was fitted; there are no fitted attributes without it."""
+        if "_fitted" not in vars(self):
+            raise AttributeError(
+                f"This {type(self).__name__} is not fitted yet. Call fit(X) first."
+            )
+        return self._fitted
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._found.widths[self._layer]
+
+    @property
+    def _layer(self) -> str:
+        """The layer that `transform` reads."""
+        return self._found.parts.encoder.output if self.output == "auto" else self.output
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -470,7 +501,3 @@ class DeepInfoMaxTransformer(SavingMixin, ReadingMixin):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = False
         return tags
-
-
-def _adversary_of(match) -> Adversary | None:
-    return Adversary(DISCRIMINATOR, match) if isinstance(match, AdversarialMatch) else None

@@ -262,6 +262,9 @@ class NoisePrior(Prior):
 class Match(nn.Module):
     """What a prior adds to training."""
 
+    adversary: str | None = None
+    """Name of the term that its own parameters maximise; None where it has none."""
+
     def carry(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
         """What the critics see of embeddings (n, d)."""
         return vectors
@@ -343,6 +346,8 @@ class AdversarialMatch(Match):
     n_components : int
         Width of the embedding.
     """
+
+    adversary = DISCRIMINATOR
 
     def __init__(self, prior: AdversarialPrior, n_components: int):
         super().__init__()

@@ -86,6 +86,10 @@ class Encoder(Part):
         """
         raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
 
+    def fitted_to(self, n_samples: int) -> "Encoder":
+        """The same settings with all that depends on the number of samples settled."""
+        return self
+
 
 class StagedNetwork(nn.Module):
     """A network in four stages, whose intermediate results make an `Encoding`.

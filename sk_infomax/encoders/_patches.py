@@ -1,10 +1,11 @@
 """The default encoder of images: a dictionary of patches, and what is learned on top of it."""
 
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
 
-from .._checks import POSITIVE_INT
+from .._checks import AUTO, POSITIVE_INT
 from ._base import (
     Encoder,
     Encoding,
@@ -31,6 +32,10 @@ _WITHIN_FLOOR = 0.3
 _RANK_FLOOR = 1e-5
 _N_SCALED = 1024
 _SPREAD = 0.2
+_EACH_DIRECTIONS = 32
+_MOST_DIRECTIONS = 4096
+_FEWEST_DIRECTIONS = 128
+_SAMPLES_EACH = 4
 
 
 class PatchEncoder(Encoder):
@@ -55,10 +60,11 @@ class PatchEncoder(Encoder):
     ----------
     n_filters : int, default=64
         Size of the dictionary. More filters make better features in more time.
-    n_directions : int, default=2048
+    n_directions : int or "auto", default="auto"
         Number of directions of step 2 that are kept, at most 42 for each filter. There are no more
-        than images that `fit` looks at, 4,096; further columns are 0. ``encoder="auto"`` takes at
-        most a quarter as many as there are images, or 128: the last ones fit the noise of few.
+        than images that `fit` looks at, 4,096; further columns are 0. "auto" is 32 for each filter,
+        but no more than 4,096, and than a quarter as many as there are images, or 128: the last
+        ones fit the noise of few.
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
@@ -73,18 +79,27 @@ class PatchEncoder(Encoder):
 
     _parameter_constraints: dict = {
         "n_filters": [POSITIVE_INT],
-        "n_directions": [POSITIVE_INT],
+        "n_directions": [POSITIVE_INT, AUTO],
         "width": [POSITIVE_INT],
         "patch_size": [POSITIVE_INT, None],
     }
     kind = "image"
     output = "multiscale"
 
-    def __init__(self, n_filters=64, n_directions=2048, width=128, patch_size=None):
+    def __init__(self, n_filters=64, n_directions="auto", width=128, patch_size=None):
         self.n_filters = n_filters
         self.n_directions = n_directions
         self.width = width
         self.patch_size = patch_size
+
+    def fitted_to(self, n_samples: int) -> "PatchEncoder":
+        """The same settings with a number of directions that so many images can carry."""
+        if self.n_directions != "auto":
+            return self
+        most = min(_EACH_DIRECTIONS * self.n_filters, _MOST_DIRECTIONS)
+        return clone(self).set_params(
+            n_directions=min(most, max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH))
+        )
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""

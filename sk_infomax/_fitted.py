@@ -1,0 +1,199 @@
+"""What a fit of features gives, as one object: it trains, transforms, scores and is remembered."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from dataclasses import fields
+from typing import Any, Self
+
+import numpy as np
+import torch
+from skorch.history import History
+from torch import Tensor
+
+from ._checks import resolve_device
+from ._layout import Layout
+from ._objectives import InfoMax, Parts, assemble
+from ._parts import Part
+from ._random import new_generator, private_rng, stream
+from ._scaling import Scaling
+from ._settings import Setup, settle_part, settle_setup
+from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
+from ._training._batches import Data, make_data
+from ._training._net import Adversary, InfoMaxNet
+from ._training._schedule import Plan
+from .encoders import Encoding
+from .encoders._base import prepare
+
+__all__ = ["OUTPUTS", "FittedFeatures", "read_output"]
+
+OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
+_TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
+_PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
+
+
+def read_output(encoding: Encoding, output: str) -> Tensor:
+    """What `output` names of an encoding: (n, features)."""
+    layers = {
+        "embedding": encoding.summary,
+        "multiscale": encoding.multiscale,
+        "hidden": lambda: encoding.hidden,
+        "feature_map": lambda: encoding.feature_map,
+    }
+    return layers[output]()
+
+
+class FittedFeatures(Fitted):
+    """The parts that an estimator's parameters asked for, and the net that was trained of them.
+
+    Parameters
+    ----------
+    parts : Parts
+        Settled.
+    layout : Layout
+        What a sample is.
+    scaling : Scaling
+        Learned.
+    seed : int
+        Of first weights and of all that training draws.
+    setup : Setup
+        How the net trains.
+    """
+
+    def __init__(self, parts: Parts, layout: Layout, scaling: Scaling, seed: int, setup: Setup):
+        self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
+        with private_rng(stream(seed, "weights"), setup.device):
+            module, example = assemble(parts, layout.network_shape)
+        self.widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
+        self.net = self._make_net(module, setup)
+
+    def _make_net(self, module: InfoMax, setup: Setup) -> InfoMaxNet:
+        """A net with fresh optimizers and history around a module."""
+        if len(self.layout.network_shape) == 3:
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        match = module.prior
+        against = None if match is None or match.adversary is None else match
+        net = InfoMaxNet(
+            module,
+            weights=self.parts.weights,
+            adversary=None if against is None else Adversary(against.adversary, against),
+            shuffler=new_generator(stream(self.seed, "batches")),
+            optimizer=setup.optimizer,
+            **{f"optimizer__{name}": value for name, value in setup.settings.items()},
+            lr=setup.lr,
+            device=setup.device,
+            callbacks=setup.callbacks,
+            verbose=0,
+            train_split=None,
+        ).initialize()
+        net.module_.generator = new_generator(stream(self.seed, "views"), setup.device)
+        return net
+
+    # Training ------------------------------------------------------------------------------
+
+    def prepare(self, rows: np.ndarray) -> Self:
+        """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
+        device, seed = self.net.device, self.seed
+        chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:_PREPARE_ROWS]
+        samples = self.scaling.apply(rows[np.sort(chosen)]).to(device)
+        generator = new_generator(stream(seed, "preparation"), device)
+        with self._own_randomness():
+            prepare(self.net.module_.encoder, samples, self.parts.augmentation, generator)
+        return self
+
+    def renewed(self, setup: Setup) -> Self:
+        """The same module and history in a net with fresh optimizers."""
+        other = copy.copy(self)
+        other.net = self._make_net(self.net.module_, setup)
+        other.net.history = self.net.history
+        return other
+
+    def having_seen(self, rows: np.ndarray) -> Self:
+        """The same net with a scaling that takes account of further rows (n, ...)."""
+        other = copy.copy(self)
+        other.scaling = copy.deepcopy(self.scaling).update(rows)
+        return other
+
+    def train(self, rows: np.ndarray, plan: Plan, subsets=(None, None), num_workers: int = 0):
+        """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them."""
+        train, valid = subsets
+        data = self._data(rows, train, num_workers)
+        held_out = None if valid is None else self._data(rows, valid, num_workers)
+        with self._own_randomness():
+            self.net.train(data, held_out, plan)
+
+    def trained(self) -> bool:
+        """Whether there was an epoch that ended well."""
+        return any("train_loss" in row for row in self.net.history)
+
+    def _own_randomness(self):
+        """Global generators of our own, where a part may draw from them."""
+        parts = (part for part in vars(self.parts).values() if isinstance(part, Part))
+        if any(part.draws_from_torch for part in parts):
+            return private_rng(stream(self.seed, "modules"), self.net.device)
+        return nullcontext()
+
+    def _data(self, rows: np.ndarray, subset: np.ndarray | None, num_workers: int) -> Data:
+        """Rows, or some of them, as batches on the device."""
+        return make_data(rows, self.scaling, self.net.device, subset, num_workers)
+
+    # Reading -------------------------------------------------------------------------------
+
+    def features(self, rows: np.ndarray, output: str) -> np.ndarray:
+        """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
+        dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
+        encoder = self.net.module_.encoder.eval()
+        if dtype == np.float64:
+            encoder = copy.deepcopy(encoder).double()
+        out = np.empty((len(rows), self.widths[output]), dtype)
+        step = max(1, _TRANSFORM_VALUES // self.layout.n_features)
+        with torch.inference_mode():
+            for start in range(0, len(rows), step):
+                batch = self.scaling.apply(rows[start : start + step], dtype)
+                encoding = encoder(batch.to(self.net.device))
+                out[start : start + step] = read_output(encoding, output).cpu().numpy()
+        return out
+
+    def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
+        """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
+        nats = self.net.nats(self._data(rows, None, num_workers))
+        weights = self.parts.weights
+        return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
+
+    # Memory --------------------------------------------------------------------------------
+
+    def remember(self) -> Memory:
+        """Weights and scaling as arrays; parts, layout, history and seed as plain values."""
+        arrays = {f"net.{name}": array for name, array in arrays_of(self.net.module_).items()}
+        arrays |= {f"scaling.{name}": getattr(self.scaling, name) for name in Scaling.ARRAYS}
+        facts = {
+            "parts": {field.name: getattr(self.parts, field.name) for field in fields(Parts)},
+            "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),
+            "history": history_rows(self.net.history),
+            "seed": self.seed,
+            "count": self.scaling.count,
+        }
+        return Memory(arrays, facts)
+
+    @classmethod
+    def recall(cls, memory: Memory, estimator: Any) -> Self:
+        """The same again, on the estimator's device or, where there is none, on the CPU."""
+        arrays, facts = dict(memory.arrays), memory.facts
+        kind, shape, axis = facts["layout"]
+        layout = Layout(kind, tuple(shape), axis)
+        scaling = Scaling(layout)
+        scaling.count = int(facts["count"])
+        for name in Scaling.ARRAYS:
+            scaling.set(name, arrays.pop(f"scaling.{name}", None))
+        parts = {
+            name: settle_part(estimator, name) if isinstance(value, Unsaved) else value
+            for name, value in facts["parts"].items()
+        }
+        setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
+        fitted = cls(Parts(**parts), layout, scaling, int(facts["seed"]), setup)
+        weights = {name.removeprefix("net."): array for name, array in arrays.items()}
+        load_arrays(fitted.net.module_, weights)
+        fitted.net.module_.eval()
+        fitted.net.history = History(facts["history"])
+        return fitted
