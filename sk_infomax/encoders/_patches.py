@@ -96,10 +96,14 @@ class PatchEncoder(Encoder):
         """The same settings with a number of directions that so many images can carry."""
         if self.n_directions != "auto":
             return self
-        most = min(_EACH_DIRECTIONS * self.n_filters, _MOST_DIRECTIONS)
-        return clone(self).set_params(
-            n_directions=min(most, max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH))
-        )
+        carried = max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH)
+        return clone(self).set_params(n_directions=min(self._most_directions(), carried))
+
+    def _most_directions(self) -> int:
+        """How many directions are kept, whatever the number of images."""
+        if self.n_directions != "auto":
+            return int(self.n_directions)
+        return min(_EACH_DIRECTIONS * self.n_filters, _MOST_DIRECTIONS)
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
@@ -116,7 +120,7 @@ class PatchEncoder(Encoder):
                 f"patch_size={size} does not fit images of {shape[1:]} pixels. Choose 1 to {side}."
             )
         stem = PatchDictionary(shape[0], self.n_filters, size, stride)
-        return PatchNetwork(stem, self.n_directions, self.width, shape, n_components)
+        return PatchNetwork(stem, self._most_directions(), self.width, shape, n_components)
 
 
 class PatchDictionary(nn.Module):

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from .._checks import closest_name
-from .._reading import OUTPUTS
+from .._fitted import OUTPUTS
 from ._features import features_of
 from ._perceptron import PerceptronClassifier
 
