@@ -20,6 +20,7 @@ for every bound is the log density ratio ``log p(x, y) / p(x) p(y)`` (up to a co
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,12 +41,15 @@ __all__ = [
     "split",
 ]
 
-_NEWTON_STEPS = 30
-# Variance of the constant with which critics leave training, as they go.
-_TRUST = 0.1**2
-# Past this score NWJ follows the tangent of exp instead of exp itself: e^50 still leaves room
-# for sums and for scores in the thousands within float32.
-_TANGENT_FROM = 50.0
+_NEWTON_STEPS = 30  # at most; it mostly settles long before (rule of thumb)
+_LONGEST_STEP = 2.0  # nats; a longer one overshoots where the sigmoids are flat (rule of thumb)
+_SETTLED = 1e-6  # nats; a shorter step is below what float32 tells of scores
+_FLAT = 1e-12  # least slope to divide by; only guards against a division by 0
+_TRUST = 0.1**2  # square nats; variance of the constant that training leaves (rule of thumb)
+_WARM_UP = 10  # batches; the moving average begins as a mean of the batches met (rule of thumb)
+_TANGENT_FROM = 50.0  # nats; e^50 leaves room for sums and scores in the thousands within float32
+_FEW_NEGATIVES = 2  # others for each anchor (rule of thumb)
+_MANY_NEGATIVES = 16  # others for each anchor; InfoNCE then reports up to log 17 = 2.8 nats
 
 
 def split(scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,9 +102,9 @@ def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
         for _ in range(_NEWTON_STEPS):
             missed, false = (-joint - constant).sigmoid(), (marginal + constant).sigmoid()
             slope = (missed * (1 - missed)).mean() + (false * (1 - false)).mean()
-            step = (missed.mean() - false.mean()) / slope.clamp(min=1e-12)
-            constant = constant + step.clamp(-2.0, 2.0)
-            if step.abs() < 1e-6:
+            step = (missed.mean() - false.mean()) / slope.clamp(min=_FLAT)
+            constant = constant + step.clamp(-_LONGEST_STEP, _LONGEST_STEP)
+            if step.abs() < _SETTLED:
                 break
         # Pairs of one anchor are not independent, so anchors are what is counted.
         anchors = missed.mean(1).var(correction=0) + 2 * false.mean((1, 2)).var(correction=0)
@@ -128,10 +132,24 @@ class Bound(Part):
 
     A subclass gives `_objective` and, where what is reported differs from what is trained,
     `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m).
+
+    Examples
+    --------
+    >>> from sk_infomax.bounds import BOUNDS
+    >>> [name for name, bound in BOUNDS.items() if bound().capped]
+    ['infonce']
     """
 
-    anchor = "global"
-    """Whose side the rows of the scores are on: "global" or "local"."""
+    anchor: str = "global"
+    """Whose rows the scores have: those of the "global" vectors or of the "local" ones."""
+
+    n_negatives: ClassVar[int] = _FEW_NEGATIVES
+    """How many others each anchor wants in a step of pairs that a caller lines up.
+
+    Where the value is a mean over all pairs, each anchor needs only a few of its own, as the
+    batch has many anchors. A bound that picks the partner among the candidates of one anchor
+    learns from their number, and reports no more than its logarithm.
+    """
 
     def objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         """Value to maximise.
@@ -173,6 +191,15 @@ class Bound(Part):
         """Largest value in nats that `nats` can report for n candidates of m locations."""
         return math.inf
 
+    @property
+    def capped(self) -> bool:
+        """Whether the number of candidates limits what is reported.
+
+        Whoever reads such a bound near its `ceiling` has to say that the truth may be larger, and
+        can't take its scores for log ratios where a sample has more to tell than the ceiling.
+        """
+        return math.isfinite(self.ceiling(2))
+
     def start(self) -> Callable[[Tensor, Tensor], Tensor]:
         """What one training maximises: `objective`, unless the bound keeps a memory of batches."""
         return self.objective
@@ -197,15 +224,23 @@ class DonskerVaradhan(Bound):
     References
     ----------
     Belghazi et al., Mutual Information Neural Estimation, ICML 2018, equations 8 and 12.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import DonskerVaradhan, split
+    >>> joint, marginal = split(2 * torch.eye(50).unsqueeze(-1))
+    >>> round(DonskerVaradhan().nats(joint, marginal).item(), 3)
+    2.0
     """
 
     _parameter_constraints: dict = {"decay": [FRACTION, None]}
 
-    def __init__(self, decay=0.99):
+    def __init__(self, decay: float | None = 0.99):
         self.decay = decay
 
     def start(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """What one training maximises, with its own moving average."""
+        """What one training maximises, with a moving average that begins with it."""
         return self.objective if self.decay is None else _AveragedDonskerVaradhan(self.decay)
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
@@ -228,7 +263,7 @@ class _AveragedDonskerVaradhan:
         now = log_batch.detach()
         past = now if self.log_average is None else self.log_average
         self.count += 1
-        decay = min(self.decay, self.count / (self.count + 10))
+        decay = min(self.decay, self.count / (self.count + _WARM_UP))
         self.log_average = torch.logaddexp(past + math.log(decay), now + math.log1p(-decay))
         weighted = (log_batch - self.log_average).exp()
         return joint.mean() - now - (weighted - weighted.detach())
@@ -241,13 +276,21 @@ class JensenShannon(Bound):
     of the joint pairs, after the constant that maximises the objective on the pairs at hand is
     added to all scores. That constant is Bennett's acceptance ratio: unlike the logarithm of a
     mean of exponentials, no single outlier can move it far. Where too few marginal pairs score
-    like joint ones to tell it, the critic's own constant is kept. A constant critic is worth 0.
+    like joint ones to tell it, the critic's is kept. A constant critic is worth 0.
 
     References
     ----------
     Hjelm et al., Learning deep representations by mutual information estimation and
     maximization, ICLR 2019, equation 4; Bennett, Efficient estimation of free energy
     differences from Monte Carlo data, Journal of Computational Physics 1976.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import JensenShannon, split
+    >>> joint, marginal = split(torch.zeros(50, 50, 1))
+    >>> JensenShannon().nats(joint, marginal).item()
+    0.0
     """
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
@@ -263,10 +306,10 @@ class InfoNCE(Bound):
     Parameters
     ----------
     anchor : {"local", "global"}, default="local"
-        "local" asks of each location which global vector of the batch is its own: one
-        softmax over n candidates. "global" asks of each global vector which locations are
-        its own, against every location of every other sample, as the Deep InfoMax paper
-        does: ``1 + (n - 1) * m`` candidates.
+        "local" asks of each location which global vector of the batch is of the same sample:
+        one softmax over n candidates. "global" asks of each global vector which locations are
+        of the same sample, against every location of every other sample, as the Deep InfoMax
+        paper does: ``1 + (n - 1) * m`` candidates.
 
     Notes
     -----
@@ -276,11 +319,18 @@ class InfoNCE(Bound):
     ----------
     van den Oord, Li and Vinyals, Representation learning with contrastive predictive
     coding, 2018, equation 4; Hjelm et al., ICLR 2019, equation 5.
+
+    Examples
+    --------
+    >>> from sk_infomax.bounds import InfoNCE
+    >>> round(InfoNCE().ceiling(128), 2)
+    4.85
     """
 
     _parameter_constraints: dict = {"anchor": [one_of({"local", "global"})]}
+    n_negatives = _MANY_NEGATIVES
 
-    def __init__(self, anchor="local"):
+    def __init__(self, anchor: str = "local"):
         self.anchor = anchor
 
     def ceiling(self, n: int, m: int = 1) -> float:
@@ -310,6 +360,14 @@ class NWJ(Bound):
     ----------
     Nguyen, Wainwright and Jordan 2010; Poole et al., On variational bounds of mutual
     information, ICML 2019, equation 6.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import NWJ, split
+    >>> joint, marginal = split(torch.ones(50, 50, 1))
+    >>> round(NWJ().nats(joint, marginal).item(), 3)
+    -0.718
     """
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
@@ -332,11 +390,19 @@ class SMILE(JensenShannon):
     ----------
     Song and Ermon, Understanding the limitations of variational mutual information
     estimators, ICLR 2020, equation 14.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import SMILE, split
+    >>> joint, marginal = split(torch.full((50, 50, 1), 9.0))
+    >>> SMILE(clip=5.0).nats(joint, marginal).item()
+    4.0
     """
 
     _parameter_constraints: dict = {"clip": [POSITIVE]}
 
-    def __init__(self, clip=5.0):
+    def __init__(self, clip: float = 5.0):
         self.clip = clip
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:

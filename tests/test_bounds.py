@@ -259,3 +259,21 @@ def test_validation_leaves_no_trace_in_the_average():
     marginal.requires_grad_()
     gradients = [torch.autograd.grad(rule(joint, marginal), marginal)[0] for rule in rules]
     assert torch.equal(*gradients)
+
+
+# What a bound says of itself -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+def test_capped_where_the_ceiling_is_finite(bound):
+    assert bound.capped == math.isfinite(bound.ceiling(7, 2))
+    assert bound.n_negatives == (16 if bound.capped else 2)
+
+
+def test_an_own_ceiling_caps():
+    class Timid(Bound):
+        def ceiling(self, n, m=1):
+            return 1.0
+
+    assert Timid().capped
+    assert not Bound().capped
