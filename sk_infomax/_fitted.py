@@ -166,7 +166,7 @@ class FittedFeatures(Fitted):
     def remember(self) -> Memory:
         """Weights and scaling as arrays; parts, layout, history and seed as plain values."""
         arrays = {f"net.{name}": array for name, array in arrays_of(self.net.module_).items()}
-        arrays |= {f"scaling.{name}": getattr(self.scaling, name) for name in Scaling.ARRAYS}
+        arrays |= {f"scaling.{name}": array for name, array in self.scaling.arrays().items()}
         facts = {
             "parts": {field.name: getattr(self.parts, field.name) for field in fields(Parts)},
             "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),

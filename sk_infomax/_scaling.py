@@ -10,7 +10,8 @@ from ._layout import Layout
 
 __all__ = ["Scaling"]
 
-_CHUNK_VALUES = 2**20
+_CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
+_ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
 class Scaling:
@@ -39,6 +40,10 @@ class Scaling:
         self.squares = np.zeros_like(self.mean)
         self.scale = np.ones_like(self.mean)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Copies of all arrays, by name."""
+        return {name: getattr(self, name).copy() for name in self.ARRAYS}
+
     def set(self, name: str, array: np.ndarray | None) -> None:
         """Take over an array that was saved, after checking it."""
         expected = getattr(self, name)
@@ -64,7 +69,7 @@ class Scaling:
             self.count = total
         deviation = np.sqrt(self.squares / self.count)
         # A constant column leaves rounding errors behind, not a spread to divide by.
-        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(self.mean)
+        constant = deviation <= _ROUNDING * np.finfo(np.float64).eps * np.abs(self.mean)
         self.scale = np.where(constant, 1.0, deviation)
         return self
 

@@ -266,8 +266,8 @@ class Saved(BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         meta = {
             "class": type(self).__name__,
-            "parameters": to_json(self.get_params(deep=False), self._registries),
-            "fitted": to_json(facts, self._registries),
+            "parameters": self._to_json(self.get_params(deep=False)),
+            "fitted": self._to_json(facts),
             "n_features": int(self.n_features_in_),
             "feature_names": None if names is None else list(names),
         }
@@ -298,11 +298,10 @@ class Saved(BaseEstimator):
             If the file is not one of ours, is damaged, or needs a class that was not given.
         """
         arrays, meta = read(Path(path), cls.__name__)
-        settings = from_json(meta["parameters"], cls._registries)
+        settings, facts = cls._from_json(meta["parameters"]), cls._from_json(meta["fitted"])
         for name in cls._not_saved:
             if isinstance(settings.get(name), Unsaved):
                 settings[name] = None
-        facts = from_json(meta["fitted"], cls._registries)
         for name, value in _unsaved(settings | own, facts):
             if name not in own:
                 raise ValueError(
@@ -315,6 +314,14 @@ class Saved(BaseEstimator):
             estimator.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
         estimator._fitted = cls._fitted_as.recall(Memory(arrays, facts), estimator)
         return estimator
+
+    @classmethod
+    def _to_json(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: to_json(value, cls._registries) for name, value in values.items()}
+
+    @classmethod
+    def _from_json(cls, nodes: dict[str, Any]) -> dict[str, Any]:
+        return {name: from_json(node, cls._registries) for name, node in nodes.items()}
 
 
 def _unsaved(settings: dict[str, Any], facts: dict[str, Any]) -> Iterator[tuple[str, Unsaved]]:

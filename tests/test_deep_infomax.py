@@ -9,6 +9,7 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, InfoNCE, TorchEncoder
+from sk_infomax._settings import plan_of_fit
 from sk_infomax.priors import NoisePrior
 
 
@@ -173,7 +174,7 @@ def test_transform_depends_on_no_other_row_and_no_batch(digits, monkeypatch):
     images = digits[0][:50].astype(np.float64)
     model = strided().fit(images)
     whole = model.transform(images)
-    monkeypatch.setattr("sk_infomax._reading._TRANSFORM_VALUES", 64 * 7)
+    monkeypatch.setattr("sk_infomax._fitted._TRANSFORM_VALUES", 64 * 7)
     np.testing.assert_allclose(model.transform(images), whole, atol=1e-9)
     np.testing.assert_allclose(model.transform(images[7:8]), whole[7:8], atol=1e-9)
 
@@ -193,7 +194,7 @@ def test_score_is_held_out_nats_and_ignores_batch_size():
 def test_score_is_the_weighted_mean_of_the_terms(digits):
     images = digits[0][:100]
     model = strided(local_weight=1.0, global_weight=3.0).fit(images)
-    batch = model._scaling.apply(images)
+    batch = model._fitted.scaling.apply(images)
     with torch.no_grad():
         nats = {name: v.item() for name, v in model.net_.module_.nats(batch).items()}
     expected = (nats["local"] + 3 * nats["global"]) / 4
@@ -223,7 +224,7 @@ def test_the_papers_settings_are_one_line(digits):
         model = strided(views=1, encoder="basic28x28", bound="jsd", prior="uniform", **weights).fit(
             digits[0][:60]
         )
-        assert set(model._parts.weights) == {
+        assert set(model._fitted.parts.weights) == {
             "prior",
             "global" if "global_weight" in weights else "local",
         }
@@ -231,7 +232,8 @@ def test_the_papers_settings_are_one_line(digits):
 
 def test_epochs_follow_the_number_of_samples():
     def auto(n):
-        return DeepInfoMaxTransformer(batch_size=128)._epochs(n)
+        model = DeepInfoMaxTransformer(batch_size=128)
+        return plan_of_fit(model, None, n).epochs
 
     assert auto(20) == 100
     assert 30 < auto(1500) < 100
@@ -249,9 +251,9 @@ def test_batches_follow_the_number_of_samples_and_views():
     assert steps(4095, views=1) == 4095 // 128
     assert steps(4095, batch_size=128) == 4095 // 128
     model = fast(views=2, batch_size="auto").partial_fit(table(200))
-    assert model.net_.batch_size == 64
+    assert model.net_.plan_.batch_size == 64
     model.set_params(batch_size=50).partial_fit(table(200))
-    assert model.net_.batch_size == 50
+    assert model.net_.plan_.batch_size == 50
 
 
 def test_auto_epochs_make_the_steps_of_the_preset():
@@ -270,8 +272,8 @@ def test_partial_fit_goes_on_and_learns_the_scale():
         assert model.partial_fit(piece) is model
         assert model.n_iter_ == number
     whole = np.concatenate(pieces).astype(np.float64)
-    np.testing.assert_allclose(model._scaling.mean, whole.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(model._scaling.scale, whole.std(0), rtol=1e-5)
+    np.testing.assert_allclose(model._fitted.scaling.mean, whole.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(model._fitted.scaling.scale, whole.std(0), rtol=1e-5)
 
 
 def test_fit_starts_anew_and_warm_start_goes_on():
@@ -427,7 +429,7 @@ def test_occlusion_is_for_the_global_vector_alone(digits):
     """Where the locals are seen whole and the global is not, the local map is not touched."""
     model = strided(occlusion=0.9, max_epochs=1).fit(digits[0])
     module = model.net_.module_.eval()
-    batch = model._scaling.apply(digits[0][:32], np.dtype(np.float32))
+    batch = model._fitted.scaling.apply(digits[0][:32], np.dtype(np.float32))
     whole, apart = module._encode(batch, torch.Generator().manual_seed(0))
     module.occlusion = None
     plain, plain_apart = module._encode(batch, torch.Generator().manual_seed(0))
@@ -440,7 +442,8 @@ def test_occlusion_hides_nothing_from_transform(digits):
     model = strided(occlusion=0.5, max_epochs=1).fit(digits[0])
     encoder = model.net_.module_.encoder.eval()
     with torch.no_grad():
-        vectors = encoder(model._scaling.apply(digits[0][:9], np.dtype(np.float32))).global_vector
+        batch = model._fitted.scaling.apply(digits[0][:9], np.dtype(np.float32))
+        vectors = encoder(batch).global_vector
     np.testing.assert_allclose(
         model.transform(digits[0][:9].astype(np.float32)), vectors, rtol=1e-5
     )
@@ -450,4 +453,5 @@ def test_noise_limits_the_information(digits):
     """Through a noisy channel the score cannot be above its capacity."""
     clear = strided(n_components=2, max_epochs=20).fit(digits[0])
     noisy = strided(n_components=2, max_epochs=20, prior=NoisePrior(noise=2.0)).fit(digits[0])
-    assert noisy.score(digits[0]) < noisy._parts.prior.capacity(2) + 0.1 < clear.score(digits[0])
+    capacity = NoisePrior(noise=2.0).capacity(2)
+    assert noisy.score(digits[0]) < capacity + 0.1 < clear.score(digits[0])

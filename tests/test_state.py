@@ -113,7 +113,7 @@ def test_state_is_a_copy():
     model = fitted()
     state = model.__getstate__()
     before = model.transform(table())
-    for array in state["_weights_of_net"].values():
+    for array in state["_fitted"][0].values():
         array[...] = 0
     np.testing.assert_array_equal(model.transform(table()), before)
 

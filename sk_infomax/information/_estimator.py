@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,9 +25,9 @@ from .._checks import (
     resolve_device,
     validate_params,
 )
-from .._parts import resolve_part
+from .._parts import Family, NamedParts
 from ..bounds import BOUNDS, SMILE, Bound
-from ..critics import CRITICS, Critic, GatedCritic
+from ..critics import CRITICS, Critic
 from ._columns import Columns, as_columns
 from ._counts import CountRatio
 from ._cross_fitting import RatioTrainer
@@ -41,7 +41,7 @@ _UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 _CLIP = SMILE().clip
 
 
-class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedParts):
     """Estimate the mutual information of two sets of columns, with an interval.
 
     Continuous columns go to normal scores. A critic, which starts from the Gaussian log density
@@ -57,9 +57,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     bound : str or Bound, default="jsd"
         What training maximises: "dv" (as in MINE), "jsd", "infonce" (as in CPC), "nwj" or
         "smile".
-    critic : str, Critic or None, default=None
-        What scores pairs: "dot", "bilinear", "concat" or "gated". None is
-        ``GatedCritic()``.
+    critic : str or Critic, default="gated"
+        What scores pairs: "dot", "bilinear", "concat" or "gated".
     base : {"gaussian"} or None, default="gaussian"
         Whether the critic starts from the Gaussian ratio. Without effect where a side has
         discrete columns, whose critic starts from nothing.
@@ -122,7 +121,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     _parameter_constraints: dict = {
         "bound": [str, Bound, type],
-        "critic": [str, Critic, type, None],
+        "critic": [str, Critic, type],
         "base": [one_of({"gaussian"}), None],
         "cv": [AT_LEAST_TWO],
         "units": [one_of(set(_UNITS))],
@@ -137,11 +136,13 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         "verbose": ["verbose"],
     }
 
+    _families = {"bound": Family(BOUNDS, Bound), "critic": Family(CRITICS, Critic)}
+
     def __init__(
         self,
         bound="jsd",
         *,
-        critic=None,
+        critic="gated",
         base="gaussian",
         cv=3,
         units="nats",
@@ -218,17 +219,15 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                     "them out.",
                     stacklevel=3,
                 )
-        critic = GatedCritic() if self.critic is None else self.critic
         discrete = self._columns_x.is_discrete + self._columns_y.is_discrete
-        bound = resolve_part(self.bound, BOUNDS, Bound, "bound")
-        few = 2 if math.isinf(bound.ceiling(2)) else 16
+        bound = self._part("bound")
         self._trainer = RatioTrainer(
-            resolve_part(critic, CRITICS, Critic, "critic"),
+            self._part("critic"),
             bound,
             base=self.base == "gaussian" and not any(discrete),
             size_x=self._columns_x.width,
             size_y=self._columns_y.width,
-            n_shifts=few if self.n_negatives == "auto" else self.n_negatives,
+            n_shifts=bound.n_negatives if self.n_negatives == "auto" else self.n_negatives,
             max_steps=self.max_steps,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
