@@ -1,7 +1,5 @@
 """Probes and criteria: closed forms, and use with any transformer."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,6 @@ from sk_infomax.evaluation import (
     MEASURES,
     PROBES,
     PerceptronClassifier,
-    _row,
     alignment,
     evaluate_representation,
     label_efficiency,
@@ -34,7 +31,6 @@ from sk_infomax.evaluation import (
     rank_me,
     uniformity,
 )
-from sk_infomax.evaluation._information import mine_of
 from sk_infomax.information._total_correlation import DependenceModel, gaussian_total_correlation
 
 
@@ -89,10 +85,15 @@ def test_perceptron_is_a_classifier(estimator, check):
 
 
 def test_perceptron_is_the_papers():
-    network = PerceptronClassifier(random_state=0).fit(np.eye(4), [0, 1, 0, 1])._network
-    kinds = [type(layer).__name__ for layer in network]
-    assert kinds == ["_Centred", "Linear", "ReLU", "Dropout", "Linear"]
-    assert (network[1].out_features, network[3].p) == (200, 0.1)
+    """One hidden layer of rectified units: along a line, a unit bends the log odds once."""
+    settings = PerceptronClassifier().get_params()
+    assert (settings["hidden"], settings["dropout"]) == (200, 0.1)
+    X = np.random.RandomState(0).normal(size=(300, 1))
+    model = PerceptronClassifier(2, max_steps=300, random_state=0).fit(X, abs(X[:, 0]) > 0.5)
+    odds = model.predict_proba(np.linspace(-3, 3, 601)[:, None])
+    bends = abs(np.diff(np.log(odds[:, 0] / odds[:, 1]), 2)) > 1e-4
+    # A bend between two points of the grid shows in both differences that see it.
+    assert 1 <= bends.sum() <= 2 * 2
 
 
 def test_perceptron_learns_what_no_line_parts():
@@ -247,18 +248,44 @@ def test_criteria_of_our_transformer_in_a_pipeline(parts):
     assert 1 <= rank_me(line.fit(parts[0][:200]), parts[2]) <= 8
 
 
-def test_one_call_gives_the_row(parts, monkeypatch):
-    steps = {"max_steps": 20}
-    monkeypatch.setattr(_row, "mine_of", partial(mine_of, **steps))
-    monkeypatch.setattr(_row, "neural_dependency", partial(neural_dependency, **steps))
-    parts = *parts[:2], parts[2][:100], parts[3][:100]
-    transformer = PCA(4, random_state=0).fit(parts[0])
-    row = evaluate_representation(transformer, *parts, probes=("knn",), n_seeds=2)
+class Counted(PCA):
+    """Counts how often it transforms."""
+
+    calls = 0
+
+    def transform(self, X):
+        self.calls += 1
+        return super().transform(X)
+
+
+def test_one_call_gives_the_row_of_the_functions(parts):
+    parts = *parts[:2], parts[2][:40], parts[3][:40]
+    transformer = Counted(2, random_state=0).fit(parts[0])
+    case = {"probes": ("knn",), "measures": ("rank_me", "uniformity"), "n_seeds": 2}
+    row = evaluate_representation(transformer, *parts, **case)
+    assert transformer.calls == 2, "each array is transformed once"
     assert row["knn"] == probe(transformer, *parts, "knn", n_seeds=2).accuracy
     assert row["rank_me"] == rank_me(transformer, parts[2])
-    assert row["mine"] == mine(transformer, parts[2], **steps)
-    assert row["neural_dependency"] == neural_dependency(transformer, parts[2], **steps)
-    assert set(row) == {"knn", "knn_std", "mine", "neural_dependency", "rank_me", "uniformity"}
+    assert row["uniformity"] == uniformity(transformer, parts[2])
+    assert set(row) == {"knn", "knn_std", "rank_me", "uniformity"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", [mine, neural_dependency])
+def test_measures_of_a_row_are_those_of_the_functions(measure, parts):
+    parts = *parts[:2], parts[2][:40], parts[3][:40]
+    transformer = PCA(2, random_state=0).fit(parts[0])
+    name = measure.__name__
+    row = evaluate_representation(transformer, *parts, probes=(), measures=(name,), random_state=1)
+    assert row == {name: measure(transformer, parts[2], random_state=1)}
+
+
+def test_a_measure_of_ones_own_is_one_entry(parts, monkeypatch):
+    monkeypatch.setitem(
+        MEASURES, "width", lambda t, X_train, X_test, seed: t.transform(X_test).std()
+    )
+    row = evaluate_representation(None, *parts, probes=(), measures=("width",))
+    assert row == {"width": parts[2].std()}
 
 
 def test_measures_are_those_asked_for(parts):

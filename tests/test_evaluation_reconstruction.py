@@ -1,7 +1,6 @@
 """The decoder's MS-SSIM: sizes, layouts, ranges, and what it says of good and bad features."""
 
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax.evaluation import _row, evaluate_representation, reconstruction
-from sk_infomax.evaluation._reconstruction import Decoder, _count_scales, reconstruction_of
+from sk_infomax.evaluation import MEASURES, evaluate_representation, reconstruction
+from sk_infomax.evaluation._reconstruction import Decoder, _count_scales
 
 pytest.importorskip("torchmetrics")
 
@@ -144,14 +143,29 @@ def test_flat_rows_take_the_shape_of_the_transformer(blobs):
 
 
 def test_row_of_images(blobs, monkeypatch):
-    monkeypatch.setattr(_row, "reconstruction_of", partial(reconstruction_of, **FAST))
-    train, test = halves(blobs[0])
-    corner = (blobs[1] > 12).sum(1)
-    places = FunctionTransformer(mean_places)
-    row = evaluate_representation(
-        places, train, corner[:160], test, corner[160:], probes=(), measures=("ms_ssim",)
+    """The row's transformer remembers features, and still says what a flat row is."""
+    monkeypatch.setitem(
+        MEASURES, "fast", lambda t, *parts, **_: reconstruction(t, *parts[:2], **FAST).ms_ssim
     )
-    assert row == {"ms_ssim": reconstruction(places, train, test, **FAST).ms_ssim}
+    train, test = halves(flat(blobs[0]))
+    corner = (blobs[1] > 12).sum(1)
+    dim = DeepInfoMaxTransformer(4, sample_shape=(24, 24), max_epochs=1, random_state=0).fit(train)
+    row = evaluate_representation(
+        dim, train, corner[:160], test, corner[160:], probes=(), measures=("fast",)
+    )
+    assert row == {"fast": reconstruction(dim, train, test, **FAST).ms_ssim}
+
+
+@pytest.mark.slow
+def test_ms_ssim_of_a_row_is_that_of_the_function(blobs):
+    images = halves(blobs[0][:, ::2, ::2])
+    train, test = images[0][:32], images[1][:8]
+    corner = (blobs[1] > 12).sum(1)
+    places = FunctionTransformer(lambda X: flat(X)[:, :40])
+    row = evaluate_representation(
+        places, train, corner[:32], test, corner[:8], probes=(), measures=("ms_ssim",)
+    )
+    assert row == {"ms_ssim": reconstruction(places, train, test).ms_ssim}
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.spatial.distance import pdist
-from sklearn.utils import check_consistent_length, check_random_state
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial.distance import pdist
+from sklearn.utils import check_consistent_length
+
+from .._random import draw_seed
 from ..bounds import JensenShannon
 from ..critics import GatedCritic
 from ..information._columns import Columns
 from ..information._reading import read
 from ..information._total_correlation import DependenceTrainer
-from ._features import features_of
+from ._features import RandomState, Transformer, features_of
 
 __all__ = ["alignment", "neural_dependency", "rank_me", "uniformity"]
 
-_MOST_PAIRS = 2000
+_MOST_SAMPLES = 2000  # of them the pairs are taken: 2 million, 16 MB (rule of thumb)
+_FOLDS = 2  # halves: a critic of each is read on the other
+_SHIFTS = (
+    2  # independent copies of a batch in a step: a second steadies its gradient (rule of thumb)
+)
+_BATCH_SIZE = 256  # samples in a step at least, as in `mine`
+_NOUGHT = 1e-12  # stands for no length and no share, so that nothing is divided by 0
 
 
-def rank_me(transformer, X, y=None):
+def rank_me(transformer: Transformer | None, X: ArrayLike, y: Any = None) -> float:
     """Effective rank of the features: exponential of the entropy of their singular values.
 
     Parameters
@@ -40,11 +50,13 @@ def rank_me(transformer, X, y=None):
     Garrido, Balestriero, Najman and LeCun, RankMe, ICML 2023.
     """
     values = np.linalg.svd(features_of(transformer, X), compute_uv=False)
-    shares = values / max(values.sum(), 1e-12) + 1e-12
+    shares = values / max(values.sum(), _NOUGHT) + _NOUGHT
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def uniformity(transformer, X, y=None, t=2.0):
+def uniformity(
+    transformer: Transformer | None, X: ArrayLike, y: Any = None, t: float = 2.0
+) -> float:
     """How evenly the features lie on the sphere: minus the log of their mean Gaussian potential.
 
     Parameters
@@ -70,11 +82,11 @@ def uniformity(transformer, X, y=None, t=2.0):
     uniformity on the hypersphere, ICML 2020.
     """
     Z = _unit(features_of(transformer, X))
-    rows = np.linspace(0, len(Z) - 1, min(len(Z), _MOST_PAIRS)).astype(int)
+    rows = np.linspace(0, len(Z) - 1, min(len(Z), _MOST_SAMPLES)).astype(int)
     return float(-np.log(np.exp(-t * pdist(Z[rows], "sqeuclidean")).mean()))
 
 
-def alignment(transformer, X, X_other):
+def alignment(transformer: Transformer | None, X: ArrayLike, X_other: ArrayLike) -> float:
     """How near the features of two views of a sample lie: minus the mean squared distance.
 
     Parameters
@@ -95,11 +107,17 @@ def alignment(transformer, X, X_other):
     Wang and Isola, ICML 2020.
     """
     check_consistent_length(X, X_other)
-    first, second = (_unit(features_of(transformer, side)) for side in (X, X_other))
+    first, second = (_unit(features_of(transformer, view)) for view in (X, X_other))
     return float(-((first - second) ** 2).sum(1).mean())
 
 
-def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
+def neural_dependency(
+    transformer: Transformer | None,
+    X: ArrayLike,
+    y: Any = None,
+    max_steps: int = 400,
+    random_state: RandomState = 0,
+) -> float:
     """Dependence among the features: their total correlation, the paper's NDM.
 
     A critic learns the log ratio of the density of the features to that of independent ones, as
@@ -147,21 +165,20 @@ def neural_dependency(transformer, X, y=None, max_steps=400, random_state=0):
     if len(varying) == 1:
         return 0.0
     rows = Columns(varying, False).apply(varying)
-    seed = int(check_random_state(random_state).randint(2**31 - 1000))
     trainer = DependenceTrainer(
         GatedCritic(),
         JensenShannon(),
         base=True,
         size_x=rows.shape[1],
         size_y=rows.shape[1],
-        n_shifts=2,
+        n_shifts=_SHIFTS,
         max_steps=max_steps,
-        batch_size=256,
+        batch_size=_BATCH_SIZE,
         device="cpu",
-        seed=seed,
+        seed=draw_seed(random_state),
     )
-    return max(0.0, read(trainer, rows, 2).estimate())
+    return max(0.0, read(trainer, rows, _FOLDS).estimate())
 
 
 def _unit(Z: np.ndarray) -> np.ndarray:
-    return Z / np.linalg.norm(Z, axis=1, keepdims=True).clip(min=1e-12)
+    return Z / np.linalg.norm(Z, axis=1, keepdims=True).clip(min=_NOUGHT)

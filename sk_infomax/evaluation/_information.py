@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.decomposition import PCA
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 
 from .._checks import resolve_device
 from .._parts import resolve_part
+from .._random import draw_seed
 from ..bounds import DonskerVaradhan
 from ..critics import CRITICS, Critic
 from ..information import MutualInfoEstimator
@@ -20,27 +24,28 @@ from ..information._columns import Columns
 from ..information._cross_fitting import RatioTrainer
 from ..information._reading import read
 from ..priors import NoisePrior
-from ._features import features_of
+from ._features import RandomState, Transformer, features_of
 
-__all__ = ["InformationPlane", "information_plane", "mine", "mine_of"]
+__all__ = ["InformationPlane", "information_plane", "mine"]
 
-_FOLDS = 2
-_FEWEST = 20
-_PAIRS_AT_ONCE = 2**22
+_FOLDS = 2  # halves: a critic of each is read on the other
+_FEWEST = 20  # samples: below, each half leaves a critic fewer than ten (rule of thumb)
+_SHIFTS = 16  # others that each sample is set against in a step; a batch has 255 (rule of thumb)
+_PAIRS_AT_ONCE = 2**22  # pairs of samples in a block: 32 MB of float64
 
 
 def mine(
-    transformer,
-    X,
-    y=None,
+    transformer: Transformer | None,
+    X: ArrayLike,
+    y: Any = None,
     *,
-    critic="concat",
-    n_components=64,
-    max_steps=600,
-    batch_size=256,
-    device="auto",
-    random_state=0,
-):
+    critic: str | Critic | type[Critic] = "concat",
+    n_components: int | None = 64,
+    max_steps: int = 600,
+    batch_size: int = 256,
+    device: str | torch.device = "auto",
+    random_state: RandomState = 0,
+) -> float:
     """Information between samples and their features as a critic sees it, the paper's MINE.
 
     A critic is trained with the Donsker-Varadhan objective (moving average as in MINE) on half
@@ -87,29 +92,7 @@ def mine(
     Belghazi et al., Mutual Information Neural Estimation, ICML 2018; Hjelm et al., ICLR 2019,
     section 4.1.
     """
-    return mine_of(
-        X,
-        features_of(transformer, X),
-        critic=critic,
-        n_components=n_components,
-        max_steps=max_steps,
-        batch_size=batch_size,
-        device=device,
-        random_state=random_state,
-    )
-
-
-def mine_of(
-    X,
-    Z,
-    critic="concat",
-    n_components=64,
-    max_steps=600,
-    batch_size=256,
-    device="auto",
-    random_state=0,
-) -> float:
-    """`mine` for features (n, d) that are there already."""
+    Z = features_of(transformer, X)
     if len(Z) < _FEWEST:
         raise ValueError(
             f"mine needs {_FEWEST} samples or more; got n_samples = {len(Z)}. Give more samples."
@@ -120,7 +103,7 @@ def mine_of(
         raise ValueError(
             f"max_steps={max_steps} must be 1 or more and batch_size={batch_size} 2 or more."
         )
-    seed = int(check_random_state(random_state).randint(2**31 - 1000))
+    seed = draw_seed(random_state)
     sides = [_narrow(side, n_components, seed) for side in (features_of(None, X), Z)]
     if not all(side.shape[1] for side in sides):
         return 0.0
@@ -130,7 +113,7 @@ def mine_of(
         base=False,
         size_x=sides[0].shape[1],
         size_y=sides[1].shape[1],
-        n_shifts=16,
+        n_shifts=_SHIFTS,
         max_steps=max_steps,
         batch_size=batch_size,
         device=str(resolve_device(device)),
@@ -177,8 +160,15 @@ class InformationPlane(NamedTuple):
 
 
 def information_plane(
-    transformer, X, y, noise=0.1, *, discrete_y="auto", max_steps=600, random_state=0
-):
+    transformer: Transformer | None,
+    X: ArrayLike,
+    y: ArrayLike,
+    noise: float = 0.1,
+    *,
+    discrete_y: str | bool | Sequence[bool] = "auto",
+    max_steps: int = 600,
+    random_state: RandomState = 0,
+) -> InformationPlane:
     """Information that noisy features hold of the samples and of the labels.
 
     Features Z are divided by their standard deviations, each column by its own, and normal noise
@@ -241,7 +231,7 @@ def information_plane(
     if not Z.shape[1]:
         return InformationPlane(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), 0.0)
     Z = (Z - Z.mean(0)) / Z.std(0)
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    seed = draw_seed(random_state)
     # A generator of its own: samples drawn from the same seed must not come back as noise.
     noisy = Z + noise * np.random.RandomState(seed).normal(size=Z.shape)
     lower, upper = _channel_bounds(Z, noisy, noise)
@@ -260,16 +250,16 @@ def information_plane(
 def _channel_bounds(Z: np.ndarray, noisy: np.ndarray, noise: float) -> tuple[float, float]:
     """Bounds of the information between Z (n, d), standardised, and Z with normal noise."""
     n, d = Z.shape
-    squares, with_own, without = (Z**2).sum(1), np.empty(n), np.empty(n)
+    squares, with_all, without = (Z**2).sum(1), np.empty(n), np.empty(n)
     for rows in np.array_split(np.arange(n), math.ceil(n * n / _PAIRS_AT_ONCE)):
         # Log density of each noisy row given each sample, less that given its own.
         distance = squares + (noisy[rows] ** 2).sum(1)[:, None] - 2 * noisy[rows] @ Z.T
-        own = np.arange(len(rows)), rows
-        ratio = (distance[own][:, None] - distance) / (2 * noise**2)
-        with_own[rows] = math.log(n) - logsumexp(ratio, axis=1)
-        ratio[own] = -np.inf
+        with_itself = np.arange(len(rows)), rows
+        ratio = (distance[with_itself][:, None] - distance) / (2 * noise**2)
+        with_all[rows] = math.log(n) - logsumexp(ratio, axis=1)
+        ratio[with_itself] = -np.inf
         without[rows] = math.log(n - 1) - logsumexp(ratio, axis=1)
     correlations = Z.T @ Z / n
     normal = 0.5 * np.linalg.slogdet(np.eye(d) + correlations / noise**2)[1]
-    lower = max(0.0, float(with_own.mean()))
+    lower = max(0.0, float(with_all.mean()))
     return lower, max(lower, min(float(without.mean()), float(normal)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
@@ -20,13 +22,18 @@ from .._checks import (
     resolve_device,
     validate_params,
 )
-from .._random import private_rng
-from ._steps import BestWeights, hold_out, shuffled_batches
+from .._random import draw_seed, private_rng, stream
+from ._features import RandomState
+from ._supervised import Examples, stop_at_best, train
 
 __all__ = ["PerceptronClassifier"]
 
-_SHORTEST_LOOK = 20
-_ROWS_AT_ONCE = 8192
+_SHORTEST_LOOK = (
+    20  # steps between two looks, so that they cost little beside steps (rule of thumb)
+)
+_BLIND_STEPS = 400  # steps where nothing is held out: it learns 99 samples by heart (a test)
+_FEWEST = 100  # samples of which some are held out: chance picks the weights below (rule of thumb)
+_ROWS_AT_ONCE = 8192  # samples in a block of predictions; 6 MB of 200 hidden values each
 
 
 class PerceptronClassifier(ClassifierMixin, BaseEstimator):
@@ -85,7 +92,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, list[Any]] = {
         "hidden": [POSITIVE_INT],
         "dropout": [FRACTION, ZERO],
         "lr": [POSITIVE],
@@ -101,18 +108,18 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden=200,
+        hidden: int = 200,
         *,
-        dropout=0.1,
-        lr=1e-3,
-        weight_decay=0.0,
-        batch_size=128,
-        max_steps=10_000,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        tol=1e-3,
-        device="auto",
-        random_state=None,
+        dropout: float = 0.1,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int = 128,
+        max_steps: int = 10_000,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-3,
+        device: str | torch.device = "auto",
+        random_state: RandomState = None,
     ):
         self.hidden = hidden
         self.dropout = dropout
@@ -126,7 +133,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on features and labels.
 
         Parameters
@@ -155,53 +162,34 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
                 f"y has one class only, {self.classes_[0]}. Give samples of two classes or more."
             )
         device = resolve_device(self.device)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = draw_seed(self.random_state)
         samples = torch.from_numpy(np.asarray(X, np.float32)).to(device)
-        with private_rng(seed, device):
+        with private_rng(stream(seed, "weights"), device):
             self._network = _build(samples, self.hidden, self.dropout, len(self.classes_))
-            self._train(samples, torch.from_numpy(codes).to(device), seed)
-        self._network.eval().cpu()
+            self.n_steps_ = self._train(samples, torch.from_numpy(codes).to(device), seed)
+        self._network.cpu()
         return self
 
-    def _train(self, samples: Tensor, codes: Tensor, seed: int) -> None:
-        """Make the steps on samples (n, d) with codes (n,) of their labels."""
-        parts = hold_out(len(samples), self.validation_fraction, seed)
-        train, valid = (torch.from_numpy(part).to(samples.device) for part in parts)
-        optimizer = torch.optim.Adam(
-            self._network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True
-        )
-        best = BestWeights(
+    def _train(self, samples: Tensor, codes: Tensor, seed: int) -> int:
+        """Make the steps on samples (n, d) with codes (n,) of their labels, and count them."""
+        parts = _hold_out(len(samples), self.validation_fraction, stream(seed, "rows"))
+        rows = [torch.from_numpy(part).to(samples.device) for part in parts]
+        data, valid = (Examples(samples[part], codes[part]) for part in rows)
+        return train(
             self._network,
-            lambda: self._loss(samples, codes, valid),
-            self.n_iter_no_change,
-            self.tol,
+            cross_entropy,
+            data,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            max_steps=self.max_steps if len(valid) else min(self.max_steps, _BLIND_STEPS),
+            seed=seed,
+            valid=valid if len(valid) else None,
+            stretch=max(_SHORTEST_LOOK, len(data) // self.batch_size),
+            weight_decay=self.weight_decay,
+            callbacks=stop_at_best(self.n_iter_no_change, self.tol) if len(valid) else (),
         )
-        look = max(_SHORTEST_LOOK, len(train) // self.batch_size)
-        max_steps = self.max_steps if len(valid) else min(self.max_steps, 400)
-        self._network.train()
-        for step, rows in shuffled_batches(train, self.batch_size, max_steps, seed):
-            optimizer.zero_grad()
-            cross_entropy(self._network(samples[rows]), codes[rows]).backward()
-            optimizer.step()
-            self.n_steps_ = step
-            if len(valid) and step % look == 0 and best.enough():
-                break
-        if len(valid):
-            best.enough()
-            best.restore()
 
-    def _loss(self, samples: Tensor, codes: Tensor, rows: Tensor) -> float:
-        """Mean cross-entropy of some rows, without dropout."""
-        self._network.eval()
-        with torch.inference_mode():
-            total = sum(
-                cross_entropy(self._network(samples[some]), codes[some], reduction="sum")
-                for some in rows.split(_ROWS_AT_ONCE)
-            )
-        self._network.train()
-        return float(total) / len(rows)
-
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the classes.
 
         Parameters
@@ -215,15 +203,15 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             In the order of ``classes_``.
         """
         check_is_fitted(self, "classes_")
-        X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
+        rows = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
         with torch.inference_mode():
             logits = [
-                self._network(torch.from_numpy(np.asarray(X[i : i + _ROWS_AT_ONCE], np.float32)))
-                for i in range(0, len(X), _ROWS_AT_ONCE)
+                self._network(torch.from_numpy(np.asarray(rows[i : i + _ROWS_AT_ONCE], np.float32)))
+                for i in range(0, len(rows), _ROWS_AT_ONCE)
             ]
         return torch.cat(logits).double().softmax(1).numpy()
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Most likely classes.
 
         Parameters
@@ -238,6 +226,13 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         """
         places = self.predict_proba(X).argmax(1)
         return self.classes_[places]
+
+
+def _hold_out(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to stop by, none of the latter where there are few."""
+    order = np.random.RandomState(seed).permutation(n)
+    n_valid = int(fraction * n) if n >= _FEWEST else 0
+    return order[n_valid:], order[:n_valid]
 
 
 class _Centred(nn.Module):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
@@ -15,7 +16,7 @@ from sklearn.utils import check_consistent_length, check_random_state, column_or
 
 from .._checks import closest_name
 from .._fitted import OUTPUTS
-from ._features import features_of
+from ._features import RandomState, Transformer, features_of
 from ._perceptron import PerceptronClassifier
 
 __all__ = ["PROBES", "ProbeResult", "label_efficiency", "probe", "probe_layers", "probe_score"]
@@ -69,18 +70,18 @@ class ProbeResult(NamedTuple):
 
 
 def probe(
-    transformer,
-    X_train,
-    y_train,
-    X_test,
-    y_test,
-    kind="svm",
+    transformer: Transformer | None,
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
+    kind: str = "svm",
     *,
-    settings=None,
-    validation_fraction=0.2,
-    n_seeds=1,
-    random_state=0,
-):
+    settings: Sequence[float] | None = None,
+    validation_fraction: float = 0.2,
+    n_seeds: int = 1,
+    random_state: RandomState = 0,
+) -> ProbeResult:
     """Accuracy of a simple classifier on frozen features.
 
     Features are divided by one number, their standard deviation. For each seed, the setting that
@@ -155,19 +156,19 @@ def _choose(make, choices, Z, y, validation_fraction: float, seed: int) -> float
 
 
 def probe_layers(
-    transformer,
-    X_train,
-    y_train,
-    X_test,
-    y_test,
-    kind="mlp",
-    outputs=("feature_map", "hidden", "embedding"),
+    transformer: Transformer,
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
+    kind: str = "mlp",
+    outputs: Sequence[str] = ("feature_map", "hidden", "embedding"),
     *,
-    settings=None,
-    validation_fraction=0.2,
-    n_seeds=1,
-    random_state=0,
-):
+    settings: Sequence[float] | None = None,
+    validation_fraction: float = 0.2,
+    n_seeds: int = 1,
+    random_state: RandomState = 0,
+) -> dict[str, ProbeResult]:
     """Probe several layers of an estimator, the paper's conv, fc and Y.
 
     The estimator's `output` is changed for each layer and is as it was afterwards, whatever
@@ -238,7 +239,13 @@ def probe_layers(
     return results
 
 
-def probe_score(transformer, X, y, kind="logistic", cv=3):
+def probe_score(
+    transformer: Transformer | None,
+    X: ArrayLike,
+    y: ArrayLike,
+    kind: str = "logistic",
+    cv: int = 3,
+) -> float:
     """Cross-validated accuracy of a probe on the features of X, for ``scoring``.
 
     Parameters
@@ -259,13 +266,13 @@ def probe_score(transformer, X, y, kind="logistic", cv=3):
     float
         Mean accuracy over the folds.
     """
-    Z, y = features_of(transformer, X), column_or_1d(y)
+    Z, labels = features_of(transformer, X), column_or_1d(y)
     setting = PROBES[kind][1][len(PROBES[kind][1]) // 2]
-    folds = StratifiedKFold(cv, shuffle=True, random_state=0).split(Z, y)
+    folds = StratifiedKFold(cv, shuffle=True, random_state=0).split(Z, labels)
     return float(
         np.mean(
             [
-                probe(None, Z[a], y[a], Z[b], y[b], kind, settings=[setting]).accuracy
+                probe(None, Z[a], labels[a], Z[b], labels[b], kind, settings=[setting]).accuracy
                 for a, b in folds
             ]
         )
@@ -273,18 +280,18 @@ def probe_score(transformer, X, y, kind="logistic", cv=3):
 
 
 def label_efficiency(
-    transformer,
-    X_train,
-    y_train,
-    X_test,
-    y_test,
+    transformer: Transformer | None,
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
     n_labels: Iterable[int] = (5, 10, 50, 100),
     *,
-    kind="logistic",
-    setting=None,
-    n_draws=5,
-    random_state=0,
-):
+    kind: str = "logistic",
+    setting: float | None = None,
+    n_draws: int = 5,
+    random_state: RandomState = 0,
+) -> dict[int, ProbeResult]:
     """Accuracy of a probe against the number of labels for each class.
 
     Parameters

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import check_array, check_random_state
+from numpy.typing import ArrayLike
+from sklearn.utils import check_array
+from skorch.callbacks import LRScheduler
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from .._checks import check_shape, resolve_device
 from .._layout import find_layout
-from .._random import private_rng
-from ._features import features_of
-from ._steps import shuffled_batches
+from .._random import draw_seed, private_rng, stream
+from ._features import RandomState, Transformer, features_of
+from ._supervised import Examples, train
 
-__all__ = ["Reconstruction", "reconstruction", "reconstruction_of"]
+__all__ = ["Reconstruction", "reconstruction"]
 
 # Exponents of the scales, the finest first (Wang, Simoncelli and Bovik 2003).
-_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_WINDOW = 11
-_ROWS_AT_ONCE = 512
+_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # they sum up to 1
+_WINDOW = 11  # pixels of the Gaussian window on an edge (Wang, Simoncelli and Bovik 2003)
+_ROWS_AT_ONCE = 512  # images that are compared at once; 6 MB of 3 x 32 x 32 (rule of thumb)
+_START = 4  # pixels on the shorter edge of the decoder's first map, up to 7 (DCGAN, 2016)
+_MOST_CHANNELS = 256  # of a layer of the decoder, as in the paper's encoder
 
 
 class Reconstruction(NamedTuple):
@@ -45,20 +51,20 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruction(
-    transformer,
-    X_train,
-    X_test,
+    transformer: Transformer | None,
+    X_train: ArrayLike,
+    X_test: ArrayLike,
     *,
-    sample_shape=None,
-    channels="auto",
-    data_range=None,
-    width=32,
-    max_steps=1000,
-    batch_size=64,
-    lr=2e-3,
-    device="auto",
-    random_state=0,
-):
+    sample_shape: Sequence[int] | None = None,
+    channels: str = "auto",
+    data_range: tuple[float, float] | None = None,
+    width: int = 32,
+    max_steps: int = 1000,
+    batch_size: int = 64,
+    lr: float = 2e-3,
+    device: str | torch.device = "auto",
+    random_state: RandomState = 0,
+) -> Reconstruction:
     """MS-SSIM of a decoder that is trained on frozen features, as the paper measures it.
 
     A deconvolutional network learns to make images of features, with the squared error. Test
@@ -114,60 +120,46 @@ def reconstruction(
     Hjelm et al., ICLR 2019, section 4.1; Wang, Simoncelli and Bovik, Multiscale structural
     similarity for image quality assessment, 2003.
     """
-    return reconstruction_of(
-        transformer,
-        (X_train, X_test),
-        (
-            features_of(transformer, X_train, np.float32),
-            features_of(transformer, X_test, np.float32),
-        ),
-        sample_shape=sample_shape,
-        channels=channels,
-        data_range=data_range,
-        width=width,
-        max_steps=max_steps,
-        batch_size=batch_size,
-        lr=lr,
-        device=device,
-        random_state=random_state,
-    )
-
-
-def reconstruction_of(
-    transformer,
-    images,
-    features,
-    *,
-    sample_shape=None,
-    channels="auto",
-    data_range=None,
-    width=32,
-    max_steps=1000,
-    batch_size=64,
-    lr=2e-3,
-    device="auto",
-    random_state=0,
-) -> Reconstruction:
-    """`reconstruction` for pairs of images and of features that are there already."""
     similarity = _import_similarity()
     for name, value in {"width": width, "max_steps": max_steps, "batch_size": batch_size}.items():
         if value < 1:
             raise ValueError(f"{name}={value} must be 1 or more.")
-    train, test = _as_images(transformer, images, sample_shape, channels)
-    n_scales = _count_scales(*train.shape[2:])
-    low, high = _range_of(train, data_range)
-    targets, truth = (torch.from_numpy(_to_unit(part, low, high)) for part in (train, test))
-    where = resolve_device(device)
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    train_images, test_images = _as_images(transformer, (X_train, X_test), sample_shape, channels)
+    n_scales = _count_scales(*train_images.shape[2:])
+    low, high = _range_of(train_images, data_range)
+    targets, truth = (
+        torch.from_numpy(_to_unit(part, low, high)) for part in (train_images, test_images)
+    )
+    features = (features_of(transformer, X, np.float32) for X in (X_train, X_test))
     inputs, shown = _standardised(*features)
-    with private_rng(seed, where):
+    where, seed = resolve_device(device), draw_seed(random_state)
+    with private_rng(stream(seed, "weights"), where):
         decoder = Decoder(inputs.shape[1], targets, width).to(where)
-    _train(decoder, inputs.to(where), targets.to(where), max_steps, batch_size, lr, seed)
+    data = Examples(inputs.to(where), targets.to(where))
+    # The plan's own cosine has a warm-up, with which committed figures would not come again.
+    cosine = LRScheduler(CosineAnnealingLR, step_every="batch", event_name=None, T_max=max_steps)
+    train(
+        decoder,
+        mse_loss,
+        data,
+        lr=lr,
+        batch_size=batch_size,
+        max_steps=max_steps,
+        seed=seed,
+        callbacks=[cosine],
+    )
+    return _compare(decoder, shown.to(where), truth, n_scales, similarity)
+
+
+def _compare(
+    decoder: Decoder, features: Tensor, truth: Tensor, n_scales: int, similarity: Callable
+) -> Reconstruction:
+    """How near what is made of features (n, d) comes to images (n, c, h, w) in [0, 1]."""
     betas = tuple(beta / sum(_BETAS[:n_scales]) for beta in _BETAS[:n_scales])
     values, errors = [], []
     with torch.inference_mode():
-        for some, true in zip(shown.split(_ROWS_AT_ONCE), truth.split(_ROWS_AT_ONCE)):
-            made = decoder(some.to(where)).clamp(0, 1).cpu()
+        for some, true in zip(features.split(_ROWS_AT_ONCE), truth.split(_ROWS_AT_ONCE)):
+            made = decoder(some).clamp(0, 1).cpu()
             values.append(similarity(made, true, reduction="none", data_range=1.0, betas=betas))
             errors.append((made - true).square().flatten(1).mean(1))
     return Reconstruction(
@@ -214,11 +206,11 @@ def _as_images(transformer, images, sample_shape, channels) -> list[np.ndarray]:
 
 def _count_scales(height: int, width: int) -> int:
     """How many scales of MS-SSIM fit images of this size."""
-    side = min(height, width)
+    edge = min(height, width)
     fitting = [
         scales
         for scales in range(1, 1 + len(_BETAS))
-        if side >= _WINDOW * 2 ** (scales - 1) and side // max(1, scales - 1) ** 2 >= _WINDOW
+        if edge >= _WINDOW * 2 ** (scales - 1) and edge // max(1, scales - 1) ** 2 >= _WINDOW
     ]
     if not fitting:
         raise ValueError(
@@ -274,9 +266,9 @@ class Decoder(nn.Module):
     def __init__(self, n_features: int, images: Tensor, width: int):
         super().__init__()
         channels, height, breadth = images.shape[1:]
-        doublings = max(1, int(math.log2(min(height, breadth) / 4)))
-        sizes = [min(256, width * 2**i) for i in reversed(range(doublings))]
-        self.start = sizes[0], *(math.ceil(side / 2**doublings) for side in (height, breadth))
+        doublings = max(1, int(math.log2(min(height, breadth) / _START)))
+        sizes = [min(_MOST_CHANNELS, width * 2**i) for i in reversed(range(doublings))]
+        self.start = sizes[0], *(math.ceil(edge / 2**doublings) for edge in (height, breadth))
         self.linear = nn.Linear(n_features, math.prod(self.start))
         layers: list[nn.Module] = [nn.BatchNorm2d(sizes[0]), nn.ReLU()]
         for before, after in itertools.pairwise(sizes):
@@ -290,16 +282,3 @@ class Decoder(nn.Module):
         maps = self.layers(self.linear(features).reshape(len(features), *self.start))
         mean = self.get_buffer("mean")
         return mean + self.get_buffer("spread") * maps[..., : mean.shape[1], : mean.shape[2]]
-
-
-def _train(decoder: Decoder, features, images, max_steps, batch_size, lr, seed) -> None:
-    """Fit the decoder with the squared error; it ends in evaluation mode."""
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=lr, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_steps)
-    rows = torch.arange(len(features), device=features.device)
-    for _, some in shuffled_batches(rows, batch_size, max_steps, seed):
-        optimizer.zero_grad()
-        mse_loss(decoder(features[some]), images[some]).backward()
-        optimizer.step()
-        schedule.step()
-    decoder.eval()

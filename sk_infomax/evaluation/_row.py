@@ -2,61 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
-import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks import closest_name
 from ._criteria import neural_dependency, rank_me, uniformity
-from ._features import features_of
-from ._information import mine_of
+from ._features import RandomState, Remembered, Transformer
+from ._information import mine
 from ._probes import probe
-from ._reconstruction import reconstruction_of
+from ._reconstruction import reconstruction
 
 __all__ = ["MEASURES", "evaluate_representation"]
 
 
-class _Case(NamedTuple):
-    """What measures see: the transformer, pairs of (training, test), and the seed."""
-
-    transformer: Any
-    samples: tuple[Any, Any]
-    features: tuple[np.ndarray, np.ndarray]
-    random_state: Any
+Measure = Callable[[Transformer, ArrayLike, ArrayLike, RandomState], float]
+"""Called with a transformer, training samples, test samples and a seed."""
 
 
-def _ms_ssim(case: _Case) -> float:
-    features = tuple(part.astype(np.float32) for part in case.features)
-    return reconstruction_of(
-        case.transformer, case.samples, features, random_state=case.random_state
-    ).ms_ssim
-
-
-MEASURES: dict[str, Callable[[_Case], float]] = {
-    "ms_ssim": _ms_ssim,
-    "mine": lambda case: mine_of(case.samples[1], case.features[1], random_state=case.random_state),
-    "neural_dependency": lambda case: neural_dependency(
-        None, case.features[1], random_state=case.random_state
+MEASURES: dict[str, Measure] = {
+    "ms_ssim": lambda t, X_train, X_test, seed: (
+        reconstruction(t, X_train, X_test, random_state=seed).ms_ssim
     ),
-    "rank_me": lambda case: rank_me(None, case.features[1]),
-    "uniformity": lambda case: uniformity(None, case.features[1]),
+    "mine": lambda t, X_train, X_test, seed: mine(t, X_test, random_state=seed),
+    "neural_dependency": lambda t, X_train, X_test, seed: neural_dependency(
+        t, X_test, random_state=seed
+    ),
+    "rank_me": lambda t, X_train, X_test, seed: rank_me(t, X_test),
+    "uniformity": lambda t, X_train, X_test, seed: uniformity(t, X_test),
 }
 """Measures that need no labels, by name."""
 
 
 def evaluate_representation(
-    transformer,
-    X_train,
-    y_train,
-    X_test,
-    y_test,
+    transformer: Transformer | None,
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
     *,
-    probes=("svm", "logistic", "knn", "mlp"),
-    measures=("mine", "neural_dependency", "rank_me", "uniformity"),
-    n_seeds=1,
-    random_state=0,
-):
+    probes: Sequence[str] = ("svm", "logistic", "knn", "mlp"),
+    measures: Sequence[str] = ("mine", "neural_dependency", "rank_me", "uniformity"),
+    n_seeds: int = 1,
+    random_state: RandomState = 0,
+) -> dict[str, float]:
     """All measures of a representation in one call, a row of the paper's table.
 
     Parameters
@@ -96,19 +85,20 @@ def evaluate_representation(
             raise ValueError(
                 f"measures has {name!r}, which is unknown: {closest_name(name, MEASURES)}"
             )
-    features = features_of(transformer, X_train, None), features_of(transformer, X_test, None)
+    remembered = Remembered(transformer)
     row: dict[str, float] = {}
     for kind in probes:
         result = probe(
-            None,
-            features[0],
+            remembered,
+            X_train,
             y_train,
-            features[1],
+            X_test,
             y_test,
             kind,
             n_seeds=n_seeds,
             random_state=random_state,
         )
         row |= {kind: result.accuracy, f"{kind}_std": result.std}
-    case = _Case(transformer, (X_train, X_test), features, random_state)
-    return row | {name: MEASURES[name](case) for name in measures}
+    return row | {
+        name: MEASURES[name](remembered, X_train, X_test, random_state) for name in measures
+    }
