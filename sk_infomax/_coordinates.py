@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,8 @@ from .encoders import Encoding
 __all__ = ["COORDINATES", "CoordinateTerm"]
 
 COORDINATES = ("absolute", "relative", "both")
-_HIDDEN = 256
+_HIDDEN = 256  # units of the hidden layer of each network (rule of thumb)
+_APART = 2  # locations between the two of a relative place in evaluation, in reading order
 
 
 class CoordinateTerm(nn.Module):
@@ -27,9 +29,7 @@ class CoordinateTerm(nn.Module):
     Parameters
     ----------
     example : Encoding
-        An encoding that shows the widths.
-    map_shape : tuple of int
-        Shape of the local map, with as many entries as it has axes; their product is m.
+        An encoding that shows the widths and how the locations lie.
     kind : {"absolute", "relative", "both"}
         What is predicted.
 
@@ -38,10 +38,10 @@ class CoordinateTerm(nn.Module):
     Hjelm et al., ICLR 2019, section 4.3 and appendix A.4.
     """
 
-    def __init__(self, example: Encoding, map_shape: tuple[int, ...], kind: str):
+    def __init__(self, example: Encoding, kind: str):
         super().__init__()
         vector, local = example.global_vector.shape[-1], example.local_map.shape[-1]
-        self.map_shape = map_shape
+        self.map_shape = map_shape = example.grid()
         kinds = ("absolute", "relative") if kind == "both" else (kind,)
         self.networks = nn.ModuleDict()
         for name in kinds:
@@ -56,8 +56,9 @@ class CoordinateTerm(nn.Module):
 
     def forward(self, encodings: list[Encoding], generator: torch.Generator) -> Tensor:
         """Mean log probability over samples, locations and views: a scalar, at most 0."""
+        read = {"absolute": self._absolute, "relative": self._relative}
         values = [
-            getattr(self, f"_{name}")(network, encoding, generator)
+            read[name](network, encoding, generator)
             for encoding in encodings
             for name, network in self.networks.items()
         ]
@@ -67,14 +68,18 @@ class CoordinateTerm(nn.Module):
         """What `forward` gives if nothing tells the place: absolute ones, all alike."""
         return -math.log(len(self.get_buffer("places")))
 
-    def _absolute(self, network: nn.Module, encoding: Encoding, generator) -> Tensor:
+    def _absolute(
+        self, network: nn.Module, encoding: Encoding, generator: torch.Generator
+    ) -> Tensor:
         seen = torch.cat([self._summary(encoding), encoding.local_map], 2)
         return self._log_probability(network(seen), self.get_buffer("places"), self.map_shape)
 
-    def _relative(self, network: nn.Module, encoding: Encoding, generator) -> Tensor:
+    def _relative(
+        self, network: nn.Module, encoding: Encoding, generator: torch.Generator
+    ) -> Tensor:
         local, places = encoding.local_map, self.get_buffer("places")
         m = len(places)
-        order = (torch.arange(m) + min(2, m - 1)) % m
+        order = (torch.arange(m) + min(_APART, m - 1)) % m
         if self.training:
             order = torch.randperm(m, generator=generator, device=generator.device)
         order = order.to(local.device)
@@ -88,7 +93,7 @@ class CoordinateTerm(nn.Module):
         return encoding.summary()[:, None].expand(-1, m, -1)
 
     @staticmethod
-    def _log_probability(logits: Tensor, places: Tensor, sizes) -> Tensor:
+    def _log_probability(logits: Tensor, places: Tensor, sizes: Sequence[int]) -> Tensor:
         """Mean over samples and locations of the sum over axes."""
         n = len(logits)
         total = logits.new_zeros(())

@@ -29,7 +29,7 @@ from .views import Augmentation, Occlusion
 
 __all__ = ["DISCRIMINATOR", "InfoMax", "InformationTerm", "Parts", "assemble"]
 
-_EVALUATION_SEED = 0
+_EVALUATION_SEED = 0  # of the views and draws of every evaluation; any number does
 
 
 class InformationTerm(nn.Module):
@@ -47,9 +47,13 @@ class InformationTerm(nn.Module):
         False sets the global vector against each location; True against the whole.
     paired : bool
         Whether there are two views, so that "the whole" is the other view's global vector.
-    context : Module or None
-        Says which of several global vectors is set against which location.
+    pairs : tuple of two Tensors or None
+        Indices of global vectors, and of the location that each is set against. None sets all
+        against all, and so does `whole`.
     """
+
+    vectors: Tensor | None
+    places: Tensor | None
 
     def __init__(
         self,
@@ -58,10 +62,13 @@ class InformationTerm(nn.Module):
         example: Encoding,
         whole: bool,
         paired: bool,
-        context: Any = None,
+        pairs: tuple[Tensor, Tensor] | None = None,
     ):
         super().__init__()
-        self.context = [context]  # in a list: its weights are the encoder's
+        vectors, places = (None, None) if pairs is None or whole else pairs
+        # Buffers, and not the context's module, whose weights are the encoder's.
+        self.register_buffer("vectors", vectors, persistent=False)
+        self.register_buffer("places", places, persistent=False)
         self.bound = bound
         self.objective = bound.start()
         self.whole = whole
@@ -77,34 +84,33 @@ class InformationTerm(nn.Module):
             return encoding.summary().unsqueeze(1)
         return encoding.local_map.flatten(1).unsqueeze(1)
 
-    def pairs(self, encodings: list[Encoding]) -> list[tuple[Tensor, Tensor]]:
+    def tables(self, encodings: list[Encoding]) -> list[tuple[Tensor, Tensor]]:
         """Joint and marginal scores, once for each way round between two views."""
         first, last = encodings[0], encodings[-1]
         ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
-        tables = []
+        found = []
         for mine, other in ways:
             scores = self._scores(mine, other)
             if self.bound.anchor == "local":
                 scores = scores.transpose(0, 1)
-            tables.append(split(scores))
-        return tables
+            found.append(split(scores))
+        return found
 
     def _scores(self, mine: Encoding, other: Encoding) -> Tensor:
         """Scores (n, n, m) of the global side of one encoding with the partner of another."""
-        vectors = mine.summary() if self.whole else mine.global_vector
-        pairs = None if self.whole else getattr(self.context[0], "pairs", None)
-        if pairs is None:
-            return self.critic(vectors, self.partner(other))
-        return self.critic.chosen(vectors, self.partner(other), pairs)
+        given = mine.summary() if self.whole else mine.global_vector
+        if self.vectors is None or self.places is None:
+            return self.critic(given, self.partner(other))
+        return self.critic.chosen(given, self.partner(other), (self.vectors, self.places))
 
     def forward(self, encodings: list[Encoding]) -> Tensor:
         """Value to maximise, a scalar."""
-        values = [self.objective(*tables) for tables in self.pairs(encodings)]
+        values = [self.objective(*table) for table in self.tables(encodings)]
         return torch.stack(values).mean()
 
     def nats(self, encodings: list[Encoding]) -> Tensor:
         """Estimate of the information in nats, a scalar."""
-        values = [self.bound.nats(*tables) for tables in self.pairs(encodings)]
+        values = [self.bound.nats(*table) for table in self.tables(encodings)]
         return torch.stack(values).mean()
 
 
@@ -236,15 +242,11 @@ class Parts:
 
 def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
     """Make the module for samples of this shape, and an encoding of one blank sample."""
-    encoder = parts.encoder.build(shape, parts.n_components)
-    encoder.eval()
-    with torch.no_grad():
-        example = encoder(torch.zeros(1, *shape))
-        if parts.context is not None:
-            encoder = with_context(encoder, parts.context, example, parts.n_components).eval()
-            example = encoder(torch.zeros(1, *shape))
-    encoder.train()
-    context = getattr(encoder, "context", None) if parts.context is not None else None
+    encoder, pairs = parts.encoder.build(shape, parts.n_components), None
+    example = _blank_encoding(encoder, shape)
+    if parts.context is not None:
+        encoder = with_context(encoder, parts.context, example, parts.n_components)
+        example, pairs = _blank_encoding(encoder, shape), encoder.context.pairs
     terms: dict[str, InformationTerm] = {
         name: InformationTerm(
             parts.critic,
@@ -252,15 +254,21 @@ def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
             example,
             whole=name == "global",
             paired=parts.n_views == 2,
-            context=context,
+            pairs=pairs,
         )
         for name in ("local", "global")
         if name in parts.weights
     }
     match = None if parts.prior is None else parts.prior.build(parts.n_components)
-    places = None
-    if parts.coordinates is not None:
-        m = example.local_map.shape[1]
-        places = CoordinateTerm(example, getattr(encoder, "map_shape", (m,)), parts.coordinates)
-    views = parts.n_views, parts.augmentation, parts.occlusion
-    return InfoMax(encoder, terms, match, *views, places), example
+    places = None if parts.coordinates is None else CoordinateTerm(example, parts.coordinates)
+    changes = parts.n_views, parts.augmentation, parts.occlusion
+    return InfoMax(encoder, terms, match, *changes, places), example
+
+
+def _blank_encoding(encoder: nn.Module, shape: tuple[int, ...]) -> Encoding:
+    """What an encoder gives for one blank sample; its statistics are left alone."""
+    encoder.eval()
+    with torch.no_grad():
+        example: Encoding = encoder(torch.zeros(1, *shape))
+    encoder.train()
+    return example

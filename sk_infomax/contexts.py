@@ -1,13 +1,18 @@
 """Contexts: several global vectors for each sample, made of its local map.
 
-A context takes the place of the encoder's own summary. Its `build` gives a module that turns a
-local map (n, c, ...) into vectors (n, k, d), and says by `pairs` which of them is set against
-which location; the mean of the vectors is what `transform` gives.
+A context takes the place of the encoder's one summary. Its `build` gives a `ContextNetwork` that
+turns a local map (n, c, ...) into vectors (n, k, d), and says by `pairs` which of them is set
+against which location; the mean of the vectors is what `transform` gives.
+
+======  =======================  ==============================================================
+Name    Class                    What it is
+======  =======================  ==============================================================
+blocks  `BlockContext`           a vector for each block of the map
+cpc     `AutoregressiveContext`  contrastive predictive coding: what comes next, row by row
+======  =======================  ==============================================================
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
@@ -24,15 +29,39 @@ __all__ = [
     "BlockContext",
     "Context",
     "ContextEncoder",
+    "ContextNetwork",
     "with_context",
 ]
 
+_MOST_AXES = 2  # of a map that a context sees as it lies; others are read location by location
+
+
+class ContextNetwork(nn.Module):
+    """Maps a local map (n, c, *map_shape) to vectors (n, k, d)."""
+
+    @property
+    def pairs(self) -> tuple[Tensor, Tensor] | None:
+        """Indices of vectors, and of the location that each is set against; None for all."""
+        return None
+
 
 class Context(Part):
-    """The settings of a context; `build` makes the module."""
+    """The settings of a context; `build` makes the network.
 
-    def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> nn.Module:
-        """Make the module.
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sk_infomax.contexts import Context, ContextNetwork
+    >>> class Mean(ContextNetwork):
+    ...     def forward(self, maps):
+    ...         return maps.flatten(2).mean(2)[:, None]
+    >>> class MeanContext(Context):
+    ...     def build(self, channels, map_shape, n_components):
+    ...         return Mean()
+    """
+
+    def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> ContextNetwork:
+        """Make the network.
 
         Parameters
         ----------
@@ -45,9 +74,8 @@ class Context(Part):
 
         Returns
         -------
-        torch.nn.Module
-            Maps (n, c, *map_shape) to (n, k, d). Its `pairs` is None, which sets all vectors
-            against all locations, or two tensors of indices: vectors, and their locations.
+        ContextNetwork
+            Maps (n, c, *map_shape) to (n, k, d).
         """
         raise TypeError(f"{type(self).__name__} must define build(channels, map_shape, ...).")
 
@@ -66,15 +94,21 @@ class BlockContext(Context):
     References
     ----------
     Hjelm et al., ICLR 2019, section 4.3.
+
+    Examples
+    --------
+    >>> from sk_infomax import DeepInfoMaxTransformer
+    >>> from sk_infomax.contexts import BlockContext
+    >>> model = DeepInfoMaxTransformer(64, encoder="strided", context=BlockContext(2))
     """
 
     _parameter_constraints: dict = {"size": [POSITIVE_INT]}
 
-    def __init__(self, size=3):
+    def __init__(self, size: int = 3):
         self.size = size
 
-    def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> nn.Module:
-        """Make the module for a local map of this shape."""
+    def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> ContextNetwork:
+        """Make the network for a local map of this shape."""
         return _Blocks(self.size, channels, map_shape, n_components)
 
 
@@ -96,16 +130,22 @@ class AutoregressiveContext(Context):
     References
     ----------
     Van den Oord, Li and Vinyals, Representation learning with contrastive predictive coding, 2018.
+
+    Examples
+    --------
+    >>> from sk_infomax import DeepInfoMaxTransformer
+    >>> from sk_infomax.contexts import AutoregressiveContext
+    >>> model = DeepInfoMaxTransformer(encoder="series", context=AutoregressiveContext(n_steps=1))
     """
 
     _parameter_constraints: dict = {"kind": [one_of({"gru", "conv"})], "n_steps": [POSITIVE_INT]}
 
-    def __init__(self, kind="gru", n_steps=3):
+    def __init__(self, kind: str = "gru", n_steps: int = 3):
         self.kind = kind
         self.n_steps = n_steps
 
-    def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> nn.Module:
-        """Make the module for a local map of this shape."""
+    def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> ContextNetwork:
+        """Make the network for a local map of this shape."""
         if map_shape[0] < 2:
             raise ValueError(
                 f"AutoregressiveContext needs a local map of two rows or more and got {map_shape}, "
@@ -116,12 +156,12 @@ class AutoregressiveContext(Context):
         return _Predictions(self.kind, steps, channels, map_shape, n_components)
 
 
-class _Blocks(nn.Module):
-    pairs = None
+class _Blocks(ContextNetwork):
+    """A convolution without padding, whose outputs are the vectors of the blocks."""
 
     def __init__(self, size: int, channels: int, map_shape: tuple[int, ...], n_components: int):
         super().__init__()
-        kernel = tuple(min(size, side) for side in map_shape)
+        kernel = tuple(min(size, length) for length in map_shape)
         layer = (nn.Conv1d, nn.Conv2d)[len(map_shape) - 1]
         self.layer = layer(channels, n_components, kernel, bias=False)  # type: ignore[arg-type]
         self.norm = nn.BatchNorm1d(n_components)
@@ -131,10 +171,17 @@ class _Blocks(nn.Module):
         return self.norm(blocks.flatten(0, 1)).reshape(blocks.shape)
 
 
-class _Predictions(nn.Module):
+class _Predictions(ContextNetwork):
     """Summaries of rows and those before, and linear predictions from them."""
 
-    def __init__(self, kind: str, n_steps: int, channels: int, map_shape, n_components: int):
+    def __init__(
+        self,
+        kind: str,
+        n_steps: int,
+        channels: int,
+        map_shape: tuple[int, ...],
+        n_components: int,
+    ):
         super().__init__()
         rows, columns = (*map_shape, 1)[:2]
         self.n_steps = n_steps
@@ -148,13 +195,9 @@ class _Predictions(nn.Module):
             )
         self.heads = nn.Linear(n_components, n_steps * n_components, bias=False)
         self.norm = nn.BatchNorm1d(n_components)
-        place = torch.arange(rows * columns).reshape(rows, columns)
-        vectors, targets = [], []
-        for step in range(1, n_steps + 1):
-            vectors.append((place[:-step] * n_steps + step - 1).flatten())
-            targets.append(place[step:].flatten())
-        self.register_buffer("vectors", torch.cat(vectors), persistent=False)
-        self.register_buffer("targets", torch.cat(targets), persistent=False)
+        vectors, targets = _steps_down(rows, columns, n_steps)
+        self.register_buffer("vectors", vectors, persistent=False)
+        self.register_buffer("targets", targets, persistent=False)
 
     @property
     def pairs(self) -> tuple[Tensor, Tensor]:
@@ -162,6 +205,7 @@ class _Predictions(nn.Module):
         return self.get_buffer("vectors"), self.get_buffer("targets")
 
     def forward(self, maps: Tensor) -> Tensor:
+        """Predictions (n, rows * columns * n_steps, d) of maps (n, c, rows) or of (n, c, h, w)."""
         maps = maps.unsqueeze(-1) if maps.dim() == 3 else maps
         n, _, rows, columns = maps.shape
         wide = self.spread(maps.transpose(1, 2).flatten(0, 1))  # (n * rows, d, columns)
@@ -173,6 +217,14 @@ class _Predictions(nn.Module):
             summaries = self.summary(wide.transpose(1, 2)).permute(0, 2, 3, 1)
         flat = self.norm(summaries.flatten(0, 2))
         return self.heads(flat).reshape(n, rows * columns * self.n_steps, -1)
+
+
+def _steps_down(rows: int, columns: int, n_steps: int) -> tuple[Tensor, Tensor]:
+    """Which prediction, of `n_steps` for each location, is of which location below it."""
+    place = torch.arange(rows * columns).reshape(rows, columns)
+    steps = range(1, n_steps + 1)
+    vectors = [(place[:-step] * n_steps + step - 1).flatten() for step in steps]
+    return torch.cat(vectors), torch.cat([place[step:].flatten() for step in steps])
 
 
 class _CausalConvolution(nn.Module):
@@ -196,13 +248,13 @@ class ContextEncoder(nn.Module):
     encoder : Module
         Of a staged network, the stage that gives maps (n, c, ...), all that is needed; any other
         gives an `Encoding`.
-    context : Module
+    context : ContextNetwork
         From the local map to vectors (n, k, d).
     map_shape : tuple of int
-        Of the local map.
+        Of the local map as the context reads it.
     """
 
-    def __init__(self, encoder: nn.Module, context: nn.Module, map_shape: tuple[int, ...]):
+    def __init__(self, encoder: nn.Module, context: ContextNetwork, map_shape: tuple[int, ...]):
         super().__init__()
         self.encoder = encoder
         self.context = context
@@ -214,19 +266,43 @@ class ContextEncoder(nn.Module):
         if isinstance(given, Encoding):
             given = given.local_map.transpose(1, 2).reshape(len(x), -1, *self.map_shape)
         local, vectors = locations(given), self.context(given)
-        return Encoding(local, vectors, vectors.flatten(1), local.flatten(1))
+        hidden, shape = vectors.flatten(1), self.map_shape
+        return Encoding(local, vectors, hidden, local.flatten(1), map_shape=shape)
 
 
 def with_context(
     encoder: nn.Module, context: Context, example: Encoding, n_components: int
 ) -> ContextEncoder:
-    """The encoder with a context in place of its own summary."""
+    """The encoder with a context in place of its summary.
+
+    Parameters
+    ----------
+    encoder : Module
+        Maps a batch to an `Encoding`.
+    context : Context
+        Makes the vectors.
+    example : Encoding
+        One that the encoder gave, which shows the widths and how the locations lie.
+    n_components : int
+        Width of the vectors.
+
+    Returns
+    -------
+    ContextEncoder
+        With fresh weights of the context.
+    """
     m, channels = example.local_map.shape[1:]
-    shape = getattr(encoder, "map_shape", (m,))
-    if math.prod(shape) != m or len(shape) > 2:
-        shape = (m,)
+    shape = example.grid()
+    shape = shape if len(shape) <= _MOST_AXES else (m,)
+    network = context.build(channels, shape, n_components)
+    if not isinstance(network, ContextNetwork):
+        raise TypeError(
+            f"{type(context).__name__}.build gave a {type(network).__name__}. Derive it from "
+            "sk_infomax.contexts.ContextNetwork, which says what is set against what."
+        )
+    # Of a network in stages the upper ones would be computed for nothing.
     stage = encoder.local_stage if isinstance(encoder, StagedNetwork) else encoder
-    return ContextEncoder(stage, context.build(channels, shape, n_components), shape)
+    return ContextEncoder(stage, network, shape)
 
 
 CONTEXTS: dict[str, type[Context]] = {"blocks": BlockContext, "cpc": AutoregressiveContext}

@@ -6,6 +6,15 @@ A critic's `build` gives a torch module with the signature::
 
 where ``scores[i, j, l * k + g]`` is global vector g of sample i against location l of
 sample j.
+
+========  ================  ====================================================
+Name      Class             How a pair is scored
+========  ================  ====================================================
+dot       `DotCritic`       inner product of two residual embeddings
+bilinear  `BilinearCritic`  bilinear form, as in contrastive predictive coding
+concat    `ConcatCritic`    perceptron on the concatenated pair
+gated     `GatedCritic`     gated network on each side, perceptron on their sums
+========  ================  ====================================================
 """
 
 from __future__ import annotations
@@ -16,11 +25,28 @@ from torch.nn.functional import normalize, silu
 from ._checks import POSITIVE, POSITIVE_INT
 from ._parts import Part
 
-__all__ = ["CRITICS", "BilinearCritic", "ConcatCritic", "Critic", "DotCritic", "GatedCritic"]
+__all__ = [
+    "CRITICS",
+    "BilinearCritic",
+    "ConcatCritic",
+    "Critic",
+    "DotCritic",
+    "GatedCritic",
+    "PairNetwork",
+]
 
 
 class Critic(Part):
-    """The settings of a critic; `build` makes the network for given widths."""
+    """The settings of a critic; `build` makes the network for given widths.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.critics import CRITICS
+    >>> critic = CRITICS["gated"](hidden=16).build(global_size=8, local_size=5)
+    >>> critic(torch.randn(4, 8), torch.randn(4, 3, 5)).shape
+    torch.Size([4, 4, 3])
+    """
 
     def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network.
@@ -43,7 +69,7 @@ class Critic(Part):
 class DotCritic(Critic):
     """Inner product of two residual embeddings, the paper's encode-and-dot-product.
 
-    Each side is embedded on its own by a residual network (at each location: a
+    Each side is embedded without the other by a residual network (at each location: a
     1x1 convolution), so n * n * m scores cost one matrix product.
 
     Parameters
@@ -61,6 +87,14 @@ class DotCritic(Critic):
     References
     ----------
     Hjelm et al., ICLR 2019, figure 6 and appendix A.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import DotCritic
+    >>> critic = DotCritic(temperature=0.2).build(global_size=8, local_size=5)
+    >>> bool(critic(torch.randn(4, 8), torch.randn(4, 3, 5)).abs().max() <= 1 / 0.2)
+    True
     """
 
     _parameter_constraints: dict = {
@@ -70,7 +104,13 @@ class DotCritic(Critic):
         "temperature": [POSITIVE],
     }
 
-    def __init__(self, units=64, hidden=None, normalize=True, temperature=0.1):
+    def __init__(
+        self,
+        units: int = 64,
+        hidden: int | None = None,
+        normalize: bool = True,
+        temperature: float = 0.1,
+    ):
         self.units = units
         self.hidden = hidden
         self.normalize = normalize
@@ -90,11 +130,17 @@ class BilinearCritic(Critic):
     ----------
     temperature : float, default=1.0
         What the scores are divided by.
+
+    Examples
+    --------
+    >>> from sk_infomax import BilinearCritic
+    >>> BilinearCritic().build(global_size=8, local_size=5).form
+    Linear(in_features=5, out_features=8, bias=False)
     """
 
     _parameter_constraints: dict = {"temperature": [POSITIVE]}
 
-    def __init__(self, temperature=1.0):
+    def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
     def build(self, global_size: int, local_size: int) -> PairNetwork:
@@ -117,11 +163,19 @@ class ConcatCritic(Critic):
     References
     ----------
     Hjelm et al., ICLR 2019, figure 5 and appendix A.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import ConcatCritic
+    >>> critic = ConcatCritic(hidden=32, depth=2).build(global_size=8, local_size=5)
+    >>> critic(torch.randn(4, 8), torch.randn(4, 3, 5)).shape
+    torch.Size([4, 4, 3])
     """
 
     _parameter_constraints: dict = {"hidden": [POSITIVE_INT], "depth": [POSITIVE_INT]}
 
-    def __init__(self, hidden=64, depth=1):
+    def __init__(self, hidden: int = 64, depth: int = 1):
         self.hidden = hidden
         self.depth = depth
 
@@ -147,11 +201,16 @@ class GatedCritic(Critic):
     References
     ----------
     Gates as in Shazeer, GLU variants improve transformer, 2020.
+
+    Examples
+    --------
+    >>> from sk_infomax import GatedCritic, MutualInfoEstimator
+    >>> estimator = MutualInfoEstimator(critic=GatedCritic(hidden=32))
     """
 
     _parameter_constraints: dict = {"hidden": [POSITIVE_INT], "depth": [POSITIVE_INT]}
 
-    def __init__(self, hidden=64, depth=2):
+    def __init__(self, hidden: int = 64, depth: int = 2):
         self.hidden = hidden
         self.depth = depth
 
@@ -184,10 +243,19 @@ def _several(global_vector: Tensor) -> Tensor:
 
 
 class PairNetwork(nn.Module):
-    """A critic in two steps: each side on its own, then pairs of them.
+    """A critic in two steps: each side without the other, then pairs of them.
 
-    `forward` scores all pairs of a batch; `sides` and `combine` score any pairs that a caller
-    lines up, such as each sample with a few others.
+    `forward` scores all pairs of a batch; `sides` and `combine`, which a subclass defines, score
+    any pairs that a caller lines up, such as each sample with a few others.
+
+    Examples
+    --------
+    >>> from sk_infomax.critics import PairNetwork
+    >>> class Distance(PairNetwork):
+    ...     def sides(self, global_vector, local_map):
+    ...         return global_vector, local_map
+    ...     def combine(self, left, right):
+    ...         return -(left - right).square().sum(-1)
     """
 
     def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,7 +271,9 @@ class PairNetwork(nn.Module):
         left, right = self.sides(_several(global_vector), local_map)
         return self.combine(left[:, None, None], right[None, :, :, None]).flatten(2)
 
-    def chosen(self, global_vector: Tensor, local_map: Tensor, pairs: tuple[Tensor, Tensor]):
+    def chosen(
+        self, global_vector: Tensor, local_map: Tensor, pairs: tuple[Tensor, Tensor]
+    ) -> Tensor:
         """Scores (n, n, p) of p pairs: indices (p,) of global vectors and of their locations."""
         left, right = self.sides(_several(global_vector), local_map)
         return self.across(left[:, pairs[0]], right[:, pairs[1]])
@@ -220,6 +290,7 @@ class _Product(PairNetwork):
         return (left * right).sum(-1)
 
     def across(self, left: Tensor, right: Tensor) -> Tensor:
+        # One matrix product for each of the p lined-up pairs.
         return (left.transpose(0, 1) @ right.permute(1, 2, 0)).permute(1, 2, 0)
 
     def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
@@ -231,7 +302,17 @@ class _Product(PairNetwork):
 
 
 class _Dot(_Product):
-    def __init__(self, global_size, local_size, units, hidden, unit_length, scale):
+    """Inner products of residual embeddings, at unit length or as they are."""
+
+    def __init__(
+        self,
+        global_size: int,
+        local_size: int,
+        units: int,
+        hidden: int,
+        unit_length: bool,
+        scale: float,
+    ):
         super().__init__()
         self.global_net = ResidualEmbedding(global_size, hidden, units)
         self.local_net = ResidualEmbedding(local_size, hidden, units)
@@ -246,7 +327,9 @@ class _Dot(_Product):
 
 
 class _Bilinear(_Product):
-    def __init__(self, global_size, local_size, scale):
+    """The form as a linear map of the local side, then inner products."""
+
+    def __init__(self, global_size: int, local_size: int, scale: float):
         super().__init__()
         self.form = nn.Linear(local_size, global_size, bias=False)
         self.scale = scale

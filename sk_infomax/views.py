@@ -2,7 +2,18 @@
 
 An augmentation is called with a batch on the device and a generator of ours, and returns a new
 batch of the same shape. Batches are standardised, so 0 is the mean of a channel or column.
+
+=========  =============  ==========================================================
+Name       Class          What it does
+=========  =============  ==========================================================
+table      `TableViews`   replaces entries by those of other rows
+series     `SeriesViews`  takes a window, changes the magnitude, adds noise
+image      `ImageViews`   crops, shifts, mirrors, changes contrast and brightness
+occlusion  `Occlusion`    hides a part; also what the parameter `occlusion` takes
+=========  =============  ==========================================================
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +26,24 @@ __all__ = ["VIEWS", "Augmentation", "ImageViews", "Occlusion", "SeriesViews", "T
 
 
 class Augmentation(Part):
-    """The settings of a random change of a batch."""
+    """The settings of a random change of a batch; a subclass defines ``__call__``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.views import Augmentation
+    >>> class Noise(Augmentation):
+    ...     def __call__(self, x, generator):
+    ...         return x + torch.randn(x.shape, generator=generator, device=x.device)
+    """
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether half of the views are mirrored left to right.
+
+        `PatchEncoder` then gives an image and its mirror image the same features.
+        """
+        return False
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change a batch.
@@ -34,7 +62,7 @@ class Augmentation(Part):
         raise TypeError(f"{type(self).__name__} must define __call__(x, generator).")
 
 
-def _uniform(x: Tensor, generator: torch.Generator, low: float, high: float, *more) -> Tensor:
+def _uniform(x: Tensor, generator: torch.Generator, low: float, high: float, *more: int) -> Tensor:
     """Uniform numbers of shape (n, *more) on the device of x."""
     numbers = torch.rand(len(x), *more, generator=generator, device=x.device, dtype=x.dtype)
     return low + (high - low) * numbers
@@ -57,14 +85,21 @@ class ImageViews(Augmentation):
         How far a crop may reach beyond the image, as a part of its side; the border is
         repeated there.
     flip : bool, default=False
-        Whether half of the views are mirrored left to right. `PatchEncoder` then gives an image
-        and its mirror image the same features.
+        Whether half of the views are mirrored left to right; see `mirrors`.
     contrast : float, default=0.4
         Values are multiplied by a factor in ``1 - contrast .. 1 + contrast``.
     brightness : float, default=0.0
         A number in ``-brightness .. brightness`` is added, in standard deviations.
     occlusion : float, default=0.0
         Part of each side of a rectangle that is set to the mean, at a random place.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import ImageViews
+    >>> images = torch.randn(5, 3, 32, 32)
+    >>> ImageViews(flip=True)(images, torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 3, 32, 32])
     """
 
     _parameter_constraints: dict = {
@@ -79,13 +114,13 @@ class ImageViews(Augmentation):
 
     def __init__(
         self,
-        crop=0.6,
-        aspect=0.2,
-        shift=0.0,
-        flip=False,
-        contrast=0.4,
-        brightness=0.0,
-        occlusion=0.0,
+        crop: float = 0.6,
+        aspect: float = 0.2,
+        shift: float = 0.0,
+        flip: bool = False,
+        contrast: float = 0.4,
+        brightness: float = 0.0,
+        occlusion: float = 0.0,
     ):
         self.crop = crop
         self.aspect = aspect
@@ -94,6 +129,11 @@ class ImageViews(Augmentation):
         self.contrast = contrast
         self.brightness = brightness
         self.occlusion = occlusion
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether half of the views are mirrored: `flip`."""
+        return bool(self.flip)
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change images (n, c, h, w)."""
@@ -119,7 +159,7 @@ class ImageViews(Augmentation):
         theta[:, 1, 1] = height
         theta[:, 0, 2] = place[:, 0] * (1 - width + 2 * self.shift)
         theta[:, 1, 2] = place[:, 1] * (1 - height + 2 * self.shift)
-        if self.flip:
+        if self.flip:  # a negative width reads the image from right to left
             theta[:, 0, 0] *= 1 - 2 * (_uniform(x, generator, 0.0, 1.0) < 0.5).to(x.dtype)
         grid = affine_grid(theta, list(x.shape), align_corners=False)
         return grid_sample(x, grid, padding_mode="border", align_corners=False)
@@ -128,11 +168,11 @@ class ImageViews(Augmentation):
         """Where the occluding rectangles lie: (n, 1, h, w)."""
         masks = []
         for axis in (2, 3):
-            side = x.shape[axis]
-            length = max(1, round(self.occlusion * side))
-            start = _uniform(x, generator, 0.0, side - length + 1, 1).floor()
-            where = torch.arange(side, device=x.device)
-            masks.append((where >= start) & (where < start + length))
+            length = x.shape[axis]
+            width = max(1, round(self.occlusion * length))
+            start = _uniform(x, generator, 0.0, length - width + 1, 1).floor()
+            where = torch.arange(length, device=x.device)
+            masks.append((where >= start) & (where < start + width))
         return masks[0][:, None, :, None] & masks[1][:, None, None, :]
 
 
@@ -148,11 +188,18 @@ class TableViews(Augmentation):
     ----------
     Bahri et al., SCARF: Self-supervised contrastive learning using random feature
     corruption, ICLR 2022.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import TableViews
+    >>> TableViews(rate=0.3)(torch.randn(5, 7), torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 7])
     """
 
     _parameter_constraints: dict = {"rate": [FRACTION]}
 
-    def __init__(self, rate=0.4):
+    def __init__(self, rate: float = 0.4):
         self.rate = rate
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -175,6 +222,13 @@ class SeriesViews(Augmentation):
         Values are multiplied by a factor in ``1 - scale .. 1 + scale``.
     noise : float, default=0.1
         Standard deviation of what is added to each value, in standard deviations.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import SeriesViews
+    >>> SeriesViews(noise=0.0)(torch.randn(5, 2, 40), torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 2, 40])
     """
 
     _parameter_constraints: dict = {
@@ -183,7 +237,7 @@ class SeriesViews(Augmentation):
         "noise": [NON_NEGATIVE],
     }
 
-    def __init__(self, crop=0.5, scale=0.2, noise=0.1):
+    def __init__(self, crop: float = 0.5, scale: float = 0.2, noise: float = 0.1):
         self.crop = crop
         self.scale = scale
         self.noise = noise
@@ -191,21 +245,23 @@ class SeriesViews(Augmentation):
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Change series (n, c, t)."""
         if self.crop < 1:
-            width = _uniform(x, generator, self.crop, 1.0)
-            theta = x.new_zeros(len(x), 2, 3)
-            theta[:, 0, 0] = width
-            theta[:, 0, 2] = _uniform(x, generator, -1.0, 1.0) * (1 - width)
-            theta[:, 1, 1] = 1.0
-            flat = x.unsqueeze(2)  # (n, c, 1, t)
-            grid = affine_grid(theta, list(flat.shape), align_corners=False)
-            sampled = grid_sample(flat, grid, padding_mode="border", align_corners=False)
-            x = sampled.squeeze(2)
+            x = self._window(x, generator)
         if self.scale:
             x = x * _uniform(x, generator, 1 - self.scale, 1 + self.scale, 1, 1)
         if self.noise:
             noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
             x = x + self.noise * noise
         return x
+
+    def _window(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        width = _uniform(x, generator, self.crop, 1.0)
+        theta = x.new_zeros(len(x), 2, 3)
+        theta[:, 0, 0] = width
+        theta[:, 0, 2] = _uniform(x, generator, -1.0, 1.0) * (1 - width)
+        theta[:, 1, 1] = 1.0
+        flat = x.unsqueeze(2)  # (n, c, 1, t): series as images of one row
+        grid = affine_grid(theta, list(flat.shape), align_corners=False)
+        return grid_sample(flat, grid, padding_mode="border", align_corners=False).squeeze(2)
 
 
 class Occlusion(Augmentation):
@@ -225,6 +281,14 @@ class Occlusion(Augmentation):
     ----------
     Hjelm et al., ICLR 2019, section 4.3: the global vector is computed of the occluded sample,
     the local map of the whole one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.views import Occlusion
+    >>> hidden = Occlusion(0.5)(torch.ones(5, 1, 8, 8), torch.Generator().manual_seed(0)) == 0
+    >>> hidden.float().mean().item()
+    0.25
     """
 
     _parameter_constraints: dict = {
@@ -232,7 +296,7 @@ class Occlusion(Augmentation):
         "shape": [one_of({"block", "scattered"})],
     }
 
-    def __init__(self, size=0.5, shape="block"):
+    def __init__(self, size: float = 0.5, shape: str = "block"):
         self.size = size
         self.shape = shape
 
@@ -245,7 +309,7 @@ class Occlusion(Augmentation):
             hidden = _uniform(x, generator, 0, 1, *axes) < self.size ** len(axes)
         return x.masked_fill(hidden if x.dim() == 2 else hidden.unsqueeze(1), 0.0)
 
-    def _block(self, x: Tensor, axes, generator: torch.Generator) -> Tensor:
+    def _block(self, x: Tensor, axes: Sequence[int], generator: torch.Generator) -> Tensor:
         """Where a block of each sample lies: (n, *axes)."""
         hidden = torch.ones(len(x), *axes, dtype=torch.bool, device=x.device)
         for axis, length in enumerate(axes):

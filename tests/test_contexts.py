@@ -10,7 +10,13 @@ from torch import nn
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax._objectives import InformationTerm
 from sk_infomax.bounds import InfoNCE, split
-from sk_infomax.contexts import CONTEXTS, AutoregressiveContext, BlockContext, Context
+from sk_infomax.contexts import (
+    CONTEXTS,
+    AutoregressiveContext,
+    BlockContext,
+    Context,
+    with_context,
+)
 from sk_infomax.critics import CRITICS, BilinearCritic
 from sk_infomax.encoders import Encoding
 
@@ -86,7 +92,7 @@ def test_predictive_coding_is_the_loop():
     local = x.flatten(2).transpose(1, 2)
     vectors = module(x)
     encoding = Encoding(local, vectors, vectors.flatten(1), local.flatten(1))
-    term = InformationTerm(BilinearCritic(), InfoNCE(), encoding, False, False, module)
+    term = InformationTerm(BilinearCritic(), InfoNCE(), encoding, False, False, module.pairs)
     values = []
     for v, location in zip(*(index.tolist() for index in module.pairs)):
         for j in range(4):
@@ -102,7 +108,9 @@ def test_blocks_score_all_pairs():
     module, x = built(BlockContext(2), (3, 3)), maps((3, 3), n=4)
     local, vectors = x.flatten(2).transpose(1, 2), module(x)
     encoding = Encoding(local, vectors, vectors.flatten(1), local.flatten(1))
-    term = InformationTerm(BilinearCritic(), InfoNCE("global"), encoding, False, False, module)
+    term = InformationTerm(
+        BilinearCritic(), InfoNCE("global"), encoding, False, False, module.pairs
+    )
     table = term.critic(vectors, local)
     assert table.shape == (4, 4, 9 * 4)
     assert term([encoding]).item() == pytest.approx(
@@ -134,6 +142,38 @@ def test_contexts_of_networks_of_ones_own(digits):
     model = DeepInfoMaxTransformer(4, encoder=Backbone, context="cpc", max_epochs=1)
     assert model.fit(digits[0]).transform(digits[0][:3]).shape == (3, 4)
     assert model.net_.module_.encoder.map_shape == (4, 4)
+
+
+class Mean(nn.Module):
+    def forward(self, maps):
+        return maps.flatten(2).mean(2)[:, None]
+
+
+class OwnContext(Context):
+    def build(self, channels, map_shape, n_components):
+        return Mean()
+
+
+def test_a_network_that_does_not_say_its_pairs_is_refused(digits):
+    model = DeepInfoMaxTransformer(4, encoder="strided", context=OwnContext(), max_epochs=1)
+    with pytest.raises(TypeError, match=r"Derive it from sk_infomax\.contexts\.ContextNetwork"):
+        model.fit(digits[0])
+
+
+def test_pairs_move_with_the_term_and_are_not_saved():
+    module, x = built(AutoregressiveContext(n_steps=2), (3, 2)), maps((3, 2), n=4)
+    local, vectors = x.flatten(2).transpose(1, 2), module(x)
+    encoding = Encoding(local, vectors, vectors.flatten(1), local.flatten(1))
+    term = InformationTerm(BilinearCritic(), InfoNCE(), encoding, False, False, module.pairs)
+    assert {"vectors", "places"} <= dict(term.named_buffers()).keys()
+    assert list(term.state_dict()) == ["critic.form.weight"]
+    assert term.to("meta").vectors.device.type == "meta"
+
+
+def test_maps_of_three_axes_are_read_location_by_location():
+    local = torch.randn(2, 8, 3)
+    example = Encoding(local, local[:, 0], local[:, 0], local.flatten(1), map_shape=(2, 2, 2))
+    assert with_context(nn.Identity(), BlockContext(2), example, 4).map_shape == (8,)
 
 
 def test_what_a_context_cannot_read():

@@ -9,15 +9,16 @@ from sk_infomax._coordinates import CoordinateTerm
 from sk_infomax.encoders import Encoding
 
 
-def encoding(n=5, m=6, c=3, d=4, seed=0):
+def encoding(n=5, m=6, c=3, d=4, seed=0, map_shape=None):
     g = torch.Generator().manual_seed(seed)
     local, vector = torch.randn(n, m, c, generator=g), torch.randn(n, d, generator=g)
-    return Encoding(local, vector, vector, local.flatten(1))
+    return Encoding(local, vector, vector, local.flatten(1), map_shape=map_shape)
 
 
 def term(kind, map_shape=(2, 3), **sizes):
     torch.manual_seed(0)
-    return CoordinateTerm(encoding(m=math.prod(map_shape), **sizes), map_shape, kind).eval()
+    example = encoding(m=math.prod(map_shape), map_shape=map_shape, **sizes)
+    return CoordinateTerm(example, kind).eval()
 
 
 @pytest.mark.parametrize("map_shape", [(2, 3), (6,), (1, 6)])
@@ -59,9 +60,9 @@ def test_learned_where_the_map_says_it(kind):
     vector = torch.zeros(20, 4)
     values = []
     for maps in (local, torch.zeros_like(local)):
-        enc = Encoding(maps, vector, vector, maps.flatten(1))
+        enc = Encoding(maps, vector, vector, maps.flatten(1), map_shape=(3, 3))
         torch.manual_seed(0)
-        module = CoordinateTerm(enc, (3, 3), kind)
+        module = CoordinateTerm(enc, kind)
         optimizer = torch.optim.Adam(module.parameters(), 1e-2)
         generator = torch.Generator().manual_seed(0)
         for _ in range(150):

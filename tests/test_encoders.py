@@ -1,12 +1,25 @@
 """Encoders: the contract of `Encoding` over the registry, the paper's shapes, the adapter."""
 
 import copy
+import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from sk_infomax.encoders import ENCODERS, Encoder, SeriesEncoder, StridedEncoder, TorchEncoder
+from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax._random import new_generator
+from sk_infomax.encoders import (
+    ENCODERS,
+    DataDriven,
+    Encoder,
+    Encoding,
+    SeriesEncoder,
+    StridedEncoder,
+    TorchEncoder,
+)
+from sk_infomax.encoders._base import prepare
 
 SHAPES = {
     "table": [(1,), (7,), (64,), (100,)],
@@ -61,6 +74,7 @@ def test_encoding_keeps_the_contract(name, shape):
     n, m, c = encoding.local_map.shape
     assert n == 4
     assert m * c > 0
+    assert math.prod(encoding.grid()) == m
     assert encoding.global_vector.shape == (4, 11)
     assert encoding.hidden.dim() == encoding.feature_map.dim() == 2
     encoding.global_vector.pow(2).sum().backward()
@@ -73,9 +87,11 @@ def test_samples_do_not_see_each_other_in_evaluation(name, shape):
     x = torch.randn(3, *shape, dtype=torch.float64)
     together = module(x)
     for i in range(3):
-        pairs = zip(together, module(x[i : i + 1]))
-        for whole, alone in (pair for pair in pairs if pair[0] is not None):
-            torch.testing.assert_close(whole[i : i + 1], alone)
+        for whole, alone in zip(together, module(x[i : i + 1])):
+            if torch.is_tensor(whole):
+                torch.testing.assert_close(whole[i : i + 1], alone)
+            else:
+                assert whole == alone
 
 
 @pytest.mark.parametrize(
@@ -129,6 +145,8 @@ def test_chunk_cuts_views_apart():
     first, last = module(x).chunk(2)
     torch.testing.assert_close(first.local_map, module(x[:3]).local_map)
     torch.testing.assert_close(last.global_vector, module(x[3:]).global_vector)
+    assert first.map_shape == last.map_shape == (4, 4)
+    assert first.wide is None
 
 
 @pytest.mark.parametrize("given", ["instance", "class"])
@@ -206,7 +224,7 @@ def test_crops_fold_to_seven_by_seven_and_see_themselves_alone(side):
     module = ENCODERS["crops"](width=4).build((1, side, side), 5).eval()
     x = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))
     before = module(x).local_map
-    assert module.map_shape == (7, 7)
+    assert module(x).map_shape == (7, 7)
     x[:, :, 0, 0] += 1.0
     changed = (module(x).local_map - before).abs().sum((0, 2)) > 1e-7
     assert changed.tolist() == [True] + [False] * 48
@@ -215,3 +233,92 @@ def test_crops_fold_to_seven_by_seven_and_see_themselves_alone(side):
 def test_crops_that_do_not_fit():
     with pytest.raises(ValueError, match="crop=30 does not fit"):
         ENCODERS["crops"](crop=30).build((1, 28, 28), 5)
+
+
+# How locations lie, and what starts from data: protocols, not names -----------------------------
+
+
+def test_an_encoding_says_how_its_locations_lie():
+    local, vector = torch.zeros(2, 6, 3), torch.zeros(2, 4)
+    fields = local, vector, vector, local.flatten(1)
+    assert Encoding(*fields).grid() == (6,)
+    assert Encoding(*fields, map_shape=(2, 3)).grid() == (2, 3)
+    with pytest.raises(
+        ValueError, match=r"map_shape=\(2, 2\) has a local map of 6 locations, not of 4"
+    ):
+        Encoding(*fields, map_shape=(2, 2)).grid()
+
+
+def test_the_adapter_says_how_locations_lie():
+    image, rows = torch.randn(2, 3, 16, 16), torch.randn(4, 6)
+    assert TorchEncoder(Backbone(), "body").build((3, 16, 16), 12)(image).grid() == (4, 4)
+    assert TorchEncoder(Pair(), tokens=True).build((6,), 5)(rows).grid() == (3,)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5))
+    assert TorchEncoder(net, "1").build((6,), 5)(rows).grid() == (1,)
+
+
+class Namesake(nn.Module):
+    """A user's network with everything that code might look for by its name."""
+
+    pairs = "who is set against whom"
+    map_shape = "wide"
+    context = "in a sentence"
+    flip = True
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 4, 2, 2)
+        self.prepared = 0
+
+    def prepare(self):
+        self.prepared += 1
+
+    def forward(self, x):
+        local = self.layer(x)
+        return local, local.mean((2, 3))
+
+
+class NamesakeEncoder(Encoder):
+    kind = "image"
+
+    def build(self, shape, n_components):
+        class Network(Namesake):
+            def forward(self, x):
+                local, vector = super().forward(x)
+                flat = local.flatten(2).transpose(1, 2)
+                return Encoding(flat, vector, vector, flat.flatten(1), map_shape=local.shape[2:])
+
+        return Network()
+
+
+@pytest.mark.parametrize("encoder", [Namesake, TorchEncoder(Namesake), NamesakeEncoder()])
+@pytest.mark.parametrize("context", [None, "blocks", "cpc"])
+def test_names_in_a_network_of_ones_own_mean_nothing(encoder, context, digits):
+    model = DeepInfoMaxTransformer(
+        4, encoder=encoder, context=context, coordinates="both", max_epochs=1, random_state=0
+    ).fit(digits[0][:40])
+    assert np.isfinite(model.transform(digits[0][:40])).all()
+    found = [m for m in model.net_.module_.modules() if isinstance(m, Namesake)]
+    assert [m.prepared for m in found] == [0]
+    assert model.net_.module_.coordinates.map_shape == (4, 4)
+
+
+class Centred(DataDriven):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self.seen = []
+
+    def prepare(self, x, views, generator):
+        inner = isinstance(self.inner, Centred)
+        assert not inner or self.inner.seen  # inner parts were asked first
+        self.seen.append(tuple(x.shape))
+
+
+def test_what_starts_from_data_is_asked_from_the_inside_out():
+    network = Centred(nn.Sequential(Namesake(), inner := Centred(nn.Identity())))
+    network.inner[0].inner = inner
+    prepare(network, torch.zeros(5, 2), None, new_generator(0))
+    assert network.seen == inner.seen == [(5, 2)]
+    with pytest.raises(TypeError, match="prepare"):
+        DataDriven()

@@ -8,14 +8,17 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, PatchEncoder
 from sk_infomax._random import new_generator
-from sk_infomax._settings import settle
+from sk_infomax._settings import plan_of_fit, settle
 from sk_infomax.encoders._base import prepare
-from sk_infomax.encoders._patches import PatchDictionary, _kmeans, _scales, _telling_directions
+from sk_infomax.encoders._directions import telling_directions
+from sk_infomax.encoders._patches import PatchDictionary, _kmeans, _scales
+from sk_infomax.views import Augmentation
 
 
 def prepared(images, views=None, n_filters=7, seed=0):
     torch.manual_seed(seed)
-    network = PatchEncoder(n_filters, width=8).build(tuple(images.shape[1:]), 6)
+    encoder = PatchEncoder(n_filters, n_directions=42 * n_filters, width=8)
+    network = encoder.build(tuple(images.shape[1:]), 6)
     prepare(network, images, views, new_generator(seed))
     return network.eval()
 
@@ -67,6 +70,45 @@ def test_mirror_images_are_alike_where_views_mirror(images):
     restored = PatchDictionary(2, 7, stem.size, stem.stride)
     restored.load_state_dict(stem.state_dict())
     torch.testing.assert_close(restored(images), stem(images))
+
+
+class Mirrors(Augmentation):
+    """A user's augmentation, which has no attribute called flip."""
+
+    @property
+    def mirrors(self):
+        return True
+
+    def __call__(self, x, generator):
+        turned = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) < 0.5
+        return torch.where(turned, x.flip(-1), x)
+
+
+class Flips(Augmentation):
+    """One whose attribute of that name means something else."""
+
+    flip = "flop"
+
+    def __call__(self, x, generator):
+        return x + 0.1 * torch.randn(x.shape, generator=generator)
+
+
+def test_own_views_say_whether_they_mirror(images):
+    mirrored = images.flip(-1)
+    alike, apart = prepared(images, Mirrors()), prepared(images, Flips())
+    torch.testing.assert_close(alike(images).hidden, alike(mirrored).hidden, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(apart(images).hidden, apart(mirrored).hidden, atol=1e-2)
+
+
+def test_directions_follow_filters_and_samples():
+    for n_filters, expected in ((32, 1024), (64, 2048), (128, 4096), (384, 4096)):
+        encoder = PatchEncoder(n_filters)
+        assert encoder.fitted_to(60_000).n_directions == expected
+        assert encoder.fitted_to(1200).n_directions == 300
+        assert encoder.fitted_to(40).n_directions == 128
+        assert encoder.n_directions == "auto"
+    given = PatchEncoder(128, 2500)
+    assert given.fitted_to(40) is given
 
 
 def test_kmeans_finds_clusters():
@@ -188,7 +230,7 @@ def test_presets_change_what_is_left_to_them(digits):
     assert directions == {40: [128] * 3, 1200: [300] * 3, 12_000: [2048, 3000, 3000]}
     assert [model.transform(images).shape[1] for model in models.values()] == [5 + 128] * 3
     epochs = {
-        preset: model.set_params(max_epochs="auto")._epochs(2000)
+        preset: plan_of_fit(model.set_params(max_epochs="auto"), None, 2000).epochs
         for preset, model in models.items()
     }
     assert epochs == {"fast": 6, "balanced": 12, "accurate": 18}
@@ -219,7 +261,7 @@ def test_directions_with_more_and_fewer_samples_than_columns(n, n_views):
     between -= between.mean(0)
     within = within if n_views == 2 else within[:0]
     noise = torch.rand(20, generator=generator) + 0.5
-    found = _telling_directions(between, within, noise, 15).double().numpy()
+    found = telling_directions(between, within, noise, 15).double().numpy()
     B, W = (z.T.double().numpy() @ z.double().numpy() / n for z in (between, within))
     W += np.diag(noise.double().numpy())
     values = eigh(B, W, eigvals_only=True)[::-1][:15]

@@ -7,8 +7,11 @@ from scipy.stats import kstest
 
 from sk_infomax import MutualInfoEstimator
 from sk_infomax.priors import (
+    DISTRIBUTIONS,
     PRIORS,
     AdversarialPrior,
+    Distribution,
+    MMDPrior,
     NoisePrior,
     NormalPrior,
     Prior,
@@ -33,7 +36,9 @@ def log_sigmoid(logits):
 
 @pytest.mark.parametrize("name", ["uniform", "normal", "sphere", "ball"])
 def test_samples_follow_the_distribution(name):
-    drawn = PRIORS[name]().sample(torch.zeros(4000, 2), generator()).numpy()
+    drawn = DISTRIBUTIONS[name].sample(torch.zeros(4000, 2), generator()).numpy()
+    adversarial = PRIORS[name]().sample(torch.zeros(4000, 2), generator()).numpy()
+    np.testing.assert_array_equal(drawn, adversarial)
     radius, angle = np.linalg.norm(drawn, axis=1), np.arctan2(drawn[:, 1], drawn[:, 0])
     if name in ("uniform", "normal"):
         values, law = drawn.ravel(), "uniform" if name == "uniform" else "norm"
@@ -94,7 +99,7 @@ def test_widths_of_the_paper():
 
 @pytest.mark.parametrize("method", ["squash", "sample"])
 def test_a_prior_without_a_distribution_says_so(method):
-    with pytest.raises(TypeError, match=f"must define {method}"):
+    with pytest.raises(TypeError, match=rf"must define distribution or {method}\("):
         getattr(AdversarialPrior(), method)(
             *(torch.zeros(2, 2), generator())[: 1 + (method == "sample")]
         )
@@ -160,3 +165,63 @@ def test_capacity_is_reached_by_the_distribution_that_is_matched():
     nats = estimate.fit(vectors.numpy(), carried.numpy()).mutual_info_
     assert nats == pytest.approx(prior.capacity(2), rel=0.05)
     assert NoisePrior("uniform", noise=0.5).capacity(3) == pytest.approx(3 * np.log(2))
+
+
+# Distributions times ways of matching ---------------------------------------------------------
+
+
+class Exponential(Distribution):
+    """A distribution of a user's, which noise can't match."""
+
+    def squash(self, vectors):
+        return vectors.exp()
+
+    def sample(self, like, generator):
+        return torch.empty_like(like).exponential_(generator=generator)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_every_distribution_has_an_adversary_of_its_name(name):
+    assert PRIORS[name].distribution == name
+
+
+@pytest.mark.parametrize("name", [*DISTRIBUTIONS, "exponential"])
+def test_every_way_takes_every_distribution_that_it_can(name, monkeypatch):
+    monkeypatch.setitem(DISTRIBUTIONS, "exponential", Exponential())
+
+    class OwnPrior(AdversarialPrior):
+        distribution = name
+
+    vectors = torch.randn(6, 3, generator=generator(1), requires_grad=True)
+    for prior in (OwnPrior(hidden=(4,)), MMDPrior(name)):
+        (value,) = (
+            v for k, v in prior.build(3).objectives(vectors, generator()).items() if k == "prior"
+        )
+        (slope,) = torch.autograd.grad(value, vectors)
+        assert torch.isfinite(slope).all()
+    if DISTRIBUTIONS[name].limit(3) is None:
+        for use in (NoisePrior(name).build, NoisePrior(name).capacity):
+            with pytest.raises(
+                ValueError, match=r"Use one of 'uniform', 'normal', 'sphere', or MMD"
+            ):
+                use(3)
+    else:
+        assert NoisePrior(name).build(3).carry(vectors, generator()).shape == (6, 3)
+
+
+def test_ball_is_what_noise_cannot_match():
+    assert [name for name, d in DISTRIBUTIONS.items() if d.limit(2) is None] == ["ball"]
+
+
+@pytest.mark.parametrize("prior", [MMDPrior("bal"), NoisePrior("bal")])
+def test_unknown_distributions_are_refused(prior):
+    with pytest.raises(ValueError, match="distribution='bal' is unknown: did you mean 'ball'"):
+        prior.build(3)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_an_adversary_is_named_where_there_is_one(name):
+    match = PRIORS[name]().build(3)
+    values = match.objectives(torch.randn(6, 3, generator=generator(1)), generator())
+    assert (match.adversary in values) == (match.adversary is not None)
+    assert (match.adversary is not None) == bool(list(match.parameters()))

@@ -144,3 +144,8 @@ def test_occlusion_hides_its_part_in_all_channels(kind, shape):
 def test_every_place_is_hidden_by_some_block():
     hidden = Occlusion(0.3)(torch.ones(500, 1, 9, 9), generator()) == 0
     assert hidden.any(0).all()
+
+
+def test_views_say_whether_they_mirror():
+    assert ImageViews(flip=True).mirrors
+    assert not any(views().mirrors for views in VIEWS.values())

@@ -1,17 +1,29 @@
 """Encoders: arrays in, local map and global vector out.
 
 The settings of an encoder (`Encoder`) make a torch module for samples of a given shape. The
-module maps a batch to an `Encoding`. With ``encoder="auto"`` the shape of ``X`` chooses:
-tables get `TableEncoder`, series `SeriesEncoder` and images `PatchEncoder`. ``strided`` learns
-every layer of an image network.
+module maps a batch to an `Encoding`. With ``encoder="auto"`` the shape of ``X`` chooses one of
+the first three.
 
-The networks of the Deep InfoMax paper go by the names that its authors gave them:
-``basic28x28``, ``basic32x32``, ``basic64x64`` and ``alex64x64``; ``crops`` encodes overlapping
-crops on their own.
+==========  ================  ================================================================
+Name        Class             What it is
+==========  ================  ================================================================
+table       `TableEncoder`    groups of columns, then a perceptron
+series      `SeriesEncoder`   three 1-D convolutions
+image       `PatchEncoder`    a dictionary of patches found before training, and directions
+strided     `StridedEncoder`  a small network for images of which every layer is learned
+basic28x28  `Basic28x28`      the paper's network for images of 28x28, as its authors named it
+basic32x32  `Basic32x32`      the paper's for 32x32
+basic64x64  `Basic64x64`      the paper's for 64x64
+alex64x64   `Alex64x64`       the paper's for 64x64, like AlexNet
+crops       `StridedCrops`    overlapping crops, each encoded alone, as in the paper
+==========  ================  ================================================================
+
+`TorchEncoder` makes an encoder of any torch module. A module of an own encoder that starts from
+data is a `DataDriven` one.
 """
 
-from ._base import Encoder, Encoding
-from ._default import SeriesEncoder, StridedEncoder, TableEncoder
+from ._base import DataDriven, Encoder, Encoding
+from ._learned import SeriesEncoder, StridedEncoder, TableEncoder
 from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64, StridedCrops
 from ._patches import PatchEncoder
 from ._torch import TorchEncoder
@@ -22,6 +34,7 @@ __all__ = [
     "Basic28x28",
     "Basic32x32",
     "Basic64x64",
+    "DataDriven",
     "Encoder",
     "Encoding",
     "PatchEncoder",

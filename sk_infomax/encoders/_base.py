@@ -1,6 +1,8 @@
 """What every encoder is made of: the `Encoding`, the settings, stages and small blocks."""
 
-from typing import NamedTuple
+import math
+from abc import ABC, abstractmethod
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +10,11 @@ from torch import Tensor, nn
 from .._parts import Part
 
 __all__ = [
+    "DataDriven",
     "Encoder",
     "Encoding",
     "StagedNetwork",
+    "Views",
     "convolution",
     "dense",
     "flat_size",
@@ -35,7 +39,17 @@ class Encoding(NamedTuple):
     feature_map : Tensor of shape (n, f)
         The last map before the fully connected layers, flattened.
     wide : Tensor of shape (n, w) or None
-        Embedding and pooled maps side by side, where a network has its own; not in training.
+        Embedding and pooled maps side by side, where a network has pooled ones; not in training.
+    map_shape : tuple of int or None
+        How the m locations lie, (h, w) for images; None for one after another, (m,).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import Encoding
+    >>> local, vector = torch.zeros(5, 12, 3), torch.zeros(5, 8)
+    >>> Encoding(local, vector, vector, local.flatten(1), map_shape=(4, 3)).grid()
+    (4, 3)
     """
 
     local_map: Tensor
@@ -43,6 +57,7 @@ class Encoding(NamedTuple):
     hidden: Tensor
     feature_map: Tensor
     wide: Tensor | None = None
+    map_shape: tuple[int, ...] | None = None
 
     def summary(self) -> Tensor:
         """One vector (n, d) for each sample: the mean where there are several."""
@@ -56,13 +71,32 @@ class Encoding(NamedTuple):
         return torch.cat([self.summary(), self.local_map.mean(1)], 1)
 
     def chunk(self, parts: int) -> list["Encoding"]:
-        """Cut the batch into equal parts."""
-        fields = [[None] * parts if field is None else field.chunk(parts) for field in self]
-        return [Encoding(*part) for part in zip(*fields)]
+        """Cut the batch into equal parts; what is no tensor is the same for all of them."""
+        cut = [f.chunk(parts) if torch.is_tensor(f) else [f] * parts for f in self]
+        return [Encoding(*part) for part in zip(*cut)]
+
+    def grid(self) -> tuple[int, ...]:
+        """How the locations lie: `map_shape`, checked, or (m,)."""
+        m = self.local_map.shape[1]
+        shape = (m,) if self.map_shape is None else tuple(self.map_shape)
+        if math.prod(shape) != m:
+            raise ValueError(
+                f"An Encoding with map_shape={shape} has a local map of {m} locations, not of "
+                f"{math.prod(shape)}. Correct map_shape, or leave it out."
+            )
+        return shape
 
 
 class Encoder(Part):
-    """The settings of an encoder; `build` makes the network for samples of a given shape."""
+    """The settings of an encoder; `build` makes the network for samples of a given shape.
+
+    Examples
+    --------
+    >>> from sk_infomax.encoders import ENCODERS
+    >>> import torch
+    >>> ENCODERS["table"](hidden=32).build((7,), 5)(torch.randn(4, 7)).global_vector.shape
+    torch.Size([4, 5])
+    """
 
     kind: str | None = None
     """What samples it reads: "table", "series", "image", or None for any."""
@@ -87,7 +121,18 @@ class Encoder(Part):
         raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
 
     def fitted_to(self, n_samples: int) -> "Encoder":
-        """The same settings with all that depends on the number of samples settled."""
+        """The same settings with all that depends on the number of samples settled.
+
+        Parameters
+        ----------
+        n_samples : int
+            How many there are to learn from.
+
+        Returns
+        -------
+        Encoder
+            This one, where nothing depends on it.
+        """
         return self
 
 
@@ -104,16 +149,15 @@ class StagedNetwork(nn.Module):
         From the flattened feature map (n, f) to the hidden layer (n, h).
     output_stage : Module
         From there to the global vector (n, d).
-
-    Attributes
-    ----------
-    map_shape : tuple of int
-        Shape of the local map of the last batch, without its channels.
     """
 
-    map_shape: tuple[int, ...]
-
-    def __init__(self, local_stage, upper_stage, hidden_stage, output_stage):
+    def __init__(
+        self,
+        local_stage: nn.Module,
+        upper_stage: nn.Module,
+        hidden_stage: nn.Module,
+        output_stage: nn.Module,
+    ):
         super().__init__()
         self.local_stage = local_stage
         self.upper_stage = upper_stage
@@ -121,31 +165,61 @@ class StagedNetwork(nn.Module):
         self.output_stage = output_stage
 
     def forward(self, x: Tensor) -> Encoding:
+        """Encoding of a batch (n, *shape)."""
         local = self.local_stage(x)
-        self.map_shape = tuple(local.shape[2:])
         feature_map = flatten_channels_last(self.upper_stage(local))
         hidden = self.hidden_stage(feature_map)
-        return Encoding(locations(local), self.output_stage(hidden), hidden, feature_map)
+        vector, shape = self.output_stage(hidden), tuple(local.shape[2:])
+        return Encoding(locations(local), vector, hidden, feature_map, map_shape=shape)
 
 
-def prepare(network: nn.Module, x: Tensor, views, generator: torch.Generator) -> None:
-    """Let the parts of a network that start from data see samples, the innermost first.
+class Views(Protocol):
+    """What an encoder may ask of the changes that views differ by; see `Augmentation`."""
 
-    Parameters
-    ----------
-    network : Module
-        Parts with a method ``prepare(x, views, generator)`` are asked.
-    x : Tensor of shape (n, *shape)
-        Standardised samples.
-    views : Augmentation or None
-        What training will make views with.
-    generator : torch.Generator
-        On the device of x.
+    @property
+    def mirrors(self) -> bool:
+        """Whether half of the views are mirror images."""
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Change a batch (n, *shape)."""
+
+
+class DataDriven(nn.Module, ABC):
+    """A part of a network that starts from data: it sees samples once, before training.
+
+    Modules of other classes are left alone, whatever their methods are called.
+
+    Examples
+    --------
+    >>> from sk_infomax.encoders import DataDriven
+    >>> class Centred(DataDriven):
+    ...     def prepare(self, x, views, generator):
+    ...         self.centre = x.mean(0)
+    """
+
+    @abstractmethod
+    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
+        """Find what the data says.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, *shape)
+            Standardised samples, 4,096 at most, as the whole network gets them.
+        views : Augmentation or None
+            What training will make views with.
+        generator : torch.Generator
+            On the device of x; the only source of randomness.
+        """
+
+
+def prepare(network: nn.Module, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
+    """Let the parts of a network that are `DataDriven` see samples (n, *shape), inner ones first.
+
+    An outer part may so use what the inner ones have found.
     """
     for part in reversed(list(network.modules())):
-        see = getattr(part, "prepare", None)
-        if callable(see):
-            see(x, views, generator)
+        if isinstance(part, DataDriven):
+            part.prepare(x, views, generator)
 
 
 def locations(maps: Tensor) -> Tensor:

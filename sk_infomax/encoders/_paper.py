@@ -51,6 +51,13 @@ class Basic28x28(_PaperEncoder):
     """The paper's network for 28x28 images: two 5x5 convolutions of stride 2, one layer of 1024.
 
     The local map is 128 x 7 x 7.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders import Basic28x28
+    >>> Basic28x28().build((1, 28, 28), 64)(torch.randn(2, 1, 28, 28)).map_shape
+    (7, 7)
     """
 
     convolutions = [(64, 5, 2, 2, False), (128, 5, 2, 2, False)]
@@ -67,6 +74,13 @@ class Basic32x32(_PaperEncoder):
     References
     ----------
     Hjelm et al., ICLR 2019, appendix A.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders import Basic32x32
+    >>> Basic32x32().build((3, 32, 32), 64)(torch.randn(2, 3, 32, 32)).map_shape
+    (8, 8)
     """
 
     convolutions = [(64, 4, 2, 1, False), (128, 4, 2, 1, False), (256, 4, 2, 1, False)]
@@ -79,6 +93,13 @@ class Basic64x64(_PaperEncoder):
     """The paper's DCGAN-like network for 64x64 images: four convolutions, one layer of 1024.
 
     The local map is 256 x 8 x 8, the feature map 512 x 4 x 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders import Basic64x64
+    >>> Basic64x64().build((3, 64, 64), 64)(torch.randn(2, 3, 64, 64)).map_shape
+    (8, 8)
     """
 
     convolutions = [*Basic32x32.convolutions, (512, 4, 2, 1, False)]
@@ -91,6 +112,12 @@ class Alex64x64(_PaperEncoder):
     """The paper's AlexNet-like network for 64x64 images, with two layers of 4096.
 
     The local map is 384 x 15 x 15, the feature map 192 x 7 x 7.
+
+    Examples
+    --------
+    >>> from sk_infomax import DeepInfoMaxTransformer
+    >>> from sk_infomax.encoders import Alex64x64
+    >>> model = DeepInfoMaxTransformer(64, encoder=Alex64x64())  # or encoder="alex64x64"
     """
 
     convolutions = [
@@ -123,6 +150,13 @@ class StridedCrops(Encoder):
     References
     ----------
     Hjelm et al., ICLR 2019, section 4.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders import StridedCrops
+    >>> StridedCrops(width=4).build((1, 64, 64), 8)(torch.randn(2, 1, 64, 64)).map_shape
+    (7, 7)
     """
 
     _parameter_constraints: dict = {
@@ -132,18 +166,19 @@ class StridedCrops(Encoder):
     }
     kind = "image"
 
-    def __init__(self, width=64, crop=None, hidden=1024):
+    def __init__(self, width: int = 64, crop: int | None = None, hidden: int = 1024):
         self.width = width
         self.crop = crop
         self.hidden = hidden
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
-        side = min(shape[1:])
-        crop = max(2, side // 4) if self.crop is None else self.crop
-        if not 2 <= crop <= side:
+        shorter = min(shape[1:])
+        crop = max(2, shorter // 4) if self.crop is None else self.crop
+        if not 2 <= crop <= shorter:
             raise ValueError(
-                f"crop={self.crop} does not fit images of {shape[1:]} pixels. Choose 2 to {side}."
+                f"crop={self.crop} does not fit images of {shape[1:]} pixels. "
+                f"Choose 2 to {shorter}."
             )
         local_stage = _CropByCrop(shape[0], self.width, crop)
         size = flat_size(local_stage, shape)

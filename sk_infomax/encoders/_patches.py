@@ -1,5 +1,7 @@
 """The default encoder of images: a dictionary of patches, and what is learned on top of it."""
 
+from typing import Literal
+
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
@@ -7,35 +9,43 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
 
 from .._checks import AUTO, POSITIVE_INT
 from ._base import (
+    DataDriven,
     Encoder,
     Encoding,
     StagedNetwork,
+    Views,
     convolution,
     flat_size,
     flatten_channels_last,
     locations,
 )
+from ._directions import telling_directions
 
 __all__ = ["PatchEncoder"]
 
-_GRID = 8
-_POOLS = (1, 2, 4)
-_THRESHOLD = 0.25
-_CONTRAST_FLOOR = 0.1
-_WHITENING_FLOOR = 0.1
-_N_PATCHES = 40_000
-_PATCH_VALUES = 2**23
-_KMEANS_ROUNDS = 15
-_BLOCK = 256
-_CACHED_VALUES = 2**19
-_WITHIN_FLOOR = 0.3
-_RANK_FLOOR = 1e-5
-_N_SCALED = 1024
-_SPREAD = 0.2
-_EACH_DIRECTIONS = 32
-_MOST_DIRECTIONS = 4096
-_FEWEST_DIRECTIONS = 128
-_SAMPLES_EACH = 4
+_COARSE_FROM = 28  # pixels; a side of twice as many is read at every second place, and so on
+_PATCH = 6  # pixels on each side of a patch (Coates, Ng and Lee 2011)
+_LEAST_PATCH = 3  # pixels; for images too small for four patches in a row (rule of thumb)
+_GRID = 8  # cells on each side of an image, of which the learned part reads (rule of thumb)
+_POOLS = (1, 2, 4)  # cells on each side; without 4, up to 2.4 points are lost (docs/ablation.md)
+_THRESHOLD = 0.25  # of likeness, below which a code is 0; 0 and 0.5 do as well (docs/ablation.md)
+_CONTRAST_FLOOR = 0.1  # of the contrast of all patches; flat ones stay small (rule of thumb)
+_WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates, Ng and Lee 2011)
+_N_PATCHES = 40_000  # patches that k-means sees (rule of thumb; Coates, Ng and Lee take 400,000)
+_PATCH_VALUES = 2**23  # values of all patches together; 32 MB in float32, for colour and large ones
+_KMEANS_ROUNDS = 15  # rounds of Lloyd's algorithm (rule of thumb)
+_BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
+_CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
+_WITHIN_FLOOR = 0.3  # of the mean difference of views, added to each column's (rule of thumb)
+_N_SCALED = 1024  # images that the size of the directions is measured on (rule of thumb)
+_SPREAD = 0.2  # standard deviation of the features, in the mean (rule of thumb)
+_EACH_DIRECTIONS = 32  # directions for each filter; half as many lost nothing (docs/ablation.md)
+_MOST_DIRECTIONS = 4096  # directions; as many as there are images to find them on
+_FEWEST_DIRECTIONS = 128  # directions, however few the images (rule of thumb)
+_SAMPLES_EACH = 4  # images for each direction; with fewer, the last ones fit noise (rule of thumb)
+_ROOT_FLOOR = 1e-6  # added to codes under a root, whose slope is then 500 at most
+_TINY = 1e-6  # least mean square of patches, for images that are blank
+_LEAST_SPREAD = 1e-12  # least difference of views, for images that are all the same
 
 
 class PatchEncoder(Encoder):
@@ -75,6 +85,14 @@ class PatchEncoder(Encoder):
     ----------
     .. [1] Coates and Ng, The importance of encoding versus training with sparse coding and vector
        quantization, ICML 2011.
+
+    Examples
+    --------
+    >>> from sk_infomax import PatchEncoder
+    >>> PatchEncoder().fitted_to(60_000).n_directions
+    2048
+    >>> PatchEncoder().fitted_to(1000).n_directions
+    250
     """
 
     _parameter_constraints: dict = {
@@ -86,7 +104,13 @@ class PatchEncoder(Encoder):
     kind = "image"
     output = "multiscale"
 
-    def __init__(self, n_filters=64, n_directions="auto", width=128, patch_size=None):
+    def __init__(
+        self,
+        n_filters: int = 64,
+        n_directions: int | Literal["auto"] = "auto",
+        width: int = 128,
+        patch_size: int | None = None,
+    ):
         self.n_filters = n_filters
         self.n_directions = n_directions
         self.width = width
@@ -107,23 +131,25 @@ class PatchEncoder(Encoder):
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
-        side = min(shape[1:])
-        if side < 2:
+        shorter = min(shape[1:])
+        if shorter < 2:
             raise ValueError(
                 f"PatchEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
                 "Treat the values as a table: encoder='table'."
             )
-        stride = max(1, side // 28)
-        size = self.patch_size or min(side, max(3, min(side // 4, 6))) * stride
-        if size > side:
+        stride = max(1, shorter // _COARSE_FROM)
+        usual = min(shorter, max(_LEAST_PATCH, min(shorter // 4, _PATCH))) * stride
+        size = self.patch_size or usual
+        if size > shorter:
             raise ValueError(
-                f"patch_size={size} does not fit images of {shape[1:]} pixels. Choose 1 to {side}."
+                f"patch_size={size} does not fit images of {shape[1:]} pixels. "
+                f"Choose 1 to {shorter}."
             )
         stem = PatchDictionary(shape[0], self.n_filters, size, stride)
         return PatchNetwork(stem, self._most_directions(), self.width, shape, n_components)
 
 
-class PatchDictionary(nn.Module):
+class PatchDictionary(DataDriven):
     """How much patches of images (n, c, h, w) are like filters or like their negatives.
 
     After `prepare` with views that mirror images, images and their mirror images are alike.
@@ -182,18 +208,19 @@ class PatchDictionary(nn.Module):
         return torch.cat([adaptive_avg_pool2d(codes, grid) for codes in (above, below)], 1)
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
+    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
         """Find the filters among patches of images x (n, c, h, w)."""
-        self.mirrored.fill_(bool(getattr(views, "flip", False)))
+        self.mirrored.fill_(views is not None and views.mirrors)
         patches = self._patches(x, generator)
         patches -= patches.mean(1, keepdim=True)
-        self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=1e-6))
+        self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY))
         patches *= (patches.square().mean(1, keepdim=True) + self.floor).rsqrt()
         mean = patches.mean(0)
         centred = patches - mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
         whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
         centres = _kmeans(centred @ whiten, len(self.filters), generator)
+        # The whitening goes into the filters, so that patches need not be whitened one by one.
         filters = centres @ whiten
         self.offset.copy_((filters @ mean)[:, None, None])
         filters -= filters.mean(1, keepdim=True)  # takes the mean off each patch
@@ -230,11 +257,12 @@ def _kmeans(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
         nearest = (points @ centres.T - 0.5 * centres.square().sum(1)).argmax(1)
         counts = torch.bincount(nearest, minlength=k)[:, None]
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        # A centre that has lost all its points starts anew from one of them.
         centres = torch.where(counts > 0, sums / counts.clamp(min=1), draw(k))
     return centres
 
 
-class PatchNetwork(StagedNetwork):
+class PatchNetwork(StagedNetwork, DataDriven):
     """A dictionary of patches, what follows from it in closed form, and what is learned.
 
     Parameters
@@ -251,16 +279,23 @@ class PatchNetwork(StagedNetwork):
         Width of the global vector.
     """
 
+    local_stage: nn.Sequential
     centre: Tensor
     directions: Tensor
     scale: Tensor
 
     def __init__(
-        self, stem: PatchDictionary, n_directions: int, width: int, shape, n_components: int
+        self,
+        stem: PatchDictionary,
+        n_directions: int,
+        width: int,
+        shape: tuple[int, ...],
+        n_components: int,
     ):
         with torch.no_grad():
             codes = stem(torch.zeros(1, *shape))
         channels, grid = codes.shape[1], codes.shape[2:]
+        # Kernel, stride, padding: 4 x 4 locations where the grid allows, never less than one.
         window = (3, 2, 1) if min(grid) > 6 else (3, 1, 0) if min(grid) >= 3 else (1, 1, 0)
         learned = nn.Sequential(
             _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, *window)
@@ -280,99 +315,65 @@ class PatchNetwork(StagedNetwork):
         self.register_buffer("scale", torch.ones(self.n_direct))
 
     def forward(self, x: Tensor) -> Encoding:
+        """Encoding of images (n, c, h, w)."""
         codes = self.local_stage[0](x)
         local = self.local_stage[1](codes)
-        self.map_shape = tuple(local.shape[2:])
         flat = flatten_channels_last(local)
         n = self.n_direct
+        # Training reads the first directions alone, so the others are not computed in its steps.
         kept = self.directions[:, :n] if self.training else self.directions
         direct = (_scales(codes) - self.centre) @ kept
-        vector = self.hidden_stage(flat)
-        both = vector[:, :n] + direct[:, :n] * self.scale
-        vector = self.output_stage(torch.cat([both, vector[:, n:]], 1))
+        learned = self.hidden_stage(flat)
+        both = learned[:, :n] + direct[:, :n] * self.scale
+        vector = self.output_stage(torch.cat([both, learned[:, n:]], 1))
         wide = None if self.training else torch.cat([_SPREAD * vector, direct], 1)
-        return Encoding(locations(local), vector, direct, flat, wide)
+        return Encoding(locations(local), vector, direct, flat, wide, tuple(local.shape[2:]))
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, views, generator: torch.Generator) -> None:
+    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
         """Find the directions in which images differ most, for what views of an image differ by.
 
         Under a normal distribution of features and differences these are the ones that tell
         most about another view. Without views it is the spread alone that counts.
         """
-        changed = views or (lambda block, generator: block)
-        sides = [
-            torch.cat([self._pooled(changed(block, generator)) for block in x.split(_BLOCK)])
-            for _ in range(2 if views else 1)
-        ]
-        between = sides[0] if len(sides) == 1 else (sides[0] + sides[1]) / 2
-        centre = between.mean(0)
-        between = between - centre
-        if len(sides) == 1:
-            within, noise = between[:0], between.square().mean(0)
+        if views is None:
+            first = self._pooled(x)
+            mean, within = first, first[:0]
         else:
-            within = (sides[0] - sides[1]) * 0.5**0.5
-            noise = torch.zeros_like(centre)
+            first, second = (self._pooled(x, views, generator) for _ in range(2))
+            mean, within = (first + second) / 2, (first - second) * 0.5**0.5
+        centre = mean.mean(0)
+        between = mean - centre
+        noise = between.square().mean(0) if views is None else torch.zeros_like(centre)
         spread = noise.mean() + within.square().sum(0).mean() / len(x)
-        noise += _WITHIN_FLOOR * spread.clamp(min=1e-12)
-        found = _telling_directions(between, within, noise, self.directions.shape[1])
-        direct = (sides[0][:_N_SCALED] - centre) @ found
-        variance = direct.var(0, correction=0)
+        noise += _WITHIN_FLOOR * spread.clamp(min=_LEAST_SPREAD)
+        found = telling_directions(between, within, noise, self.directions.shape[1])
+        self._keep(centre, found, ((first[:_N_SCALED] - centre) @ found).var(0, correction=0))
+
+    def _keep(self, centre: Tensor, found: Tensor, variance: Tensor) -> None:
+        """Take over directions (d, kept) at one size, and how the first ones become the vector."""
         size = _SPREAD / variance[variance > 0].mean().sqrt() if variance.any() else 1.0
         self.centre.copy_(centre)
         self.directions.copy_(found * size)
         scale = 1 / (size * variance[: self.n_direct].sqrt())
         self.scale.copy_(scale.nan_to_num(posinf=0.0))
 
-    def _pooled(self, x: Tensor) -> Tensor:
-        return _scales(self.local_stage[0](x))
-
-
-def _telling_directions(between: Tensor, within: Tensor, noise: Tensor, kept: int) -> Tensor:
-    """Directions (d, kept) in which `between` spreads most for the spread of `within`, best first.
-
-    They are the leading generalised eigenvectors v of B = between' between / n and W = within'
-    within / n + diag(noise), with v' W v = 1, found among columns or, where these are more than
-    samples, among samples (Woodbury's identity). Past the rank of B they are 0.
-
-    Parameters
-    ----------
-    between : Tensor of shape (n, d)
-        Centred samples.
-    within : Tensor of shape (n or 0, d)
-        What views of the samples differ by.
-    noise : Tensor of shape (d,)
-        Variances above 0.
-    kept : int
-        Number of directions, at most d.
-    """
-    n, d = between.shape
-    solve = torch.linalg.solve_triangular
-    root = (n * noise).sqrt()
-    between, within = between / root, within / root  # W is now 1 + within' within
-    if d <= n:
-        lower = torch.linalg.cholesky(within.T @ within + torch.eye(d).to(within))
-        turned = solve(lower, between.T, upper=False)
-        values, vectors = torch.linalg.eigh(turned @ turned.T)
-        vectors = solve(lower.T, vectors, upper=True)
-    else:
-        lower = torch.linalg.cholesky(within @ within.T + torch.eye(len(within)).to(within))
-        turned = solve(lower, within @ between.T, upper=False)
-        values, weights = torch.linalg.eigh(between @ between.T - turned.T @ turned)
-        weights = weights / values.clamp(min=1e-12).sqrt()
-        vectors = between.T @ weights - within.T @ solve(lower.T, turned @ weights, upper=True)
-    best = values.argsort(descending=True)[:kept]
-    known = values[best] > _RANK_FLOOR * values.max()
-    found = torch.zeros(d, kept).to(between)
-    found[:, : len(best)] = vectors[:, best] * known / noise.sqrt()[:, None]
-    return found
+    def _pooled(
+        self, x: Tensor, views: Views | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Pooled codes (n, d) of images, or of a view of each."""
+        found = []
+        for block in x.split(_BLOCK):
+            seen = block if views is None or generator is None else views(block, generator)
+            found.append(_scales(self.local_stage[0](seen)))
+        return torch.cat(found)
 
 
 class _Root(nn.Module):
     """Square roots, with a slope that is finite at 0."""
 
     def forward(self, codes: Tensor) -> Tensor:
-        return (codes + 1e-6).sqrt()
+        return (codes + _ROOT_FLOOR).sqrt()
 
 
 def _scales(codes: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Any torch module as an encoder."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -36,7 +37,14 @@ class TorchEncoder(Encoder):
     Notes
     -----
     Where the width of the module's vector is not `n_components`, a linear layer with batch
-    normalisation follows it; the module's own vector is then ``output="hidden"``.
+    normalisation follows it; the vector of the module is then ``output="hidden"``.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sk_infomax import TorchEncoder
+    >>> backbone = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5))
+    >>> encoder = TorchEncoder(backbone, local_layer="1")
     """
 
     _parameter_constraints: dict = {
@@ -46,8 +54,16 @@ class TorchEncoder(Encoder):
         "kind": [one_of({"table", "series", "image"}), None],
         "tokens": ["boolean"],
     }
+    draws_from_torch = True  # dropout and whatever else a module brings
 
-    def __init__(self, module, local_layer=None, module_params=None, kind=None, tokens=False):
+    def __init__(
+        self,
+        module: nn.Module | Callable[..., nn.Module],
+        local_layer: str | None = None,
+        module_params: dict[str, Any] | None = None,
+        kind: str | None = None,
+        tokens: bool = False,
+    ):
         self.module = module
         self.local_layer = local_layer
         self.module_params = module_params
@@ -88,18 +104,16 @@ class _Adapter(nn.Module):
         self.head: nn.Module = nn.Identity()
         self.local_layer = local_layer
         self.tokens = tokens
-        self.map_shape: tuple[int, ...] = ()
 
     def forward(self, x: Tensor) -> Encoding:
+        """Encoding of a batch (n, *shape)."""
         local, vector = self.run(x)
+        shape = None
         if local.dim() == 2:
             local = local.unsqueeze(1)
         elif local.dim() > 3 or not self.tokens:
-            self.map_shape = tuple(local.shape[2:])
-            local = locations(local)
-        if len(self.map_shape) == 0:
-            self.map_shape = (local.shape[1],)
-        return Encoding(local, self.head(vector), vector, local.flatten(1))
+            local, shape = locations(local), tuple(local.shape[2:])
+        return Encoding(local, self.head(vector), vector, local.flatten(1), map_shape=shape)
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Local map and vector as the user's module gives them."""

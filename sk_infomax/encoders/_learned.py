@@ -10,6 +10,11 @@ from ._base import Encoder, StagedNetwork, convolution, dense, flat_size, normed
 
 __all__ = ["SeriesEncoder", "StridedEncoder", "TableEncoder"]
 
+_MOMENTS = 64  # moments; longer series get strides that leave about as many (rule of thumb)
+_MAP_ROWS = 7  # rows of the largest local map of images, as in the paper's network for 28x28
+_PATCH_OF_4 = 24  # pixels; from here on patches are 4x4, which leaves six rows (rule of thumb)
+_PATCH_OF_2 = 12  # pixels; from here on patches are 2x2, which leaves six rows (rule of thumb)
+
 
 class TableEncoder(Encoder):
     """Columns in groups, then a multilayer perceptron.
@@ -25,6 +30,13 @@ class TableEncoder(Encoder):
         Width c of a location.
     hidden : int, default=256
         Width of the hidden layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import TableEncoder
+    >>> TableEncoder(n_groups=4).build((10,), 3)(torch.randn(5, 10)).local_map.shape
+    torch.Size([5, 4, 64])
     """
 
     _parameter_constraints: dict = {
@@ -34,7 +46,7 @@ class TableEncoder(Encoder):
     }
     kind = "table"
 
-    def __init__(self, n_groups=8, local_size=64, hidden=256):
+    def __init__(self, n_groups: int = 8, local_size: int = 64, hidden: int = 256):
         self.n_groups = n_groups
         self.local_size = local_size
         self.hidden = hidden
@@ -56,7 +68,7 @@ class _GroupedColumns(nn.Module):
     def __init__(self, n_columns: int, n_groups: int, size_out: int):
         super().__init__()
         width = math.ceil(n_columns / n_groups)
-        # Group g covers `width` columns; where p is no multiple, neighbours overlap.
+        # Groups are of one width, so where p is no multiple of it neighbours overlap.
         starts = torch.linspace(0, n_columns - width, n_groups).round().long()
         columns = starts[:, None] + torch.arange(width)  # (groups, width)
         self.register_buffer("columns", columns, persistent=False)
@@ -80,19 +92,27 @@ class SeriesEncoder(Encoder):
         local map four times.
     hidden : int, default=256
         Width of the hidden layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import SeriesEncoder
+    >>> SeriesEncoder().build((2, 100), 3)(torch.randn(5, 2, 100)).local_map.shape
+    torch.Size([5, 25, 128])
     """
 
     _parameter_constraints: dict = {"width": [POSITIVE_INT], "hidden": [POSITIVE_INT]}
     kind = "series"
 
-    def __init__(self, width=32, hidden=256):
+    def __init__(self, width: int = 32, hidden: int = 256):
         self.width = width
         self.hidden = hidden
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for series of shape (c, t)."""
         channels, length = shape
-        stride = max(1, length // 64)
+        stride = max(1, length // _MOMENTS)
+        # A short series has too few moments left to halve again.
         first, second, third = self.width, 2 * self.width, 4 * self.width
         local_stage = nn.Sequential(
             convolution(1, channels, first, 2 * stride + 5, stride, stride + 2),
@@ -121,35 +141,42 @@ class StridedEncoder(Encoder):
         eight times at most.
     hidden : int or None, default=None
         Width of the hidden layer; None lets the last layer read the local map itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax import StridedEncoder
+    >>> StridedEncoder().build((1, 28, 28), 8)(torch.randn(5, 1, 28, 28)).map_shape
+    (4, 4)
     """
 
     _parameter_constraints: dict = {"width": [POSITIVE_INT], "hidden": [POSITIVE_INT, None]}
     kind = "image"
 
-    def __init__(self, width=32, hidden=None):
+    def __init__(self, width: int = 32, hidden: int | None = None):
         self.width = width
         self.hidden = hidden
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
-        channels, side = shape[0], min(shape[1:])
-        if side < 2:
+        channels, shorter = shape[0], min(shape[1:])
+        if shorter < 2:
             raise ValueError(
                 f"StridedEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
                 "Treat the values as a table: encoder='table'."
             )
-        patch = 4 if side >= 24 else 2 if side >= 12 else 1
+        patch = 4 if shorter >= _PATCH_OF_4 else 2 if shorter >= _PATCH_OF_2 else 1
         stem = (4, 4, 0) if patch == 4 else (2, 2, 0) if patch == 2 else (3, 1, 1)
         layers = [
             convolution(2, channels, self.width, *stem),
             convolution(2, self.width, 2 * self.width, 1, 1, 0),
             convolution(2, 2 * self.width, 4 * self.width, 3, 2, 1),
         ]
-        side, wide = math.ceil(side // patch / 2), 4 * self.width
-        while side > 7:
+        rows, wide = math.ceil(shorter // patch / 2), 4 * self.width
+        while rows > _MAP_ROWS:
             wider = min(2 * wide, 8 * self.width)
             layers.append(convolution(2, wide, wider, 3, 2, 1))
-            side, wide = math.ceil(side / 2), wider
+            rows, wide = math.ceil(rows / 2), wider
         local_stage = nn.Sequential(*layers)
         size = flat_size(local_stage, shape)
         hidden_stage: nn.Module = nn.Identity()
