@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sk_infomax.datasets import _images as datasets
-from sk_infomax.datasets import load_cifar10, load_fashion_mnist
+from sk_infomax.datasets import READERS, load_cifar10, load_fashion_mnist
 
 PARTS = {"train": 7, "t10k": 3}
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
@@ -84,7 +83,7 @@ def fake_openml(monkeypatch, n_features):
         calls.append((name, options))
         return SimpleNamespace(data=rows, target=np.array(list("31415")))
 
-    monkeypatch.setattr(datasets, "fetch_openml", fetch)
+    monkeypatch.setattr("sk_infomax.datasets._files.fetch_openml", fetch)
     return rows, calls
 
 
@@ -140,7 +139,7 @@ def test_fashion_mnist_refuses_labels_of_other_images(fashion):
 
 def test_fashion_mnist_from_openml(monkeypatch):
     rows, calls = fake_openml(monkeypatch, 784)
-    monkeypatch.setattr(datasets, "_FASHION_TRAIN", 3)
+    monkeypatch.setattr("sk_infomax.datasets._fashion_mnist._N_TRAIN", 3)
     X_train, y_train, X_test, y_test = load_fashion_mnist()
     assert calls == [("Fashion-MNIST", {"version": 1, "as_frame": False})]
     np.testing.assert_array_equal(X_train, rows[:3].reshape(3, 28, 28))
@@ -228,10 +227,27 @@ def test_cifar10_pictures_say_how_to_install_pillow(tmp_path, cifar, monkeypatch
 
 def test_cifar10_from_openml(monkeypatch):
     rows, calls = fake_openml(monkeypatch, 3072)
-    monkeypatch.setattr(datasets, "_CIFAR_TRAIN", 4)
+    monkeypatch.setattr("sk_infomax.datasets._cifar10._N_TRAIN", 4)
     X_train, y_train, X_test, y_test = load_cifar10()
     assert calls == [("CIFAR_10", {"version": 1, "as_frame": False})]
     planes = rows[:4].reshape(4, 3, 32, 32)
     np.testing.assert_array_equal(X_train, planes.transpose(0, 2, 3, 1))
     assert (X_train.dtype, X_test.shape) == (np.uint8, (1, 32, 32, 3))
     assert (y_train.tolist(), y_test.tolist()) == ([3, 1, 4, 1], [5])
+
+
+# All readers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_name_the_folder_that_lacks_their_files(name, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.* holds no file .* Leave folder out"):
+        READERS[name](tmp_path / "nowhere")
+
+
+def test_readers_give_the_parts_by_name(fashion):
+    loaded = READERS["fashion-mnist"](fashion[0])
+    assert [
+        part is loaded[place]
+        for place, part in enumerate((loaded.X_train, loaded.y_train, loaded.X_test, loaded.y_test))
+    ] == [True] * 4

@@ -20,7 +20,7 @@ from sk_infomax.datasets import (
     uniform_mixture,
     xor,
 )
-from sk_infomax.datasets._pairs import bimodal, half_cube, spiral, swiss_roll, wiggly
+from sk_infomax.datasets._maps import bimodal, half_cube, spiral, swiss_roll, wiggly
 
 
 @pytest.mark.parametrize("name", TASKS)
