@@ -48,6 +48,13 @@ def rank_me(transformer: Transformer | None, X: ArrayLike, y: Any = None) -> flo
     References
     ----------
     Garrido, Balestriero, Najman and LeCun, RankMe, ICML 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax.evaluation import rank_me
+    >>> round(rank_me(None, np.eye(8)), 3)
+    8.0
     """
     values = np.linalg.svd(features_of(transformer, X), compute_uv=False)
     shares = values / max(values.sum(), _NOUGHT) + _NOUGHT
@@ -80,6 +87,13 @@ def uniformity(
     ----------
     Wang and Isola, Understanding contrastive representation learning through alignment and
     uniformity on the hypersphere, ICML 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax.evaluation import uniformity
+    >>> uniformity(None, np.ones((5, 3))) < uniformity(None, np.eye(5))
+    True
     """
     Z = _unit(features_of(transformer, X))
     rows = np.linspace(0, len(Z) - 1, min(len(Z), _MOST_SAMPLES)).astype(int)
@@ -105,6 +119,13 @@ def alignment(transformer: Transformer | None, X: ArrayLike, X_other: ArrayLike)
     References
     ----------
     Wang and Isola, ICML 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax.evaluation import alignment
+    >>> alignment(None, np.eye(3), -np.eye(3))
+    -4.0
     """
     check_consistent_length(X, X_other)
     first, second = (_unit(features_of(transformer, view)) for view in (X, X_other))
@@ -153,6 +174,15 @@ def neural_dependency(
     ----------
     Hjelm et al., ICLR 2019, section 4.1 (neural dependency measure); Watanabe, Information
     theoretical analysis of multivariate correlation, 1960.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax.evaluation import neural_dependency
+    >>> Z = np.random.RandomState(0).normal(size=(200, 2))
+    >>> alike = np.column_stack([Z[:, 0], Z[:, 0] + Z[:, 1]])
+    >>> neural_dependency(None, alike, max_steps=5) > 0.2
+    True
     """
     Z = features_of(transformer, X)
     varying = list(Z[:, np.ptp(Z, axis=0) > 0].T)

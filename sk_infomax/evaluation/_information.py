@@ -91,6 +91,17 @@ def mine(
     ----------
     Belghazi et al., Mutual Information Neural Estimation, ICML 2018; Hjelm et al., ICLR 2019,
     section 4.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from sk_infomax.evaluation import mine
+    >>> X = np.random.RandomState(0).normal(size=(100, 2))
+    >>> mine(FunctionTransformer(np.zeros_like), X)
+    0.0
+    >>> bool(mine(None, X, max_steps=50) > 0.3)
+    True
     """
     Z = features_of(transformer, X)
     if len(Z) < _FEWEST:
@@ -150,6 +161,12 @@ class InformationPlane(NamedTuple):
         Confidence interval of I(Z + noise; Y).
     capacity : float
         Most that the noise lets through whatever the features are; see `NoisePrior`.
+
+    Examples
+    --------
+    >>> from sk_infomax.evaluation import InformationPlane
+    >>> InformationPlane(1.2, 0.4, (1.1, 1.3), (0.3, 0.5), 1.4).x
+    1.2
     """
 
     x: float
@@ -219,6 +236,15 @@ def information_plane(
     Poole et al., On variational bounds of mutual information, ICML 2019, section 2.4 (bounds with
     a known conditional density); Tishby and Zaslavsky, Deep learning and the information
     bottleneck principle, 2015; Shannon 1948 (capacity).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax.evaluation import information_plane
+    >>> X = np.random.RandomState(0).normal(size=(500, 1))
+    >>> plane = information_plane(None, X, X[:, 0] > 0, noise=1.0, max_steps=30)
+    >>> plane.y < plane.x < plane.capacity + 0.1
+    True
     """
     if not noise > 0:
         raise ValueError(

@@ -87,7 +87,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     >>> from sklearn.datasets import load_digits
     >>> from sk_infomax.evaluation import PerceptronClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> probe = PerceptronClassifier(random_state=0).fit(X[:1000] / 16, y[:1000])
+    >>> probe = PerceptronClassifier(max_steps=300, random_state=0).fit(X[:1000] / 16, y[:1000])
     >>> bool(probe.score(X[1000:] / 16, y[1000:]) > 0.9)
     True
     """

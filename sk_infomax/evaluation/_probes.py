@@ -62,6 +62,13 @@ class ProbeResult(NamedTuple):
         Its standard deviation over the seeds.
     settings : tuple of float
         What was chosen for each seed: C, the number of neighbours, or the weight decay.
+
+    Examples
+    --------
+    >>> from sk_infomax.evaluation import ProbeResult
+    >>> accuracy, std, settings = ProbeResult(0.9, 0.01, (1.0, 0.1))
+    >>> accuracy
+    0.9
     """
 
     accuracy: float
@@ -119,6 +126,16 @@ def probe(
     References
     ----------
     Hjelm et al., ICLR 2019, section 4.1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sk_infomax.evaluation import probe
+    >>> X, y = load_digits(return_X_y=True)
+    >>> pca = PCA(16, random_state=0).fit(X[:500])
+    >>> probe(pca, X[:500], y[:500], X[500:], y[500:], "knn").accuracy > 0.9
+    True
     """
     if kind not in PROBES:
         raise ValueError(f"kind={kind!r} is unknown: use one of {', '.join(map(repr, PROBES))}.")
@@ -208,6 +225,18 @@ def probe_layers(
     References
     ----------
     Hjelm et al., ICLR 2019, section 4.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax import DeepInfoMaxTransformer
+    >>> from sk_infomax.evaluation import probe_layers
+    >>> X = np.random.RandomState(0).normal(size=(60, 8))
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> dim = DeepInfoMaxTransformer(4, max_epochs=1, random_state=0).fit(X)
+    >>> results = probe_layers(dim, X[:40], y[:40], X[40:], y[40:], "knn")
+    >>> list(results)
+    ['feature_map', 'hidden', 'embedding']
     """
     owner = transformer[-1] if isinstance(transformer, Pipeline) else transformer
     if not hasattr(owner, "output"):
@@ -265,6 +294,18 @@ def probe_score(
     -------
     float
         Mean accuracy over the folds.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sk_infomax.evaluation import probe_score
+    >>> X, y = load_digits(return_X_y=True)
+    >>> sizes = {"n_components": [2, 16]}
+    >>> search = GridSearchCV(PCA(random_state=0), sizes, scoring=probe_score, cv=2)
+    >>> search.fit(X[:200], y[:200]).best_params_
+    {'n_components': 16}
     """
     Z, labels = features_of(transformer, X), column_or_1d(y)
     setting = PROBES[kind][1][len(PROBES[kind][1]) // 2]
@@ -321,6 +362,17 @@ def label_efficiency(
     ------
     ValueError
         If a class has fewer labels than asked for.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sk_infomax.evaluation import label_efficiency
+    >>> X, y = load_digits(return_X_y=True)
+    >>> pca, parts = PCA(16).fit(X), (X[:500], y[:500], X[500:], y[500:])
+    >>> curve = label_efficiency(pca, *parts, n_labels=(1, 20), n_draws=2)
+    >>> curve[20].accuracy > curve[1].accuracy
+    True
     """
     if setting is None:
         setting = _WITH_FEW_LABELS.get(kind, 1.0)

@@ -43,6 +43,12 @@ class Reconstruction(NamedTuple):
         Number of scales that it has, from 1 to 5.
     mse : float
         Mean squared error for each value, where the data range is 1.
+
+    Examples
+    --------
+    >>> from sk_infomax.evaluation import Reconstruction
+    >>> Reconstruction(ms_ssim=0.8, n_scales=2, mse=0.01).n_scales
+    2
     """
 
     ms_ssim: float
@@ -119,6 +125,16 @@ def reconstruction(
     ----------
     Hjelm et al., ICLR 2019, section 4.1; Wang, Simoncelli and Bovik, Multiscale structural
     similarity for image quality assessment, 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from sk_infomax.evaluation import reconstruction
+    >>> X = np.random.RandomState(0).rand(40, 12, 12)
+    >>> corner = FunctionTransformer(lambda X: X[:, 0, :3])
+    >>> reconstruction(corner, X[:30], X[30:], max_steps=2, width=2).n_scales
+    1
     """
     similarity = _import_similarity()
     for name, value in {"width": width, "max_steps": max_steps, "batch_size": batch_size}.items():

@@ -79,6 +79,19 @@ def evaluate_representation(
     References
     ----------
     Hjelm et al., ICLR 2019, section 4.1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sk_infomax.evaluation import evaluate_representation
+    >>> X, y = load_digits(return_X_y=True)
+    >>> pca = PCA(16, random_state=0).fit(X[:500])
+    >>> row = evaluate_representation(
+    ...     pca, X[:500], y[:500], X[500:], y[500:], probes=["knn"], measures=["rank_me"]
+    ... )
+    >>> list(row)
+    ['knn', 'knn_std', 'rank_me']
     """
     for name in measures:
         if name not in MEASURES:
