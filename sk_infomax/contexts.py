@@ -37,7 +37,19 @@ _MOST_AXES = 2  # of a map that a context sees as it lies; others are read locat
 
 
 class ContextNetwork(nn.Module):
-    """Maps a local map (n, c, *map_shape) to vectors (n, k, d)."""
+    """Maps a local map (n, c, *map_shape) to vectors (n, k, d); a subclass defines `forward`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.contexts import BlockContext
+    >>> network = BlockContext(3).build(channels=16, map_shape=(7, 7), n_components=8)
+    >>> network(torch.randn(5, 16, 7, 7)).shape, network.pairs
+    (torch.Size([5, 25, 8]), None)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
 
     @property
     def pairs(self) -> tuple[Tensor, Tensor] | None:
@@ -252,6 +264,14 @@ class ContextEncoder(nn.Module):
         From the local map to vectors (n, k, d).
     map_shape : tuple of int
         Of the local map as the context reads it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.contexts import BlockContext, ContextEncoder
+    >>> layer, context = torch.nn.Conv2d(1, 16, 4, 4), BlockContext(3).build(16, (7, 7), 8)
+    >>> ContextEncoder(layer, context, (7, 7))(torch.randn(5, 1, 28, 28)).global_vector.shape
+    torch.Size([5, 25, 8])
     """
 
     def __init__(self, encoder: nn.Module, context: ContextNetwork, map_shape: tuple[int, ...]):

@@ -258,6 +258,9 @@ class PairNetwork(nn.Module):
     ...         return -(left - right).square().sum(-1)
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
         """What is computed of each side alone: (n, k, d) to (n, k, u), (n, m, c) to (n, m, u)."""
         raise TypeError(f"{type(self).__name__} must define sides(global_vector, local_map).")

@@ -197,6 +197,9 @@ class DataDriven(nn.Module, ABC):
     ...         self.centre = x.mean(0)
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     @abstractmethod
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
         """Find what the data says.

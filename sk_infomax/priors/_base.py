@@ -30,10 +30,22 @@ class Prior(Part):
 
 
 class Match(nn.Module):
-    """What a prior adds to training: terms, and what the critics see in the embedding's place."""
+    """What a prior adds to training: terms, and what the critics see in the embedding's place.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.priors import PRIORS
+    >>> match = PRIORS["mmd"]().build(3)
+    >>> list(match.objectives(torch.randn(5, 3), torch.Generator())), match.adversary
+    (['prior'], None)
+    """
 
     adversary: str | None = None
     """Name of the term that its parameters maximise against the encoder; None where it has none."""
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def carry(self, vectors: Tensor, generator: torch.Generator) -> Tensor:
         """What the critics see of embeddings (n, d)."""
