@@ -28,6 +28,7 @@ from .encoders import (
 from .information import (
     MutualInfoEstimator,
     conditional_mutual_info,
+    lagged_mutual_info,
     mutual_info,
     mutual_info_matrix,
     mutual_info_scores,
@@ -61,6 +62,7 @@ __all__ = [
     "TorchEncoder",
     "UniformPrior",
     "conditional_mutual_info",
+    "lagged_mutual_info",
     "mutual_info",
     "mutual_info_matrix",
     "mutual_info_scores",

@@ -5,8 +5,12 @@ The one place that touches what scikit-learn does not declare public: parameter 
 """
 
 import difflib
+import inspect
 import math
+import warnings
+from collections.abc import Iterable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +18,7 @@ import torch
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names,
-    _check_n_features,
     check_array,
-    check_consistent_length,
     validate_data,
 )
 
@@ -32,14 +34,14 @@ __all__ = [
     "POSITIVE_INT",
     "ZERO",
     "adopt_names",
-    "check_pairs",
+    "check_columns",
     "check_rows",
     "check_shape",
-    "check_side",
     "closest_name",
     "draft_of",
     "one_of",
     "resolve_device",
+    "say",
     "validate_params",
 ]
 
@@ -55,6 +57,7 @@ ONE_OR_TWO = Options(Integral, {1, 2})
 AUTO = StrOptions({"auto"})
 one_of = StrOptions
 
+_PACKAGE = str(Path(__file__).parent)
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
@@ -116,33 +119,28 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
     return rows
 
 
-def check_pairs(estimator, X, y, *, reset: bool):
-    """Check both sides of pairs; frames stay frames, since their columns differ in kind.
+def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
+    """Compare, or set, the number of columns that were read from X and the names of a frame.
 
     Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``.
     """
-    if y is None:
+    _check_feature_names(estimator, X, reset=reset)
+    if reset:
+        estimator.n_features_in_ = n_columns
+    elif n_columns != estimator.n_features_in_:
         raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+            f"X has {n_columns} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
         )
-    X = _check_side(estimator, X, reset=reset, ensure_min_samples=2 if reset else 1)
-    if not hasattr(y, "columns"):
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-    check_consistent_length(X, y)
-    return X, y
 
 
-def check_side(estimator, X):
-    """Check X alone against what `check_pairs` saw."""
-    return _check_side(estimator, X, reset=False)
-
-
-def _check_side(estimator, X, *, reset: bool, **options):
-    if hasattr(X, "columns"):
-        _check_feature_names(estimator, X, reset=reset)
-        _check_n_features(estimator, X, reset=reset)
-        return X
-    return validate_data(estimator, X, reset=reset, dtype="numeric", **options)
+def say(findings: Iterable[str]) -> None:
+    """Warn of each finding once, at the line of whoever called the package."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    for finding in dict.fromkeys(findings):
+        warnings.warn(finding, UserWarning, stacklevel=level)
 
 
 def draft_of(estimator: Any) -> Any:

@@ -109,8 +109,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     views : {"auto", 1, 2}, default="auto"
         Number of random views of a batch. "auto" is 2 for images, 1 for tables and series.
     augmentation : str, Augmentation or None, default="auto"
-        What makes the views: "auto" takes the one for the kind of data if there are two
-        views, and none if there is one. `ImageViews(flip=True)` adds mirror images.
+        What makes the views: "table", "series", "image" or "occlusion". "auto" takes the one
+        for the kind of data if there are two views, and none if there is one.
+        `ImageViews(flip=True)` adds mirror images.
     output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
         The layer that `transform` reads: the global vector, the same beside pooled maps, the last
         hidden layer, or the last feature map, flattened. "auto" is "multiscale" for images with

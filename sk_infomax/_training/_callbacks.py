@@ -6,7 +6,7 @@ from skorch.callbacks import Callback, EarlyStopping
 
 from ._batches import Data
 
-__all__ = ["HeldOutStopping", "ProgressBar"]
+__all__ = ["HeldOutStopping", "ProgressBar", "progress_bar"]
 
 
 class HeldOutStopping(EarlyStopping):
@@ -42,14 +42,19 @@ class HeldOutStopping(EarlyStopping):
             super().on_epoch_end(net, **kwargs)
 
 
+def progress_bar(total: int, unit: str, verbose: int = 1):
+    """A bar of so many units in a terminal; silent elsewhere, or where nothing is asked for."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, disable=None if verbose else True, unit=unit, leave=True)
+
+
 class ProgressBar(Callback):
     """One bar over all steps of a fit with the terms beside it; none without a terminal."""
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Open the bar."""
-        from tqdm.auto import tqdm
-
-        self.bar_ = tqdm(total=net.clock_.total, disable=None, unit="step", leave=True)
+        self.bar_ = progress_bar(net.clock_.total, "step")
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Move by one step."""

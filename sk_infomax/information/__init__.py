@@ -7,6 +7,7 @@ one line. Nothing here knows an encoder of the features wing.
 from ._estimator import MutualInfoEstimator
 from ._functions import (
     conditional_mutual_info,
+    lagged_mutual_info,
     mutual_info,
     mutual_info_matrix,
     mutual_info_scores,
@@ -15,6 +16,7 @@ from ._functions import (
 __all__ = [
     "MutualInfoEstimator",
     "conditional_mutual_info",
+    "lagged_mutual_info",
     "mutual_info",
     "mutual_info_matrix",
     "mutual_info_scores",

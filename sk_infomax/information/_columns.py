@@ -1,88 +1,203 @@
-"""One side of a pair of arrays as numbers that a critic can read.
+"""One side of a pair as a critic, neighbours and counts read it.
 
-Continuous columns go to normal scores by their rank, which no invertible map of a column
-changes; discrete ones become indicators. Both are learned on one sample and applied to others.
+A column is read by its order, by its levels, or by both. The order is a normal score by rank,
+which no increasing map of the column changes, at fit or at reading. Few levels are indicators;
+many are a code for an embedding. Numbers of many values that repeat have both readings, for
+whole numbers may be an amount or the names of classes. Levels are counted by their first row,
+so that the same levels under other names, as text or as numbers, give the same answer.
 """
 
+import difflib
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
-__all__ = ["Columns", "as_columns"]
+from ._kinds import Column, Kind, read_values
 
-_FEW = 20
+__all__ = ["Columns", "LearnedColumn", "discrete_flags", "normal_scores"]
 
-
-def as_columns(values: Any) -> list[np.ndarray]:
-    """A frame, matrix (n, d) or vector (n,) as a list of columns (n,)."""
-    if hasattr(values, "columns") and hasattr(values, "__getitem__"):
-        return [np.asarray(values[name]) for name in values.columns]
-    array = np.asarray(values)
-    if array.ndim == 1:
-        return [array]
-    return list(array.T)
+# Most levels that have an indicator each; more are embedded. As many as numbers of few values
+# may have (`Column.is_few`), so that both are read alike. Rule of thumb.
+_INDICATORS = 20
+# Most columns that one finding lists by name.
+_LISTED = 5
 
 
 @dataclass(frozen=True)
-class _Continuous:
-    """Rank of a value among those that were seen, as a normal score."""
+class _Order:
+    """Distinct values (k,) in their order, and how many rows are below each (k + 1,)."""
 
     knots: np.ndarray
-    scores: np.ndarray
-    width = 1
-
-    @property
-    def n_values(self) -> int:
-        """Number of distinct values."""
-        return len(self.knots)
+    below: np.ndarray
 
     @classmethod
-    def learn(cls, column: np.ndarray) -> "_Continuous":
-        """Distinct values, and the normal score of the middle of the ranks of each."""
-        knots, counts = np.unique(column.astype(np.float64), return_counts=True)
-        middle = np.cumsum(counts) - 0.5 * counts
-        return cls(knots, ndtri(middle / len(column)))
+    def learn(cls, column: Column) -> "_Order":
+        knots, counts = column.distinct
+        return cls(knots, np.concatenate([[0], np.cumsum(counts)]))
 
-    def apply(self, column: np.ndarray) -> np.ndarray:
-        """Scores (n, 1); values beyond those seen get the outermost."""
-        return np.interp(column.astype(np.float64), self.knots, self.scores)[:, None]
+    def scores(self, column: Column) -> np.ndarray:
+        """Normal score (n,) of the middle of the ranks a value has or would have.
+
+        Beyond those seen, the score of the outermost.
+        """
+        knots, values = self.knots, column.values
+        if knots.dtype != values.dtype:  # plain Python numbers are compared exactly
+            knots, values = knots.astype(object), values.astype(object)
+        place = np.searchsorted(knots, values)
+        seen = (knots[np.minimum(place, len(knots) - 1)] == values).astype(np.int64)
+        first, last = self.below[place], self.below[place + seen]
+        n, half = self.below[-1], 0.5 * np.diff(self.below)
+        return ndtri(np.clip((first + last) / 2, half[0], n - half[-1]) / n)
 
 
 @dataclass(frozen=True)
-class _Discrete:
-    """Indicators of the values that were seen, each with mean 0 and spread 1."""
+class _Levels:
+    """Distinct values (k,) by their first row, and how often each was seen (k,).
+
+    Of length 0 where a column is read by its order alone.
+    """
 
     values: np.ndarray
-    shares: np.ndarray
+    counts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @classmethod
+    def learn(cls, column: Column) -> "_Levels":
+        return cls._of(Counter(column.scalars()))
+
+    @classmethod
+    def none(cls) -> "_Levels":
+        return cls._of(Counter())
+
+    @classmethod
+    def _of(cls, seen: Counter) -> "_Levels":
+        values = np.fromiter(seen, dtype=object, count=len(seen))
+        return cls(values, np.array(list(seen.values()), dtype=np.int64))
+
+    def codes(self, column: Column) -> np.ndarray:
+        """Position (n,) of each value; the number of levels for one that was not seen."""
+        place = {value: position for position, value in enumerate(self.values.tolist())}
+        found = (place.get(value, len(place)) for value in column.scalars())
+        return np.fromiter(found, dtype=np.int64, count=len(column))
+
+    def indicators(self, column: Column) -> np.ndarray:
+        """Indicators (n, k) of mean 0 and spread 1; 0, which tells nothing, if not seen."""
+        shares = self.counts / self.counts.sum()
+        codes = self.codes(column)[:, None]
+        spread = np.sqrt(shares * (1 - shares))
+        scaled = ((codes == np.arange(len(shares))) - shares) / np.where(spread > 0, spread, 1.0)
+        return np.where(codes < len(shares), scaled, 0.0)
+
+
+@dataclass(frozen=True)
+class LearnedColumn:
+    """What is known of one column.
+
+    Attributes
+    ----------
+    where : str
+        What errors call it.
+    name : object
+        Its name; None without one.
+    kind : {"number", "date", "duration", "label"}
+        What it holds.
+    order : _Order or None
+        The reading by order; None where there is none.
+    levels : _Levels
+        The reading by levels; of length 0 where there is none.
+    """
+
+    where: str
+    name: Any
+    kind: Kind
+    order: _Order | None
+    levels: _Levels
+
+    @classmethod
+    def learn(cls, column: Column, discrete: bool | None) -> "LearnedColumn":
+        """Learn the readings that were asked for; None leaves the choice to the values."""
+        by_level = not column.has_order or (column.is_few if discrete is None else discrete)
+        if not by_level:
+            _refuse_missing_number(column)
+        both = discrete is None and column.has_levels
+        return cls(
+            column.where,
+            column.name,
+            column.kind,
+            order=None if by_level else _Order.learn(column),
+            levels=_Levels.learn(column) if by_level or both else _Levels.none(),
+        )
+
+    def remember(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All that was learned, as arrays and plain values; labels and huge numbers as lists."""
+        arrays = {"counts": self.levels.counts.copy()}
+        facts = {
+            "where": self.where,
+            "name": self.name if isinstance(self.name, str | int | None) else str(self.name),
+            "kind": self.kind,
+            "levels": self.levels.values.tolist(),
+            "knots": None,
+        }
+        if self.order is not None:
+            arrays["below"] = self.order.below.copy()
+            if self.order.knots.dtype == object:
+                facts["knots"] = self.order.knots.tolist()
+            else:
+                arrays["knots"] = self.order.knots.copy()
+        return arrays, facts
+
+    @classmethod
+    def recall(cls, arrays: dict[str, Any], facts: dict[str, Any]) -> "LearnedColumn":
+        """What `remember` gave, as it was."""
+        order, knots = None, arrays["knots"]
+        if arrays["below"] is not None:
+            if knots is None:
+                knots = np.fromiter(facts["knots"], dtype=object, count=len(facts["knots"]))
+            order = _Order(knots, arrays["below"])
+        levels = np.fromiter(facts["levels"], dtype=object, count=len(facts["levels"]))
+        known = _Levels(levels, arrays["counts"])
+        return cls(facts["where"], facts["name"], facts["kind"], order, known)
 
     @property
-    def n_values(self) -> int:
-        """Number of distinct values."""
-        return len(self.values)
+    def is_discrete(self) -> bool:
+        """Whether it is read by its levels alone."""
+        return self.order is None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether its levels are too many for indicators, or stand beside its order."""
+        return len(self.levels) > 0 and not self._has_indicators
+
+    @property
+    def _has_indicators(self) -> bool:
+        return self.is_discrete and len(self.levels) <= _INDICATORS
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether one value is all there was."""
+        return len(self.levels if self.order is None else self.order.knots) == 1
 
     @property
     def width(self) -> int:
-        """Number of indicators."""
-        return len(self.values)
+        """How many numbers it gives: a score, or an indicator for each of few levels."""
+        if self._has_indicators:
+            return len(self.levels)
+        return 0 if self.order is None else 1
 
-    @classmethod
-    def learn(cls, column: np.ndarray) -> "_Discrete":
-        """Distinct values and their shares."""
-        values, counts = np.unique(column, return_counts=True)
-        return cls(values, counts / len(column))
-
-    def code(self, column: np.ndarray) -> np.ndarray:
-        """Position of each value among those seen; the number of them for a new one."""
-        place = np.searchsorted(self.values, column).clip(max=len(self.values) - 1)
-        return np.where(self.values[place] == column, place, len(self.values))
-
-    def apply(self, column: np.ndarray) -> np.ndarray:
-        """Indicators (n, number of values); all alike for values that were not seen."""
-        hits = self.code(column)[:, None] == np.arange(len(self.values))
-        spread = np.sqrt(self.shares * (1 - self.shares))
-        return (hits - self.shares) / np.where(spread > 0, spread, 1.0)
+    def numbers(self, column: Column) -> np.ndarray:
+        """Score or indicators (n, width)."""
+        if self._has_indicators:
+            return self.levels.indicators(column)
+        if self.order is None:
+            return np.empty((len(column), 0))
+        return self.order.scores(column)[:, None]
 
 
 class Columns:
@@ -90,25 +205,27 @@ class Columns:
 
     Parameters
     ----------
-    columns : list of ndarray of shape (n,)
+    columns : list of Column
         The sample to learn from.
-    discrete : "auto", bool or sequence of bool
-        Which columns are discrete. "auto" takes those that are no floats (with at most 20
-        values, if they are whole numbers) and those of at most 20 values, each seen five
-        times on average.
+    discrete : "auto", bool, list of bool, or list of names and positions
+        Which columns are read by their levels alone. "auto" takes numbers of at most 20 values
+        that are each seen five times on average. Labels always are.
+    argument : str
+        What errors call the side; `discrete` is called "discrete_" and that, in lower case.
 
     Attributes
     ----------
-    parts : list
-        For each column, what turns it into numbers.
+    parts : list of LearnedColumn
+        What is known of each.
+    findings : list of str
+        What whoever gave the columns should be told, each once.
     """
 
-    def __init__(self, columns: list[np.ndarray], discrete: Any = "auto"):
-        flags = _flags(columns, discrete)
-        self.parts: list[Any] = [
-            _Discrete.learn(_comparable(column)) if flag else _Continuous.learn(column)
-            for column, flag in zip(columns, flags)
-        ]
+    def __init__(self, columns: list[Column], discrete: Any = "auto", argument: str = "X"):
+        flags = discrete_flags(columns, discrete, f"discrete_{argument.lower()}")
+        self.argument = argument
+        self.parts = [LearnedColumn.learn(column, flag) for column, flag in zip(columns, flags)]
+        self.findings = _find(columns, self.parts)
 
     @property
     def width(self) -> int:
@@ -116,51 +233,266 @@ class Columns:
         return sum(part.width for part in self.parts)
 
     @property
-    def constant(self) -> list[int]:
-        """Positions of columns that hold one value only."""
-        return [i for i, part in enumerate(self.parts) if part.n_values == 1]
+    def is_discrete(self) -> list[bool]:
+        """For each column, whether it is read by its levels alone."""
+        return [part.is_discrete for part in self.parts]
 
     @property
-    def is_discrete(self) -> list[bool]:
-        """For each column, whether it is discrete."""
-        return [isinstance(part, _Discrete) for part in self.parts]
+    def constant(self) -> list[int]:
+        """Positions of columns that hold one value only."""
+        return [i for i, part in enumerate(self.parts) if part.is_constant]
 
-    def apply(self, columns: list[np.ndarray]) -> np.ndarray:
-        """Numbers (n, width) in float64."""
-        return np.hstack(
-            [
-                part.apply(_comparable(column) if isinstance(part, _Discrete) else column)
-                for part, column in zip(self.parts, columns)
-            ]
-        )
+    @property
+    def with_levels(self) -> list[int]:
+        """Positions of the columns that have codes."""
+        return [i for i, part in enumerate(self.parts) if len(part.levels)]
 
-    def codes(self, columns: list[np.ndarray]) -> np.ndarray:
-        """For discrete sides: a whole number for each value, (n, d)."""
-        codes = [part.code(_comparable(column)) for part, column in zip(self.parts, columns)]
-        return np.stack(codes, axis=1)
+    @property
+    def embedded(self) -> list[int]:
+        """Positions of the columns whose codes need an embedding."""
+        return [i for i, part in enumerate(self.parts) if part.is_embedded]
+
+    def counts(self, position: int) -> np.ndarray:
+        """How often each code of a column was seen, (k,)."""
+        return self.parts[position].levels.counts
+
+    def apply(self, columns: list[Column]) -> np.ndarray:
+        """Scores and indicators (n, width) in float64; embedded levels are not among them."""
+        return np.hstack([part.numbers(column) for part, column in zip(self.parts, columns)])
+
+    def codes(self, columns: list[Column], positions: Sequence[int] | None = None) -> np.ndarray:
+        """Codes of levels (n, d), from 0; the number of levels for one that was not seen.
+
+        Parameters
+        ----------
+        columns : list of Column
+            All columns of the side.
+        positions : list of int, optional
+            Those wanted; by default `with_levels`.
+        """
+        wanted = self.with_levels if positions is None else positions
+        codes = np.empty((len(columns[0]), len(wanted)), dtype=np.int64)
+        for place, position in enumerate(wanted):
+            codes[:, place] = self.parts[position].levels.codes(columns[position])
+        return codes
+
+    def remember(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All that was learned, as arrays and plain values."""
+        arrays: dict[str, np.ndarray] = {}
+        facts = []
+        for number, part in enumerate(self.parts):
+            kept, said = part.remember()
+            arrays |= {f"{number}.{name}": array for name, array in kept.items()}
+            facts.append(said)
+        return arrays, {"argument": self.argument, "parts": facts}
+
+    @classmethod
+    def recall(cls, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> "Columns":
+        """What `remember` gave, as it was."""
+        columns = object.__new__(cls)
+        columns.argument, columns.findings = facts["argument"], []
+        columns.parts = [
+            LearnedColumn.recall(
+                {name: arrays.get(f"{number}.{name}") for name in ("knots", "below", "counts")},
+                said,
+            )
+            for number, said in enumerate(facts["parts"])
+        ]
+        return columns
+
+    def check(self, columns: list[Column]) -> None:
+        """Refuse columns that are not those of the fit.
+
+        Raises
+        ------
+        ValueError
+            If their number, names, order or kind differ, or a number is missing.
+        """
+        if len(columns) != len(self.parts):
+            raise ValueError(
+                f"{self.argument} has {len(columns)} features, but {len(self.parts)} were "
+                "expected: those of the fit, in their order."
+            )
+        _check_names(self.argument, [part.name for part in self.parts], columns)
+        for part, column in zip(self.parts, columns):
+            if not column.missing.all():
+                _check_kind(part, column)
+            if not part.is_discrete:
+                _refuse_missing_number(column)
+
+    def unseen(self, columns: list[Column]) -> list[str]:
+        """Findings about levels that were not seen at fit: the model takes them to tell nothing."""
+        found = []
+        for part, column in zip(self.parts, columns):
+            if part.is_discrete:
+                rows = np.flatnonzero(part.levels.codes(column) == len(part.levels))
+                if len(rows):
+                    row = int(rows[0])
+                    found.append(
+                        f"{part.where} holds {len(rows)} values that were not seen at fit, the "
+                        f"first {column.scalars()[row]!r} in row {row}. They are taken to tell "
+                        "nothing."
+                    )
+        return found
 
 
-def _comparable(column: np.ndarray) -> np.ndarray:
-    """Objects as text, so that they can be sorted; numbers as they are."""
-    return column.astype(str) if column.dtype.kind == "O" else column
+def discrete_flags(columns: list[Column], discrete: Any, parameter: str) -> list[bool | None]:
+    """For each column whether it is discrete; None where its values decide.
 
+    Parameters
+    ----------
+    columns : list of Column
+        Of one side.
+    discrete : "auto", bool, list of bool, or list of names and positions
+        What the user said. Columns that a list of names and positions leaves out are not
+        discrete, unless they hold labels.
+    parameter : str
+        What errors call it.
 
-def _flags(columns: list[np.ndarray], discrete: Any) -> list[bool]:
+    Raises
+    ------
+    ValueError
+        For a list of another length, names and positions that there are not, and labels that
+        are said not to be discrete.
+    """
     if isinstance(discrete, str):
-        return [_looks_discrete(column) for column in columns]
+        if discrete != "auto":
+            raise ValueError(
+                f'{parameter}={discrete!r} must be "auto", True, False or a list, for example '
+                f"[{discrete!r}]."
+            )
+        return [None] * len(columns)
     if isinstance(discrete, bool | np.bool_):
-        return [bool(discrete)] * len(columns)
-    flags = [bool(flag) for flag in discrete]
+        flags: list = [bool(discrete)] * len(columns)
+    else:
+        flags = [flag.item() if isinstance(flag, np.generic) else flag for flag in discrete]
+        if not all(isinstance(flag, bool) for flag in flags):
+            return _named_flags(columns, flags, parameter)
     if len(flags) != len(columns):
         raise ValueError(
-            f"There are {len(flags)} flags for {len(columns)} columns. Say for each column "
-            'whether it is discrete, or use "auto".'
+            f"{parameter} has {len(flags)} flags for {len(columns)} columns. Say for each "
+            'column whether it is discrete, list names or positions, or use "auto".'
         )
+    for column, flag in zip(columns, flags):
+        if not flag and not column.has_order:
+            raise ValueError(
+                f"{parameter} says that {column.where} is not discrete, but it holds labels "
+                f"such as {column.values[np.argmin(column.missing)]!r}. Convert it to numbers, "
+                'or use "auto".'
+            )
     return flags
 
 
-def _looks_discrete(column: np.ndarray) -> bool:
-    if column.dtype.kind not in "fiu":
-        return True
-    n_values = len(np.unique(column))
-    return n_values <= _FEW and 5 * n_values <= len(column)
+def _named_flags(columns: list[Column], items: list, parameter: str) -> list[bool | None]:
+    """Flags from names and positions."""
+    chosen = {_position(columns, item, parameter) for item in items}
+    return [i in chosen or not column.has_order for i, column in enumerate(columns)]
+
+
+def _position(columns: list[Column], item: Any, parameter: str) -> int:
+    """Where the column of this name, else at this position, stands."""
+    names = [column.name for column in columns]
+    if item in names:
+        if names.count(item) > 1:
+            raise ValueError(
+                f"{parameter}: {names.count(item)} columns are named {item!r}. Give positions."
+            )
+        return names.index(item)
+    if type(item) is int and 0 <= item < len(columns):
+        return item
+    close = difflib.get_close_matches(str(item), [str(name) for name in names], n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"The columns are {names}."
+    if all(name is None for name in names):
+        hint = f"Positions go from 0 to {len(columns) - 1}."
+    raise ValueError(f"{parameter}: there is no column {item!r}. {hint}")
+
+
+# Findings and checks ----------------------------------------------------------------------
+
+
+def _find(columns: list[Column], parts: list[LearnedColumn]) -> list[str]:
+    """What is worth saying of a sample: constant columns, thin labels, numbers as text."""
+    pairs = list(zip(columns, parts))
+    constant = [part.where for part in parts if part.is_constant]
+    labels = [(c, p) for c, p in pairs if c.kind == "label" and not p.is_constant]
+    thin = [f"{c.where} (coverage {c.coverage:.2f})" for c, _ in labels if not c.has_levels]
+    text = [part.where for _, part in labels if part.is_embedded and _is_text_of_numbers(part)]
+    findings = []
+    if constant:
+        findings.append(
+            f"{_listed(constant)}: one value only, which tells nothing. Leave out what is constant."
+        )
+    if thin:
+        findings.append(
+            f"{_listed(thin)}: most rows hold a label that is seen fewer than five times, of "
+            "which little can be learned. Join rare labels, or leave out what is an id."
+        )
+    if text:
+        findings.append(
+            f"{_listed(text)}: numbers as text are read as labels, without order. Convert them "
+            "to numbers if their order means something."
+        )
+    return findings
+
+
+def _listed(names: list[str]) -> str:
+    """Names with commas, the first few of many."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _is_text_of_numbers(part: LearnedColumn) -> bool:
+    """Whether each level is the text of a number."""
+    levels = part.levels.values.tolist()
+    if not all(isinstance(level, str) for level in levels):
+        return False
+    try:
+        return all(math.isfinite(float(level)) for level in levels)
+    except ValueError:
+        return False
+
+
+def _check_names(argument: str, names: list, columns: list[Column]) -> None:
+    """Refuse other names, where both sides have some; text only, as scikit-learn does."""
+    given = [column.name for column in columns]
+    if not all(isinstance(name, str) for name in names + given) or names == given:
+        return
+    if sorted(names) == sorted(given):
+        raise ValueError(
+            f"{argument}: the columns must be in the same order as at fit, {names}; got {given}."
+        )
+    new = [name for name in given if name not in names]
+    gone = [name for name in names if name not in given]
+    raise ValueError(
+        f"{argument}: the column names should match those of the fit. Unseen at fit: {new}; now "
+        f"missing: {gone}."
+    )
+
+
+def _check_kind(part: LearnedColumn, column: Column) -> None:
+    """Refuse another kind; values of a label column may do if some of them were seen."""
+    if column.kind == part.kind:
+        return
+    n_known = np.count_nonzero(part.levels.codes(column) < len(part.levels))
+    if part.kind != "label" or n_known == 0:
+        raise ValueError(
+            f"{column.where} holds {column.kind}s, but held {part.kind}s at fit. Give what the "
+            "fit was given."
+        )
+
+
+def _refuse_missing_number(column: Column) -> None:
+    """Only where missing="level" let them pass: there is no number for what is missing."""
+    if column.missing.any():
+        raise ValueError(
+            f"{column.where} holds {column.kind}s, and {int(column.missing.sum())} are missing "
+            f"(NaN, None or NaT), the first in row {int(np.argmax(column.missing))}: "
+            "missing='level' is for labels. Fill them in, set missing='drop', or say that the "
+            "column is discrete."
+        )
+
+
+def normal_scores(values: np.ndarray) -> np.ndarray:
+    """Normal scores (n, d) by rank of columns of numbers (n, d)."""
+    columns = [read_values(column, "values") for column in values.T]
+    return np.column_stack([_Order.learn(column).scores(column) for column in columns])

@@ -19,6 +19,7 @@ from ..critics import Critic
 from ._gaussian import gaussian_information
 from ._models import RatioModel
 from ._reference import ReferredModel
+from ._rows import INDEPENDENT, Rows
 
 __all__ = ["RatioTrainer"]
 
@@ -51,6 +52,8 @@ class RatioTrainer:
         Whether models are told from a Gaussian reference.
     may_reject : bool
         Whether a model ends as it started where training does not help on held-out pairs.
+    rows : Rows
+        Which rows are independent of each other.
     """
 
     critic: Critic
@@ -65,6 +68,7 @@ class RatioTrainer:
     seed: int
     referred: bool = False
     may_reject: bool = True
+    rows: Rows = INDEPENDENT
 
     def fitted_to(self, pairs: np.ndarray) -> RatioTrainer:
         """The same, with a reference if the Gaussian information of pairs (n, dx + dy) is high."""
@@ -120,6 +124,5 @@ class RatioTrainer:
 
     def held_out(self, pairs: np.ndarray, cv: int) -> Iterator[tuple[np.ndarray, RatioModel]]:
         """Each fold of the rows, with a model that was trained on the others."""
-        order = np.random.RandomState(self.seed).permutation(len(pairs))
-        for number, fold in enumerate(np.array_split(order, cv)):
-            yield fold, self.train(pairs[np.setdiff1d(order, fold)], number)
+        for number, fold in enumerate(self.rows.folds(len(pairs), cv, self.seed)):
+            yield fold, self.train(pairs[np.setdiff1d(np.arange(len(pairs)), fold)], number)

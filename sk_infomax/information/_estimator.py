@@ -1,56 +1,61 @@
 """`MutualInfoEstimator`: how much X tells about Y, in nats, with an interval."""
 
+from __future__ import annotations
+
 import math
-import warnings
-from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from scipy.stats import norm
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _state
 from .._checks import (
     AT_LEAST_TWO,
     AUTO,
     FRACTION,
     NON_NEGATIVE_INT,
     POSITIVE_INT,
-    check_pairs,
-    check_side,
+    adopt_names,
+    check_columns,
+    draft_of,
     one_of,
     resolve_device,
+    say,
     validate_params,
 )
 from .._parts import Family, NamedParts
-from ..bounds import BOUNDS, SMILE, Bound
+from .._random import draw_seed
+from .._state import Saved
+from ..bounds import BOUNDS, Bound
 from ..critics import CRITICS, Critic
-from ._columns import Columns, as_columns
-from ._counts import CountRatio
-from ._cross_fitting import RatioTrainer
-from ._models import RatioModel, permuted_sums
-from ._neighbours import single_pair_information
-from ._reading import read
+from ._columns import Columns
+from ._counts import Estimate, corrected_entropy
+from ._fitted import FittedInformation
+from ._kinds import Column
+from ._learned import Learned, Settings, Sides, learn, p_value
+from ._rows import Rows, alike_neighbours
+from ._tables import MISSING, complete_rows, read_columns, take_rows
 
-__all__ = ["MutualInfoEstimator"]
+__all__ = ["UNITS", "MutualInfoEstimator", "read_sides"]
 
-_UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
-_CLIP = SMILE().clip
+UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 
 
-class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NamedParts):
+class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved, NamedParts):
     """Estimate the mutual information of two sets of columns, with an interval.
 
-    Continuous columns go to normal scores. A critic, which starts from the Gaussian log density
-    ratio of the canonical correlations, learns the log density ratio of pairs on all folds but
-    one and is read on the pairs of that one, in turn. What it finds beyond the Gaussian ratio is
-    added to the Gaussian information of all pairs, which has no bias. Where that is above three
-    nats, the critic tells pairs from those of the Gaussian, not from pairs put together at
-    random. Where both sides are discrete, counts are used instead. For one column against one, the
-    estimate of nearest neighbours is weighted in by its variance.
+    Columns may be of any kind: numbers, dates and durations go to normal scores by their rank,
+    labels of few levels to indicators, and labels of many levels, and numbers whose values repeat,
+    are told by what the other side was like where a level was seen. A critic, which starts from
+    the Gaussian log density ratio of the canonical correlations, learns the log density ratio of
+    pairs on all folds but one and is read on the pairs of that one, in turn. What it finds beyond
+    the Gaussian ratio is added to the Gaussian information of all pairs, which has no bias. Where
+    that is above three nats, the critic tells pairs from those of the Gaussian, not from pairs put
+    together at random. Where both sides are discrete, counts are used, in a mixture that knows how
+    little thin tables say. For one column against one, the estimate of nearest neighbours is
+    weighted in by its variance.
 
     Parameters
     ----------
@@ -64,11 +69,20 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         discrete columns, whose critic starts from nothing.
     cv : int, default=3
         Number of folds.
+    missing : {"error", "drop", "level"}, default="error"
+        What happens to missing values (NaN, None, NaT): they are refused with the name of the
+        column; or the complete pairs are taken; or they are a level of their own, which is for
+        labels only. Infinite values are always refused.
+    block_length : int, default=1
+        How many neighbouring rows depend on each other, where rows are moments of a series: folds
+        are then stretches of rows, the interval is that of blocks, and permutations are shifts.
+        Pairs are taken to be independent of each other where it is 1.
     units : {"nats", "bits"}, default="nats"
         Unit of `mutual_info_`, its interval, `score` and `pointwise`.
-    discrete_x, discrete_y : "auto", bool or list of bool, default="auto"
-        Which columns are discrete. "auto" takes those that are no numbers, and numbers of at
-        most 20 values that are each seen five times on average.
+    discrete_x, discrete_y : "auto", bool, or list, default="auto"
+        Which columns are discrete: a flag for each, or names and positions. "auto" takes labels
+        (text, flags, categories), and numbers of at most 20 values that are each seen five times
+        on average.
     confidence_level : float, default=0.95
         Of `confidence_interval_`.
     max_steps : int, default=600
@@ -83,7 +97,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
     random_state : int, RandomState instance or None, default=None
         Seed of folds, weights and batches.
     verbose : int, default=0
-        1 prints a line for each fold.
+        1 shows a bar over the folds in a terminal.
 
     Attributes
     ----------
@@ -92,16 +106,25 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
     standard_error_ : float
         Of the estimate: chance in pairs and in training, what the read-outs differ by, a
         twentieth of what the critic found beyond the Gaussian ratio, and what so few samples for
-        each column can hide. The last two are rules that held on dependences that are known.
+        each column can hide. The last two are rules that held on dependences that are known. Where
+        counts are used, half the width of the interval over the normal quantile.
     confidence_interval_ : tuple of float
-        Lower and upper end, at least 0.
+        Lower and upper end, at least 0, and at most what the entropy of a discrete side allows.
+        Where nothing can be known, it says so: up to that entropy, or to infinity.
+    correlation_ : float
+        Correlation that a pair of normal columns with this information would have, 0 to 1.
+    normalized_mutual_info_ : float
+        Share of the entropy of y that X tells, 0 to 1, where y is discrete (Theil's uncertainty
+        coefficient); nan elsewhere.
     bounds_ : dict of str to float
         What each bound reports for the same critics on the same held-out pairs; "plug-in", the
-        mean of the log density ratio as it was trained; and "neighbours" for one column against
-        one. The estimate is that of `bound`, its Gaussian part exchanged for the one without
-        bias, and joined with "neighbours".
+        mean of the log density ratio as it was trained, or that of the counts; and "neighbours"
+        for one column against one. The estimate is that of `bound`, its Gaussian part exchanged
+        for the one without bias, and joined with "neighbours".
     n_features_in_ : int
         Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, where X was a frame with string names.
 
     References
     ----------
@@ -124,7 +147,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         "critic": [str, Critic, type],
         "base": [one_of({"gaussian"}), None],
         "cv": [AT_LEAST_TWO],
-        "units": [one_of(set(_UNITS))],
+        "units": [one_of(set(UNITS))],
+        "missing": [one_of(set(MISSING))],
+        "block_length": [POSITIVE_INT],
         "discrete_x": [one_of({"auto"}), "boolean", "array-like"],
         "discrete_y": [one_of({"auto"}), "boolean", "array-like"],
         "confidence_level": [FRACTION],
@@ -136,6 +161,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         "verbose": ["verbose"],
     }
 
+    _registries: ClassVar = {"bound": BOUNDS, "critic": CRITICS}
+    _fitted_as = FittedInformation
+    _fitted: FittedInformation
     _families = {"bound": Family(BOUNDS, Bound), "critic": Family(CRITICS, Critic)}
 
     def __init__(
@@ -146,6 +174,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         base="gaussian",
         cv=3,
         units="nats",
+        missing="error",
+        block_length=1,
         discrete_x="auto",
         discrete_y="auto",
         confidence_level=0.95,
@@ -161,6 +191,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         self.base = base
         self.cv = cv
         self.units = units
+        self.missing = missing
+        self.block_length = block_length
         self.discrete_x = discrete_x
         self.discrete_y = discrete_y
         self.confidence_level = confidence_level
@@ -173,136 +205,156 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
 
     # Fitting -------------------------------------------------------------------------------
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Estimate the information of pairs.
 
         Parameters
         ----------
         X : array-like of shape (n, dx)
-            One side: numbers, or a frame with columns of any kind.
+            One side: an array, a list of rows, a sparse matrix, or a frame of pandas, polars or
+            Arrow with columns of any kind.
         y : array-like of shape (n,) or (n, dy)
-            The other side: numbers, labels, or a frame.
+            The other side: numbers, dates, labels, or a frame.
+        groups : array-like of shape (n,), default=None
+            Which rows belong together, such as those of one patient: they stay in one fold, and
+            the interval is that of groups.
 
         Returns
         -------
         self : MutualInfoEstimator
-            Fitted.
+            Fitted; what it was before if the fit fails.
 
         Raises
         ------
         ValueError
-            For parameters or data that do not fit, before training starts.
+            For parameters or data that do not fit, before training starts. Of data the message
+            names the column, the value and the remedy.
+
+        Warns
+        -----
+        UserWarning
+            Once for each finding, such as constant columns, thin levels, pairs that repeat or
+            neighbouring rows that are alike.
         """
         validate_params(self)
-        X, y = check_pairs(self, X, y, reset=True)
-        self._learn_columns(X, y)
-        if self._by_counts():
-            self._count(self._codes(X, y))
-        else:
-            self._cross_fit(self._numbers(X, y), self._nearest_neighbours(X, y))
+        if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
+            raise ValueError(
+                f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your "
+                "data with X.reshape(-1, 1) if it is one column."
+            )
+        return self._fit(X, y, groups)
+
+    def _fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """`fit` that takes a vector for one column."""
+        draft = draft_of(self)
+        sides, rows, _ = read_sides(self, X, y, groups)
+        check_columns(draft, X, len(sides.x), reset=True)
+        columns, learned = self._learn(sides, rows)
+        adopt_names(self, draft)
+        self._fitted = FittedInformation(columns, learned)
+        say([*columns[0].findings, *columns[1].findings, *_alike(columns, sides, rows)])
+        say(learned.findings)
         return self
 
-    def _learn_columns(self, X, y) -> None:
-        """Draw the seed, and learn what kind of columns there are."""
-        n = len(y)
+    def _learn(
+        self, sides: Sides, rows: Rows | None = None
+    ) -> tuple[tuple[Columns, Columns], Learned]:
+        """What is known of columns that were read, and of their dependence."""
+        rows = Rows(self.block_length) if rows is None else rows
+        columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
+        return columns, learn(columns, sides, self._settings(len(sides.x[0]), rows))
+
+    def _test(self, sides: Sides, n_permutations: int, rows: Rows | None = None) -> float:
+        """P-value of the independence of columns that were read."""
+        rows = Rows(self.block_length) if rows is None else rows
+        columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
+        settings = self._settings(len(sides.x[0]), rows)
+        return p_value(columns, sides, settings, n_permutations)
+
+    def _validated(self) -> Self:
+        validate_params(self)
+        return self
+
+    def _settings(self, n: int, rows: Rows) -> Settings:
+        """The parameters, settled for n pairs."""
         if n < 2 * self.cv:
             raise ValueError(
                 f"cv={self.cv} folds need {2 * self.cv} samples or more; got n_samples = {n}. "
                 "Lower cv or give more samples."
             )
-        self._columns_x = Columns(as_columns(X), self.discrete_x)
-        self._columns_y = Columns(as_columns(y), self.discrete_y)
-        for name, side in (("X", self._columns_x), ("y", self._columns_y)):
-            if side.constant:
-                warnings.warn(
-                    f"Columns {side.constant} of {name} are constant and tell nothing. Leave "
-                    "them out.",
-                    stacklevel=3,
-                )
-        discrete = self._columns_x.is_discrete + self._columns_y.is_discrete
+        rows.at_most(n, self.cv)
         bound = self._part("bound")
-        self._trainer = RatioTrainer(
+        return Settings(
             self._part("critic"),
             bound,
-            base=self.base == "gaussian" and not any(discrete),
-            size_x=self._columns_x.width,
-            size_y=self._columns_y.width,
+            base=self.base == "gaussian",
+            cv=self.cv,
             n_shifts=bound.n_negatives if self.n_negatives == "auto" else self.n_negatives,
             max_steps=self.max_steps,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1000)),
+            seed=draw_seed(self.random_state),
+            level=self.confidence_level,
+            rows=rows,
+            verbose=self.verbose,
         )
 
-    def _by_counts(self) -> bool:
-        """Whether all columns are discrete."""
-        return all(self._columns_x.is_discrete + self._columns_y.is_discrete)
+    # What was found ------------------------------------------------------------------------
 
-    def _codes(self, X, y) -> tuple[np.ndarray, np.ndarray]:
-        """Both discrete sides as codes (n, dx) and (n, dy)."""
-        return self._columns_x.codes(as_columns(X)), self._columns_y.codes(as_columns(y))
+    @property
+    def mutual_info_(self) -> float:
+        """The estimate, in `units`."""
+        return self._estimate.value * UNITS[self.units]
 
-    def _numbers(self, X, y) -> np.ndarray:
-        """Both sides as one array of numbers (n, dx + dy)."""
-        sides = self._columns_x.apply(as_columns(X)), self._columns_y.apply(as_columns(y))
-        return np.hstack(sides)
+    @property
+    def standard_error_(self) -> float:
+        """Of the estimate, in `units`."""
+        return self._estimate.standard_error * UNITS[self.units]
 
-    def _nearest_neighbours(self, X, y) -> float | None:
-        """The estimate of nearest neighbours in nats, for one column on each side."""
-        columns_x, columns_y = as_columns(X), as_columns(y)
-        if len(columns_x) > 1 or len(columns_y) > 1:
-            return None
-        return single_pair_information(columns_x[0], self._columns_x, columns_y[0], self._columns_y)
-
-    def _count(self, codes: tuple[np.ndarray, np.ndarray]) -> None:
-        """Exact information of the table of counts, less its bias."""
-        self._ratio: Any = CountRatio(*codes)
-        ratio, bias = self._ratio.log_ratio(*codes), self._ratio.bias()
-        self.bounds_ = {"plug-in": float(ratio.mean()) * _UNITS[self.units]}
-        self._report(ratio.mean() - bias, self._ratio.error(ratio))
-
-    def _cross_fit(self, pairs: np.ndarray, neighbours: float | None) -> None:
-        """Read each fold with the model of the others; then train on all."""
-        _warn_of_pairs(pairs)
-        self._trainer = self._trainer.fitted_to(pairs)
-        reading = read(self._trainer, pairs, self.cv, self.verbose)
-        self._ratio = self._trainer.train(pairs, self.cv)
-        means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
-        self.bounds_ = {name: value * _UNITS[self.units] for name, value in means.items()}
-        estimate, error = reading.estimate(), reading.error()
-        _warn_of_read_outs(means, estimate, self._trainer.bound, reading.n_candidates)
-        if neighbours is not None:
-            self.bounds_["neighbours"] = neighbours * _UNITS[self.units]
-            estimate, error = reading.joined_with(neighbours)
-        self._report(estimate, error)
-
-    def _report(self, nats: float, error: float) -> None:
-        """Set the estimate and its interval, in the unit asked for."""
-        unit = _UNITS[self.units]
-        half = norm.ppf(0.5 + self.confidence_level / 2) * error
-        self.mutual_info_ = max(0.0, float(nats)) * unit
-        self.standard_error_ = float(error) * unit
-        self.confidence_interval_ = (
-            max(0.0, float(nats - half)) * unit,
-            max(0.0, float(nats + half)) * unit,
+    @property
+    def confidence_interval_(self) -> tuple[float, float]:
+        """Lower and upper end, in `units`."""
+        return (
+            self._estimate.low * UNITS[self.units],
+            self._estimate.high * UNITS[self.units],
         )
 
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        if isinstance(state.get("_ratio"), RatioModel):
-            state["_ratio"] = _state.arrays_of(state["_ratio"])
-        return state
+    @property
+    def bounds_(self) -> dict[str, float]:
+        """What other read-outs report, in `units`."""
+        found = self._found.learned.bounds
+        return {name: value * UNITS[self.units] for name, value in found.items()}
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if isinstance(getattr(self, "_ratio", None), dict):
-            model = self._trainer.build(0)
-            _state.load_arrays(model, self._ratio)
-            self._ratio = model.eval()
+    @property
+    def correlation_(self) -> float:
+        """Correlation of normal columns with this information (Linfoot 1957)."""
+        return math.sqrt(-math.expm1(-2 * self._estimate.value))
+
+    @property
+    def normalized_mutual_info_(self) -> float:
+        """Share of the entropy of y that X tells; nan where y is not one discrete column."""
+        known = self._found.columns[1]
+        if len(known.parts) > 1 or not known.is_discrete[0]:
+            return math.nan
+        entropy = corrected_entropy(known.counts(0))
+        return min(1.0, self._estimate.value / entropy) if entropy > 0 else 0.0
+
+    @property
+    def _estimate(self) -> Estimate:
+        return self._found.learned.estimate
+
+    @property
+    def _found(self) -> FittedInformation:
+        """What was fitted; there are no fitted attributes without it."""
+        if "_fitted" not in vars(self):
+            raise AttributeError(
+                f"This {type(self).__name__} is not fitted yet. Call fit(X, y) first."
+            )
+        return self._fitted
 
     # Reading -------------------------------------------------------------------------------
 
-    def pointwise(self, X, y):
+    def pointwise(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Pointwise mutual information of pairs: the log density ratio.
 
         Parameters
@@ -315,15 +367,29 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         Returns
         -------
         ndarray of shape (n,)
-            ``log p(x, y) / (p(x) p(y))`` in `units`, as the model trained on all pairs has it.
-        """
-        check_is_fitted(self, "mutual_info_")
-        X, y = check_pairs(self, X, y, reset=False)
-        if self._by_counts():
-            return self._ratio.log_ratio(*self._codes(X, y)) * _UNITS[self.units]
-        return self._ratio.log_ratio(self._numbers(X, y)) * _UNITS[self.units]
+            ``log p(x, y) / (p(x) p(y))`` in `units`, as the model trained on all pairs has it; nan
+            for pairs that ``missing="drop"`` leaves out.
 
-    def score(self, X, y):
+        Raises
+        ------
+        ValueError
+            For columns that are not those of the fit.
+        """
+        check_is_fitted(self)
+        sides, _, kept = read_sides(self, X, y)
+        check_columns(self, X, len(sides.x), reset=False)
+        self._check_known(sides)
+        values = np.full(len(kept), np.nan)
+        values[kept] = self._fitted.learned.log_ratio(sides) * UNITS[self.units]
+        return values
+
+    def _check_known(self, sides: Sides) -> None:
+        """Refuse columns that are not those of the fit; say which levels are new."""
+        for known, side in zip(self._fitted.columns, sides):
+            known.check(side)
+            say(known.unseen(side))
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Mean pointwise information of new pairs, an estimate of the information.
 
         Parameters
@@ -338,10 +404,10 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         float
             In `units`.
         """
-        return float(self.pointwise(X, y).mean())
+        return float(np.nanmean(self.pointwise(X, y)))
 
-    def transform(self, X):
-        """What the critic computes of X alone: features that tell about y.
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """What is computed of X alone: features that tell about y.
 
         Parameters
         ----------
@@ -352,36 +418,43 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
         -------
         ndarray of shape (n, n_features_out)
             Canonical variates of X with y, then the critic's side of X; for discrete columns
-            on both sides, the indicators of the values of X.
+            on both sides, the log ratio of each row with the most frequent rows of y. Rows that
+            ``missing="drop"`` leaves out are nan.
         """
-        check_is_fitted(self, "mutual_info_")
-        X = check_side(self, X)
-        numbers = self._columns_x.apply(as_columns(X))
-        if self._by_counts():
-            return numbers
-        with torch.inference_mode():
-            sides = self._ratio.side_of_x(numbers)
-            return torch.cat(sides, 1).numpy()
+        check_is_fitted(self)
+        columns = read_columns(X, "X")
+        check_columns(self, X, len(columns), reset=False)
+        kept = complete_rows({"X": columns}, self.missing)
+        columns = take_rows(columns, kept)
+        self._fitted.columns[0].check(columns)
+        features = self._fitted.learned.features_of_x(columns)
+        out = np.full((len(kept), features.shape[1]), np.nan, features.dtype)
+        out[kept] = features
+        return out
 
     @property
     def _n_features_out(self) -> int:
-        if self._by_counts():
-            return self._columns_x.width
-        sides = self._ratio.side_of_x(np.zeros((2, self._columns_x.width)))
-        return sum(side.shape[1] for side in sides)
+        return self._found.learned.n_features_of_x
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
-    def permutation_test(self, X, y, n_permutations=999):
+    def permutation_test(
+        self, X: ArrayLike, y: ArrayLike, n_permutations: int = 999, groups: ArrayLike | None = None
+    ) -> float:
         """Test whether X and y are independent.
 
         The critics of the folds are trained once. On each fold, which its critic has not seen,
         the mean log ratio of the pairs is compared with that of permuted pairs, so the test is
-        exact whatever the critics are worth.
+        exact whatever the critics are worth. Where rows depend on each other (`block_length`,
+        `groups`), y is shifted against X in place of being permuted.
 
         Parameters
         ----------
@@ -391,6 +464,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
             The other side.
         n_permutations : int, default=999
             How many permutations to compare with.
+        groups : array-like of shape (n,), default=None
+            Which rows belong together.
 
         Returns
         -------
@@ -398,60 +473,48 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Nam
             The p-value: the share of permutations, the pairs themselves among them, whose mean
             is as large.
         """
-        own = clone(self)
-        X, y = check_pairs(own, X, y, reset=True)
-        own._learn_columns(X, y)
-        rng = np.random.RandomState(own._trainer.seed)
-        draws: np.ndarray = np.zeros(1 + n_permutations)
-        if own._by_counts():
-            codes_x, codes_y = own._codes(X, y)
-            for number in range(1 + n_permutations):
-                order = rng.permutation(len(codes_y)) if number else slice(None)
-                ratio = CountRatio(codes_x, codes_y[order])
-                draws[number] = ratio.log_ratio(codes_x, codes_y[order]).mean()
-        else:
-            pairs = own._numbers(X, y)
-            # A critic that is rejected ties with all permutations: weak signs are better here.
-            trainer = replace(own._trainer.fitted_to(pairs), may_reject=False)
-            for fold, model in trainer.held_out(pairs, own.cv):
-                draws += permuted_sums(model, pairs[fold], n_permutations, rng)
-        return float(np.mean(draws >= draws[0]))
+        validate_params(self)
+        sides, rows, _ = read_sides(self, X, y, groups)
+        return self._test(sides, n_permutations, rows)
 
 
-def _warn_of_pairs(pairs: np.ndarray) -> None:
-    """Say where the estimate cannot be trusted whatever the critic learns."""
-    n, width = pairs.shape
-    if width > n:
-        warnings.warn(
-            f"There are {width} columns and {n} samples: the critic can learn little. Give more "
-            "samples or fewer columns.",
-            stacklevel=4,
+def read_sides(estimator: MutualInfoEstimator, X: Any, y: Any, groups: Any = None):
+    """Columns of both sides without what is missing, which rows depend, and those kept (n,)."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )
-    n_different = len(np.unique(pairs, axis=0))
-    if n_different < 0.99 * n:
-        warnings.warn(
-            f"Only {n_different} of {n} pairs are different. A pair that is trained on and read "
-            "again raises the estimate: drop duplicated rows.",
-            stacklevel=4,
-        )
+    sides = Sides(read_columns(X, "X"), read_columns(y, "y"))
+    kept = complete_rows({"X": sides.x, "y": sides.y}, estimator.missing)
+    rows = Rows(estimator.block_length, _group_numbers(groups, len(kept), estimator.block_length))
+    if kept.all():
+        return sides, rows, kept
+    return sides.take(kept), rows.subset(kept), kept
 
 
-def _warn_of_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> None:
-    """Say where the estimate is near a ceiling, or another read-out of the critics differs."""
-    ceiling = bound.ceiling(n)
-    if estimate > ceiling - 1:
-        warnings.warn(
-            f"{type(bound).__name__} cannot report more than the logarithm of the number of "
-            f"candidates, log {n} = {ceiling:.2f} nats, and reports {estimate:.2f}: the truth may "
-            "be any larger. Use bound='jsd'.",
-            stacklevel=5,
+def _group_numbers(groups: Any, n: int, block_length: int) -> np.ndarray | None:
+    """Number (n,) of the group of each row."""
+    if groups is None:
+        return None
+    columns: list[Column] = read_columns(groups, "groups")
+    if len(columns) > 1 or len(columns[0]) != n:
+        raise ValueError(
+            f"groups must have one value for each of {n} rows; got {len(columns[0])} rows and "
+            f"{len(columns)} columns."
         )
-    gap = abs(means["jsd"] - means["smile"])
-    # InfoNCE leaves a constant free for each x, so that no other read-out fits its critics.
-    if gap > 0.1 + 0.1 * abs(means["jsd"]) and means["jsd"] < _CLIP and math.isinf(ceiling):
-        warnings.warn(
-            f"Two read-outs of the critics disagree: jsd {means['jsd']:.2f} and smile "
-            f"{means['smile']:.2f} nats. The dependence is not learned well; give more samples "
-            "or more max_steps.",
-            stacklevel=5,
+    if block_length > 1:
+        raise ValueError(
+            f"block_length={block_length} and groups both say which rows depend on each other. "
+            "Give one of them."
         )
+    complete_rows({"groups": columns}, "error")
+    return Columns(columns, True, "groups").codes(columns, [0])[:, 0]
+
+
+def _alike(columns: tuple[Columns, Columns], sides: Sides, rows: Rows) -> list[str]:
+    """What to say of neighbouring rows, unless it was said which depend."""
+    if not rows.independent:
+        return []
+    numbers = [known.apply(side) for known, side in zip(columns, sides)]
+    found = alike_neighbours(*numbers)
+    return [] if found is None else [found]

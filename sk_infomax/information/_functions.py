@@ -1,27 +1,55 @@
 """Mutual information in one line: of two sides, given a third, and of every two columns."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.stats import norm
+from numpy.typing import ArrayLike
 
-from ._columns import Columns, as_columns
-from ._estimator import MutualInfoEstimator
-from ._neighbours import single_pair_information
+from .._checks import say
+from ._columns import Columns
+from ._conditional import conditional_estimate, conditional_p_value
+from ._counts import Estimate, codes_of_rows, corrected_entropy
+from ._estimator import UNITS, MutualInfoEstimator
+from ._kinds import Column
+from ._learned import Sides
+from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
+from ._tables import complete_rows, read_columns, take_rows
 
-__all__ = ["conditional_mutual_info", "mutual_info", "mutual_info_matrix", "mutual_info_scores"]
+__all__ = [
+    "conditional_mutual_info",
+    "lagged_mutual_info",
+    "mutual_info",
+    "mutual_info_matrix",
+    "mutual_info_scores",
+]
 
 
-def mutual_info(X, y, **settings):
+class _Item(NamedTuple):
+    """A column, or a group of columns that counts as one, with what is known of it."""
+
+    name: Any
+    columns: list[Column]
+    known: Columns
+
+
+def mutual_info(
+    X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None, **settings: Any
+) -> tuple[float, tuple[float, float]]:
     """Mutual information of two sets of columns, with its interval.
 
     Parameters
     ----------
     X : array-like of shape (n, dx) or (n,)
-        One side.
+        One side; see `MutualInfoEstimator.fit`.
     y : array-like of shape (n,) or (n, dy)
         The other side.
+    groups : array-like of shape (n,), default=None
+        Which rows belong together.
     **settings : object
         Parameters of `MutualInfoEstimator`.
 
@@ -31,20 +59,43 @@ def mutual_info(X, y, **settings):
         In nats, or the `units` asked for.
     interval : tuple of float
         Lower and upper end of the confidence interval.
+
+    Examples
+    --------
+    >>> from sk_infomax import mutual_info
+    >>> value, (low, high) = mutual_info(["a", "b"] * 50, [0, 1] * 50)
+    >>> round(value, 2)
+    0.69
     """
-    estimator = MutualInfoEstimator(**settings).fit(_as_matrix(X), y)
+    estimator = MutualInfoEstimator(**settings)
+    estimator._validated()._fit(X, y, groups)
     return estimator.mutual_info_, estimator.confidence_interval_
 
 
-def conditional_mutual_info(X, y, z, **settings):
-    """Mutual information of X and y given z, by the chain rule, with its interval.
+def conditional_mutual_info(
+    X: ArrayLike,
+    y: ArrayLike,
+    z: ArrayLike,
+    *,
+    return_p_value: bool = False,
+    n_permutations: int = 199,
+    **settings: Any,
+) -> tuple[float, tuple[float, float]] | tuple[float, tuple[float, float], float]:
+    """Mutual information of X and y given z, with its interval.
 
-    ``I(X; Y | Z) = I(X; (Y, Z)) - I(X; Z)``, each estimated by `MutualInfoEstimator`.
+    By the chain rule, ``I(X; Y | Z) = I(X; (Y, Z)) - I(X; Z)``: both are read by critics of the
+    same folds on the same pairs, so that what they have in common cancels. Where all columns are
+    discrete, the strata of z are counted.
 
     Parameters
     ----------
     X, y, z : array-like of shape (n, d) or (n,)
-        The sides, and what is given; arrays of numbers or labels.
+        The sides, and what is given; columns of any kind.
+    return_p_value : bool, default=False
+        Whether to test independence given z too: y is permuted among the nearest neighbours in z
+        (Runge 2018), within its levels where z is discrete.
+    n_permutations : int, default=199
+        Of the test.
     **settings : object
         Parameters of `MutualInfoEstimator`.
 
@@ -53,104 +104,385 @@ def conditional_mutual_info(X, y, z, **settings):
     estimate : float
         In nats, or the `units` asked for, at least 0.
     interval : tuple of float
-        Lower and upper end. The errors of the two estimates are taken to be independent, which
-        makes the interval rather wide.
+        Lower and upper end.
+    p_value : float
+        Where `return_p_value` asks for it.
 
     Raises
     ------
     ValueError
-        If the lengths differ.
+        If the lengths differ, or columns do not fit.
+
+    References
+    ----------
+    Runge, Conditional independence testing based on a nearest-neighbor estimator of conditional
+    mutual information, AISTATS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax import conditional_mutual_info
+    >>> z = np.arange(400) % 4
+    >>> value, (low, high) = conditional_mutual_info(z % 2, z // 2, z)
+    >>> round(value, 2)
+    0.0
     """
-    given = as_columns(z)
-    both = as_columns(y) + given
-    lengths = {len(column) for column in both} | {len(_as_matrix(X))}
-    if len(lengths) > 1:
-        raise ValueError(f"X, y and z must have as many samples each; got {sorted(lengths)}.")
-    whole, part = (
-        MutualInfoEstimator(**settings).fit(_as_matrix(X), _stack(columns))
-        for columns in (both, given)
-    )
-    estimate = whole.mutual_info_ - part.mutual_info_
-    error = math.hypot(whole.standard_error_, part.standard_error_)
-    half = float(norm.ppf(0.5 + whole.confidence_level / 2)) * error
-    return max(0.0, estimate), (max(0.0, estimate - half), max(0.0, estimate + half))
+    estimator = MutualInfoEstimator(**settings)._validated()
+    sides = {name: read_columns(side, name) for name, side in (("X", X), ("y", y), ("z", z))}
+    kept = complete_rows(sides, estimator.missing)
+    given = {name: take_rows(columns, kept) for name, columns in sides.items()}
+    estimate, findings = conditional_estimate(estimator, given)
+    say(findings)
+    unit = UNITS[estimator.units]
+    found = estimate.value * unit, (estimate.low * unit, estimate.high * unit)
+    if not return_p_value:
+        return found
+    return *found, conditional_p_value(estimator, given, n_permutations)
 
 
-def mutual_info_scores(X, y):
-    """Mutual information of each column of X with y, a score function for `SelectKBest`.
+def mutual_info_scores(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    column_groups: Mapping[Any, Sequence[Any]] | None = None,
+    return_interval: bool = False,
+    return_p_values: bool = False,
+    missing: str = "error",
+    confidence_level: float = 0.95,
+    block_length: int = 1,
+    n_permutations: int = 199,
+    random_state: Any = 0,
+) -> Any:
+    """Mutual information of each column of X with y.
+
+    A score function for `SelectKBest` where X is numbers; for frames with columns of any kind
+    take `MutualInfoSelector`.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
-        Numbers, or a frame with columns of any kind.
-    y : array-like of shape (n,)
-        Numbers or labels.
+        Columns of any kind.
+    y : array-like of shape (n,) or (n, 1)
+        Numbers, dates or labels.
+    column_groups : dict of str to list, default=None
+        Columns of X, by name or position, that count as one under a name; columns that no group
+        has stand for themselves.
+    return_interval : bool, default=False
+        Whether to give the ends of the interval too.
+    return_p_values : bool, default=False
+        Whether to give p-values of independence too, from permutations of y, as `SelectFdr` and
+        its kind take them.
+    missing : {"error", "drop", "level"}, default="error"
+        As in `MutualInfoEstimator`; "drop" leaves out, for each column, the rows where it or y
+        misses a value.
+    confidence_level : float, default=0.95
+        Of the interval.
+    block_length : int, default=1
+        As in `MutualInfoEstimator`.
+    n_permutations : int, default=199
+        For the p-values; beyond the reach of so many, a normal tail is fitted to them.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the permutations.
 
     Returns
     -------
-    ndarray of shape (d,)
-        Nats, by nearest neighbours, or by counts where both columns are discrete.
+    scores : ndarray of shape (d,), or Series with the names where X is a frame of pandas
+        Nats: by nearest neighbours; by counts where both columns are read by their levels; by
+        `MutualInfoEstimator` for groups of columns.
+    interval : ndarray of shape (d, 2), or frame
+        Lower and upper ends, if asked for.
+    p_values : ndarray of shape (d,), or Series
+        If asked for.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sk_infomax import mutual_info_scores
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> mutual_info_scores(X, y).idxmax()
+    'petal width (cm)'
     """
-    target = np.asarray(y)
-    of_target = Columns([target])
-    return np.array(
-        [
-            single_pair_information(column, Columns([column]), target, of_target)
-            for column in as_columns(X)
-        ]
-    )
+    items, target = _items(X, column_groups, missing), _target(y, missing)
+    options = {"missing": missing, "confidence_level": confidence_level}
+    options |= {"block_length": block_length, "random_state": random_state}
+    found = [_pair(item, target, options) for item in items]
+    names = [item.name for item in items]
+    result = [_as_series([one.value for one in found], names, X)]
+    if return_interval:
+        ends = np.array([[one.low, one.high] for one in found])
+        result.append(_as_frame(ends, names, ["low", "high"], X))
+    if return_p_values:
+        options["n_permutations"] = n_permutations
+        p_values = [_p_value_of(item, target, options) for item in items]
+        result.append(_as_series(p_values, names, X))
+    return result[0] if len(result) == 1 else tuple(result)
 
 
-def mutual_info_matrix(X, n_jobs=None):
+def mutual_info_matrix(
+    X: ArrayLike,
+    n_jobs: int | None = None,
+    *,
+    column_groups: Mapping[Any, Sequence[Any]] | None = None,
+    return_interval: bool = False,
+    missing: str = "error",
+    confidence_level: float = 0.95,
+    block_length: int = 1,
+) -> Any:
     """Mutual information of every two columns.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
-        Numbers, or a frame with columns of any kind.
+        Columns of any kind.
     n_jobs : int or None, default=None
         Processes, as in scikit-learn.
+    column_groups : dict of str to list, default=None
+        As in `mutual_info_scores`.
+    return_interval : bool, default=False
+        Whether to give the ends of the intervals too.
+    missing : {"error", "drop", "level"}, default="error"
+        As in `mutual_info_scores`.
+    confidence_level : float, default=0.95
+        Of the intervals.
+    block_length : int, default=1
+        As in `MutualInfoEstimator`.
 
     Returns
     -------
-    ndarray of shape (d, d)
-        Nats, symmetric. A column with itself has its entropy if it is discrete and infinity if
-        it is continuous.
+    matrix : ndarray of shape (d, d), or frame with the names where X is one of pandas
+        Nats, symmetric. A column with itself has its entropy if it is read by its levels, and
+        infinity if it has an order.
+    low, high : the same
+        Ends of the intervals, if asked for.
+
+    Examples
+    --------
+    >>> from sk_infomax import mutual_info_matrix
+    >>> mutual_info_matrix([["a", "x"], ["b", "y"]] * 20).round(2).tolist()
+    [[0.69, 0.69], [0.69, 0.69]]
     """
-    columns = as_columns(X)
-    known = [Columns([column]) for column in columns]
-    size = len(columns)
+    items = _items(X, column_groups, missing)
+    size, options = len(items), {"missing": missing, "confidence_level": confidence_level}
+    options |= {"block_length": block_length, "random_state": 0}
     pairs = [(i, j) for i in range(size) for j in range(i + 1, size)]
-    values = Parallel(n_jobs=n_jobs)(
-        delayed(single_pair_information)(columns[i], known[i], columns[j], known[j])
-        for i, j in pairs
-    )
-    matrix = np.diag([_entropy(part, column) for part, column in zip(known, columns)])
-    for (i, j), value in zip(pairs, values):
-        matrix[i, j] = matrix[j, i] = value
-    return matrix
+    found = Parallel(n_jobs=n_jobs)(delayed(_pair)(items[i], items[j], options) for i, j in pairs)
+    own = np.diag([_own_entropy(item) for item in items])
+    names, tables = [item.name for item in items], []
+    for field in ("value", "low", "high") if return_interval else ("value",):
+        table = own.copy()
+        for (i, j), one in zip(pairs, found):
+            table[i, j] = table[j, i] = getattr(one, field)
+        tables.append(_as_frame(table, names, names, X))
+    return tuple(tables) if return_interval else tables[0]
 
 
-def _entropy(known: Columns, column: np.ndarray) -> float:
-    if not known.is_discrete[0]:
-        return math.inf
-    shares = np.bincount(known.codes([column])[:, 0]) / len(column)
-    return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+def lagged_mutual_info(
+    x: ArrayLike,
+    y: ArrayLike,
+    lags: Iterable[int],
+    given: ArrayLike | None = None,
+    *,
+    block_length: int | str = "auto",
+    **settings: Any,
+) -> Any:
+    """Mutual information of a series with what another one was some moments before.
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,) or (n, d)
+        Two series, row by row the same moments.
+    lags : iterable of int
+        How many moments x is ahead: ``y[t]`` is set against ``x[t - lag]``; negative lags set it
+        against the future of x.
+    given : array-like of shape (n,) or (n, d), default=None
+        What is known at the moment of y, such as its own past; the information is then that
+        given it.
+    block_length : int or "auto", default="auto"
+        Rows that remember each other; see `MutualInfoEstimator`. "auto" is the cube root of n, or
+        as many rows as the slower of the two series takes to forget itself.
+    **settings : object
+        Parameters of `MutualInfoEstimator`.
+
+    Returns
+    -------
+    ndarray of shape (n_lags, 4), or a frame of pandas where x or y is one of pandas
+        Lag, estimate in nats or the `units` asked for, lower and upper end.
+
+    Raises
+    ------
+    ValueError
+        For lags that leave fewer than 20 pairs, and for series of unequal length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_infomax import lagged_mutual_info
+    >>> x = np.random.RandomState(0).randint(0, 2, 600)
+    >>> table = lagged_mutual_info(x, np.roll(x, 2), [0, 2], block_length=1)
+    >>> table[:, 1].round(1).tolist()
+    [0.0, 0.7]
+    """
+    sides = {name: read_columns(side, name) for name, side in (("x", x), ("y", y))}
+    if given is not None:
+        sides["given"] = read_columns(given, "given")
+    complete_rows(sides, settings.get("missing", "error"))
+    n, rows = len(sides["x"][0]), []
+    if block_length == "auto":
+        block_length = _memory(sides, n)
+    estimator = MutualInfoEstimator(block_length=block_length, **settings)._validated()
+    for lag in lags:
+        if n - abs(lag) < _FEWEST_PAIRS:
+            raise ValueError(
+                f"lag {lag} leaves {n - abs(lag)} of {n} pairs; {_FEWEST_PAIRS} are needed. Ask "
+                "for shorter lags."
+            )
+        now = np.arange(max(0, lag), n + min(0, lag))
+        moved = {name: take_rows(columns, now) for name, columns in sides.items()}
+        moved["x"] = take_rows(sides["x"], now - lag)
+        rows.append([lag, *_of_moments(estimator, moved)])
+    names = ["lag", "mutual_info", "low", "high"]
+    return _as_frame(np.array(rows, dtype=float), None, names, x if _is_pandas(x) else y)
 
 
-def _as_matrix(values):
-    """A vector as one column; frames and matrices as they are."""
-    return np.asarray(values)[:, None] if np.ndim(values) == 1 else values
+_FEWEST_PAIRS = 20  # under which no fold can be read
+_FORGOTTEN = 0.2  # correlation with oneself from which a series counts as having forgotten; a rule
 
 
-def _stack(columns: list[np.ndarray]):
-    """Columns side by side; as a frame where they are not all numbers."""
-    if all(column.dtype.kind in "fiub" for column in columns):
-        return np.column_stack(columns)
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "y and z of different kinds are put together in a frame: pip install pandas."
-        ) from error
-    return pd.DataFrame(dict(enumerate(columns)))
+def _of_moments(estimator: MutualInfoEstimator, moved: dict[str, list[Column]]):
+    """Estimate and ends of moments that are lined up."""
+    if "given" in moved:
+        given = {"X": moved["x"], "y": moved["y"], "z": moved["given"]}
+        estimate, _ = conditional_estimate(estimator, given)
+    else:
+        estimate = estimator._learn(Sides(moved["x"], moved["y"]))[1].estimate
+    unit = UNITS[estimator.units]
+    return estimate.value * unit, estimate.low * unit, estimate.high * unit
+
+
+def _memory(sides: dict[str, list[Column]], n: int) -> int:
+    """Rows after which the correlation of a series with itself has fallen off."""
+    longest = round(n ** (1 / 3))
+    for columns in sides.values():
+        for column in columns:
+            numbers = Columns([column]).apply([column])
+            if not numbers.shape[1]:
+                continue
+            values = numbers[:, 0] - numbers[:, 0].mean()
+            spread = float(values @ values) or 1.0
+            for lag in range(1, n // 8):
+                if abs(float(values[lag:] @ values[:-lag])) < _FORGOTTEN * spread:
+                    break
+            longest = max(longest, lag)
+    return int(longest)
+
+
+# Columns that count as one ------------------------------------------------------------------
+
+
+def _items(X: Any, column_groups: Mapping[Any, Sequence[Any]] | None, missing: str) -> list[_Item]:
+    """Columns of X, or groups of them, in the order of the columns."""
+    columns = read_columns(X, "X")
+    if missing == "error":
+        complete_rows({"X": columns}, missing)
+    names = [i if c.name is None else c.name for i, c in enumerate(columns)]
+    taken, groups = set(), []
+    for name, members in (column_groups or {}).items():
+        places = [_place(member, names) for member in members]
+        taken |= set(places)
+        groups.append((min(places), name, [columns[i] for i in places]))
+    alone = [(i, names[i], [c]) for i, c in enumerate(columns) if i not in taken]
+    return [
+        _Item(name, members, _known(members, missing))
+        for _, name, members in sorted(groups + alone, key=lambda item: item[0])
+    ]
+
+
+def _place(member: Any, names: list[Any]) -> int:
+    """Position of a column that a group names."""
+    if member in names:
+        return names.index(member)
+    if isinstance(member, int) and 0 <= member < len(names):
+        return member
+    raise ValueError(f"column_groups has {member!r}, which is no column of X: {names}.")
+
+
+def _known(columns: list[Column], missing: str) -> Columns:
+    """What is known of columns, of the rows that are there."""
+    if missing == "drop":
+        return Columns([column.take(~column.missing) for column in columns])
+    return Columns(columns)
+
+
+def _target(y: Any, missing: str) -> _Item:
+    columns = read_columns(y, "y")
+    if missing == "error":
+        complete_rows({"y": columns}, missing)
+    return _Item("y", columns, _known(columns, missing))
+
+
+def _pair(a: _Item, b: _Item, options: dict[str, Any]) -> Estimate:
+    """Information of two items, in nats."""
+    sides, known = _complete(a, b, options["missing"])
+    if len(sides.x) + len(sides.y) > 2:
+        return MutualInfoEstimator(**options)._validated()._learn(sides)[1].estimate
+    parts = (columns.parts[0] for columns in known)
+    columns = [column for pair in zip((sides.x[0], sides.y[0]), parts) for column in pair]
+    return single_pair_information(*columns, options["confidence_level"], options["block_length"])
+
+
+def _complete(a: _Item, b: _Item, missing: str) -> tuple[Sides, tuple[Columns, Columns]]:
+    """Both items without the rows that miss a value, and what is known of them."""
+    sides = Sides(a.columns, b.columns)
+    kept = complete_rows({"X": sides.x, "y": sides.y}, missing)
+    if kept.all():
+        return sides, (a.known, b.known)
+    sides = sides.take(kept)
+    return sides, (Columns(sides.x), Columns(sides.y))
+
+
+def _p_value_of(item: _Item, target: _Item, options: dict[str, Any]) -> float:
+    """P-value of independence of two items."""
+    settings = dict(options)
+    count, missing = settings.pop("n_permutations"), settings["missing"]
+    sides, known = _complete(item, target, missing)
+    if len(sides.x) + len(sides.y) > 2:
+        estimator = MutualInfoEstimator(**settings)._validated()
+        return estimator._test(sides, count)
+    parts = (columns.parts[0] for columns in known)
+    columns = [column for pair in zip((sides.x[0], sides.y[0]), parts) for column in pair]
+    return single_pair_p_value(*columns, count, settings["block_length"], settings["random_state"])
+
+
+def _own_entropy(item: _Item) -> float:
+    """Information of an item with itself."""
+    if len(item.columns) > 1:
+        return math.inf if not all(item.known.is_discrete) else _joint_entropy(item)
+    return entropy_of(item.columns[0], item.known.parts[0])
+
+
+def _joint_entropy(item: _Item) -> float:
+    codes = codes_of_rows(item.known.codes(item.columns))
+    return corrected_entropy(np.bincount(codes))
+
+
+# Frames in, frames out ----------------------------------------------------------------------
+
+
+def _is_pandas(values: Any) -> bool:
+    return type(values).__module__.partition(".")[0] == "pandas"
+
+
+def _as_series(values: list[float], names: list[Any], like: Any) -> Any:
+    if not _is_pandas(like):
+        return np.array(values)
+    import pandas as pd
+
+    return pd.Series(values, index=names, name="mutual_info")
+
+
+def _as_frame(values: np.ndarray, rows: list[Any] | None, columns: list[Any], like: Any) -> Any:
+    if not _is_pandas(like):
+        return values
+    import pandas as pd
+
+    return pd.DataFrame(values, index=rows, columns=columns)

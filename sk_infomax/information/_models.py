@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ __all__ = [
     "Tables",
     "even_shifts",
     "nats_of",
-    "permuted_sums",
     "radial_features",
 ]
 
@@ -27,6 +26,10 @@ Tables = tuple[Tensor, Tensor]
 """Joint scores (n, 1) and marginal ones (n, s, 1)."""
 
 N_RADIAL = 4
+_INFINITE = (
+    "A column of one side follows from the other side: the information is infinite, and the "
+    "estimate only says that it is large."
+)
 _SHIFTS_OF_EVALUATION = 16
 _SHIFTS_OF_READING = 64
 
@@ -67,6 +70,7 @@ class RatioModel(nn.Module):
         n_shifts: int,
     ):
         super().__init__()
+        self.findings: list[str] = []
         self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size_x, self.size_y = size_x, size_y
@@ -86,11 +90,7 @@ class RatioModel(nn.Module):
         x, y = x - means[0], y - means[1]
         to_x, to_y, correlations = canonical_directions(x, y)
         if correlations.max() > 1 - 1e-5:
-            warnings.warn(
-                "A column of one side follows from the other side: the information is infinite, "
-                "and the estimate only says that it is large.",
-                stacklevel=2,
-            )
+            self.findings.append(_INFINITE)
         correlations = calibrated_correlations(x, y, correlations)
         learned = {"mean_x": means[0], "mean_y": means[1], "to_x": to_x, "to_y": to_y}
         for name, value in learned.items():
@@ -146,6 +146,17 @@ class RatioModel(nn.Module):
         with torch.inference_mode():
             return self.combine(*self.sides(self.inputs(pairs))).double().numpy()
 
+    def permuted_sums(self, pairs: np.ndarray, orders: Iterable[np.ndarray]) -> np.ndarray:
+        """Sum of the log ratios of pairs whose y come in each of some orders (n,)."""
+        sums = []
+        with torch.inference_mode():
+            left, right = self.sides(self.inputs(pairs))
+            for order in orders:
+                turned = torch.from_numpy(order)
+                ratio = self.combine(left, tuple(side[turned] for side in right))
+                sums.append(ratio.double().sum().item())
+        return np.array(sums)
+
     def base_ratio(self, pairs: np.ndarray) -> np.ndarray:
         """What the Gaussian ratio alone says (n,) of pairs; zeros where there is none."""
         if self.base is None:
@@ -193,16 +204,3 @@ def nats_of(bound: Bound, known: float, tables: list[Tables]) -> float:
     """What a bound reports for a model that has been `read`: its first term less the others."""
     values = [bound.nats(joint.double(), marginal.double()).item() for joint, marginal in tables]
     return known + values[0] - sum(values[1:])
-
-
-def permuted_sums(model: RatioModel, pairs: np.ndarray, count: int, rng) -> np.ndarray:
-    """Sum of the log ratios of the pairs, then of as many permutations of them."""
-    sums = np.empty(1 + count)
-    with torch.inference_mode():
-        left, right = model.sides(model.inputs(pairs))
-        for number in range(1 + count):
-            order = rng.permutation(len(pairs)) if number else np.arange(len(pairs))
-            turned = torch.from_numpy(order)
-            ratio = model.combine(left, tuple(side[turned] for side in right))
-            sums[number] = ratio.double().sum().item()
-    return sums

@@ -44,6 +44,7 @@ class DependenceModel(nn.Module):
 
     def __init__(self, critic: Critic, bound: Bound, size: int, n_shifts: int):
         super().__init__()
+        self.findings: list[str] = []
         self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size = size

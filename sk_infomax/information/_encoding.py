@@ -1,0 +1,266 @@
+"""Columns of many levels as numbers: what the other side was like where a level was seen.
+
+A level is told by the shrunk means of the other side's numbers over the rows that have it
+(empirical Bayes, as scikit-learn's `TargetEncoder`), in the few directions in which levels differ
+most: the closed form of an embedding. Rows that a critic is trained on are encoded by the means of
+other rows, so that nothing is read back that was put in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from ._cross_fitting import RatioTrainer
+from ._models import RatioModel, Tables
+
+__all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "recall_encoding"]
+
+_FOLDS = 5  # of the rows that means are taken over, as in scikit-learn's TargetEncoder
+_DIRECTIONS = 16  # of the means of a column of levels, at most: as wide as critics read well (rule)
+_INDICATORS = (
+    20  # most frequent levels that stand for a column of levels where there are no numbers
+)
+_LEAST_SHRINKAGE = 0.5  # rows that the common mean is worth at least: levels never differ for sure
+_MOST_SHRINKAGE = 1e6  # and at most, where levels do not differ
+
+
+@dataclass(frozen=True)
+class PairLayout:
+    """Where numbers and codes of both sides stand in an array of pairs.
+
+    Parameters
+    ----------
+    numbers_x, numbers_y : int
+        Numbers of a side.
+    levels_x, levels_y : tuple of int
+        For each column of codes of a side, how many levels it has.
+    """
+
+    numbers_x: int
+    levels_x: tuple[int, ...]
+    numbers_y: int
+    levels_y: tuple[int, ...]
+
+    def split(self, pairs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Numbers and codes of x, numbers and codes of y: (n, ...) each."""
+        widths = (self.numbers_x, len(self.levels_x), self.numbers_y, len(self.levels_y))
+        numbers_x, codes_x, numbers_y, codes_y = np.split(pairs, np.cumsum(widths)[:-1], axis=1)
+        return numbers_x, codes_x.astype(np.int64), numbers_y, codes_y.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _LevelMeans:
+    """Shrunk means (levels + 1, r) of one column of codes; zeros for a level not seen."""
+
+    means: np.ndarray
+    turn: np.ndarray  # (targets, r) to the directions in which levels differ, each of spread 1
+
+    @classmethod
+    def learn(cls, codes: np.ndarray, targets: np.ndarray, n_levels: int) -> _LevelMeans:
+        """From codes (n,) and targets (n, t) of mean 0."""
+        sums, counts = _sums(codes, targets, n_levels)
+        means = _shrunk(sums, counts, _shrinkage(codes, targets, sums, counts))
+        _, spreads, axes = np.linalg.svd(means * np.sqrt(counts)[:, None], full_matrices=False)
+        spreads = spreads / np.sqrt(max(counts.sum(), 1.0))
+        kept = (spreads > 1e-9 * max(spreads.max(initial=0.0), 1e-9)).nonzero()[0][:_DIRECTIONS]
+        turn = axes[kept].T / spreads[kept]
+        return cls(means @ turn, turn)
+
+    def of_other_rows(self, codes: np.ndarray, targets: np.ndarray, rng) -> np.ndarray:
+        """Each row (n, r) by the means over the folds that it is not in."""
+        n_levels = len(self.means) - 1
+        fold, out = rng.permutation(len(codes)) % _FOLDS, np.empty((len(codes), self.turn.shape[1]))
+        for number in range(_FOLDS):
+            rest = fold != number
+            sums, counts = _sums(codes[rest], targets[rest], n_levels)
+            shrinkage = _shrinkage(codes[rest], targets[rest], sums, counts)
+            means = _shrunk(sums, counts, shrinkage) @ self.turn
+            out[~rest] = means[codes[~rest]]
+        return out
+
+
+def _sums(codes: np.ndarray, targets: np.ndarray, n_levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums (levels + 1, t) and counts (levels + 1,); the last is for levels not seen."""
+    sums = np.zeros((n_levels + 1, targets.shape[1]))
+    np.add.at(sums, codes, targets)
+    return sums, np.bincount(codes, minlength=n_levels + 1).astype(float)
+
+
+def _shrinkage(codes, targets, sums, counts) -> np.ndarray:
+    """Rows (t,) that the common mean is worth: variance within levels over that between them."""
+    filled = counts > 0
+    n, k = counts.sum(), filled.sum()
+    means = sums[filled] / counts[filled, None]
+    within = ((targets - (sums / counts.clip(min=1)[:, None])[codes]) ** 2).sum(0) / max(n - k, 1)
+    effective = (n - (counts**2).sum() / max(n, 1)) / max(k - 1, 1)
+    between = (counts[filled, None] * (means - targets.mean(0)) ** 2).sum(0) / max(k - 1, 1)
+    between = (between - within) / max(effective, 1e-12)
+    if n <= k:  # nothing repeats, so nothing is known
+        return np.full(targets.shape[1], _MOST_SHRINKAGE)
+    ratio = within / between.clip(min=1e-12)
+    return np.where(between > 0, ratio, _MOST_SHRINKAGE).clip(_LEAST_SHRINKAGE, _MOST_SHRINKAGE)
+
+
+def _shrunk(sums: np.ndarray, counts: np.ndarray, shrinkage: np.ndarray) -> np.ndarray:
+    return sums / (counts[:, None] + shrinkage)
+
+
+def _targets(numbers: np.ndarray, codes: np.ndarray, levels: tuple[int, ...]) -> np.ndarray:
+    """What levels of the other side are told by: numbers and their squares (n, t), centred.
+
+    Where a side has levels alone, indicators of the most frequent ones.
+    """
+    if numbers.shape[1]:
+        values = np.hstack([numbers, numbers**2])
+    else:
+        hits = [
+            column[:, None] == np.bincount(column, minlength=n).argsort()[::-1][:_INDICATORS]
+            for column, n in zip(codes.T, levels)
+        ]
+        values = np.hstack(hits).astype(float)
+    return values - values.mean(0)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """What is known of the columns of codes of both sides."""
+
+    layout: PairLayout
+    of_x: tuple[_LevelMeans, ...]
+    of_y: tuple[_LevelMeans, ...]
+
+    @classmethod
+    def learn(cls, layout: PairLayout, pairs: np.ndarray) -> _Encoding:
+        numbers_x, codes_x, numbers_y, codes_y = layout.split(pairs)
+        sides = (
+            (codes_x, layout.levels_x, _targets(numbers_y, codes_y, layout.levels_y)),
+            (codes_y, layout.levels_y, _targets(numbers_x, codes_x, layout.levels_x)),
+        )
+        learned = (
+            tuple(_LevelMeans.learn(c, targets, n) for c, n in zip(codes.T, levels))
+            for codes, levels, targets in sides
+        )
+        return cls(layout, *learned)
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """How many numbers each side has, encoded."""
+        x, y = (sum(m.turn.shape[1] for m in side) for side in (self.of_x, self.of_y))
+        return self.layout.numbers_x + x, self.layout.numbers_y + y
+
+    def apply(self, pairs: np.ndarray) -> np.ndarray:
+        """Pairs that were not learned from, as numbers."""
+        numbers_x, codes_x, numbers_y, codes_y = self.layout.split(pairs)
+        x = [means.means[codes] for means, codes in zip(self.of_x, codes_x.T)]
+        y = [means.means[codes] for means, codes in zip(self.of_y, codes_y.T)]
+        return np.hstack([numbers_x, *x, numbers_y, *y])
+
+    def apply_to_x(self, x: np.ndarray) -> np.ndarray:
+        """Numbers and codes of x alone, as numbers."""
+        numbers, codes = np.split(x, [self.layout.numbers_x], axis=1)
+        encoded = zip(self.of_x, codes.astype(np.int64).T)
+        return np.hstack([numbers, *(means.means[code] for means, code in encoded)])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that was learned, by name."""
+        found = {}
+        for side, of_side in (("x", self.of_x), ("y", self.of_y)):
+            for number, known in enumerate(of_side):
+                found[f"{side}.{number}.means"] = known.means
+                found[f"{side}.{number}.turn"] = known.turn
+        return found
+
+    def apply_to_own(self, pairs: np.ndarray, seed: int) -> np.ndarray:
+        """Pairs that were learned from, as numbers: each by the means of other rows."""
+        rng = np.random.RandomState(seed)
+        numbers_x, codes_x, numbers_y, codes_y = self.layout.split(pairs)
+        targets_x = _targets(numbers_y, codes_y, self.layout.levels_y)
+        targets_y = _targets(numbers_x, codes_x, self.layout.levels_x)
+        x = [m.of_other_rows(codes, targets_x, rng) for m, codes in zip(self.of_x, codes_x.T)]
+        y = [m.of_other_rows(codes, targets_y, rng) for m, codes in zip(self.of_y, codes_y.T)]
+        return np.hstack([numbers_x, *x, numbers_y, *y])
+
+
+def recall_encoding(layout: PairLayout, arrays: dict[str, np.ndarray]) -> _Encoding:
+    """The encoding whose `arrays` these are."""
+    sides = [
+        tuple(
+            _LevelMeans(arrays[f"{side}.{number}.means"], arrays[f"{side}.{number}.turn"])
+            for number in range(len(levels))
+        )
+        for side, levels in (("x", layout.levels_x), ("y", layout.levels_y))
+    ]
+    return _Encoding(layout, *sides)
+
+
+class EncodedModel:
+    """A model of the log ratio of encoded pairs, which encodes what it reads.
+
+    Parameters
+    ----------
+    encoding : _Encoding
+        Learned with the model.
+    model : RatioModel
+        Of numbers.
+    """
+
+    def __init__(self, encoding: _Encoding, model: RatioModel):
+        self.encoding = encoding
+        self.model = model
+
+    def log_ratio(self, pairs: np.ndarray) -> np.ndarray:
+        """Pointwise information (n,) of pairs, in nats."""
+        return self.model.log_ratio(self.encoding.apply(pairs))
+
+    def base_ratio(self, pairs: np.ndarray) -> np.ndarray:
+        """What the Gaussian ratio alone says (n,) of pairs."""
+        return self.model.base_ratio(self.encoding.apply(pairs))
+
+    @property
+    def findings(self) -> list[str]:
+        """What training found that should be said."""
+        return self.model.findings
+
+    def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
+        """As `RatioModel.read`."""
+        return self.model.read(self.encoding.apply(pairs))
+
+    def side_of_x(self, x: np.ndarray) -> tuple[Tensor, ...]:
+        """As `RatioModel.side_of_x`, of numbers and codes (n, ...)."""
+        return self.model.side_of_x(self.encoding.apply_to_x(x))
+
+    def permuted_sums(self, pairs: np.ndarray, orders) -> np.ndarray:
+        """As `RatioModel.permuted_sums`."""
+        return self.model.permuted_sums(self.encoding.apply(pairs), orders)
+
+
+@dataclass(frozen=True)
+class EncodedTrainer(RatioTrainer):
+    """Trains models of pairs whose sides have columns of many levels.
+
+    Parameters
+    ----------
+    layout : PairLayout
+        Where the codes are; `size_x` and `size_y` count what is there before they are encoded.
+    """
+
+    layout: PairLayout = PairLayout(0, (), 0, ())
+
+    def gaussian(self, pairs: np.ndarray) -> float:
+        """Not known before levels are encoded."""
+        return float("nan")
+
+    def train(self, pairs: np.ndarray, number: int) -> EncodedModel:  # type: ignore[override]
+        """A model trained on pairs, and the encoding that it needs."""
+        encoding = _Encoding.learn(self.layout, pairs)
+        size_x, size_y = encoding.widths
+        plain = RatioTrainer(**{name: getattr(self, name) for name in _FIELDS})
+        plain = replace(plain, size_x=size_x, size_y=size_y)
+        numbers = encoding.apply_to_own(pairs, self.seed + number)
+        return EncodedModel(encoding, plain.train(numbers, number))
+
+
+_FIELDS = tuple(RatioTrainer.__dataclass_fields__)

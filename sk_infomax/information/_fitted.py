@@ -1,0 +1,59 @@
+"""What a fit of `MutualInfoEstimator` gives, as one object that is remembered in arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from .._state import Fitted, Memory, Unsaved
+from ._columns import Columns
+from ._learned import Learned, recall
+
+__all__ = ["FittedInformation"]
+
+
+@dataclass
+class FittedInformation(Fitted):
+    """What is known of the columns of both sides, and of their dependence.
+
+    Parameters
+    ----------
+    columns : tuple of Columns
+        Of x and of y.
+    learned : Learned
+        The dependence.
+    """
+
+    columns: tuple[Columns, Columns]
+    learned: Learned
+
+    def remember(self) -> Memory:
+        """Columns and dependence as arrays and plain values."""
+        arrays, facts = self.learned.remember()
+        found = {f"learned.{name}": np.asarray(array).copy() for name, array in arrays.items()}
+        sides = {}
+        for side, known in zip("xy", self.columns):
+            of_side, sides[side] = known.remember()
+            found |= {f"{side}.{name}": array for name, array in of_side.items()}
+        parts = facts.pop("parts", {})
+        return Memory(found, {"parts": parts, "learned": facts, "columns": sides})
+
+    @classmethod
+    def recall(cls, memory: Memory, estimator: Any) -> Self:
+        """The same again; parts of a user's own class are those of the estimator."""
+        arrays, facts = memory
+        columns = tuple(
+            Columns.recall(_under(arrays, f"{side}."), facts["columns"][side]) for side in "xy"
+        )
+        parts = {
+            name: estimator._part(name) if isinstance(value, Unsaved) else value
+            for name, value in facts["parts"].items()
+        }
+        learned = Memory(_under(arrays, "learned."), facts["learned"] | {"parts": parts})
+        return cls(columns, recall(learned, columns))
+
+
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

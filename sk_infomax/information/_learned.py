@@ -1,0 +1,452 @@
+"""What is learned of pairs: by counts where both sides are discrete, by critics elsewhere.
+
+`Learned` is the protocol that the estimator knows; `learn` chooses who fulfils it. Where both
+sides are discrete and their joint table is thin, both are asked: counts say how much the
+information may be, critics how much of it can be shown on pairs they have not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import norm
+
+from .._state import Memory, arrays_of, load_arrays
+from ..bounds import BOUNDS, SMILE, Bound
+from ..critics import Critic
+from ._columns import Columns
+from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
+from ._cross_fitting import RatioTrainer
+from ._encoding import EncodedModel, EncodedTrainer, PairLayout, recall_encoding
+from ._kinds import Column
+from ._neighbours import capped, single_pair_information
+from ._reading import Reading, read
+from ._rows import Rows
+
+__all__ = ["ByCounts", "ByCritics", "Learned", "Settings", "Sides", "learn", "p_value", "recall"]
+
+_CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
+_GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
+_NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
+_REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
+
+
+class Sides(NamedTuple):
+    """Columns of both sides, row by row the same pairs."""
+
+    x: list[Column]
+    y: list[Column]
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return 2
+
+    def take(self, rows: np.ndarray) -> Sides:
+        """These pairs."""
+        return Sides([c.take(rows) for c in self.x], [c.take(rows) for c in self.y])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an estimator's parameters ask for, settled.
+
+    Parameters
+    ----------
+    critic, bound : Critic, Bound
+        What scores pairs, and what training maximises.
+    base : bool
+        Whether critics start from the Gaussian ratio.
+    cv : int
+        Folds.
+    n_shifts : int
+        How many others each x is paired with in a step.
+    max_steps, batch_size : int
+        Of training.
+    device : str
+        Where to train.
+    seed : int
+        Of folds, weights and batches.
+    level : float
+        Of the interval.
+    rows : Rows
+        Which rows are independent of each other.
+    verbose : int
+        1 shows a bar in a terminal.
+    """
+
+    critic: Critic
+    bound: Bound
+    base: bool
+    cv: int
+    n_shifts: int
+    max_steps: int
+    batch_size: int
+    device: str
+    seed: int
+    level: float
+    rows: Rows
+    verbose: int = 0
+
+
+class Learned(ABC):
+    """What is known of the dependence of two sides.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        Information in nats with its interval.
+    bounds : dict of str to float
+        What other read-outs say, in nats.
+    findings : list of str
+        What whoever asked should be told, each once.
+    """
+
+    estimate: Estimate
+    bounds: dict[str, float]
+    findings: list[str]
+
+    @abstractmethod
+    def log_ratio(self, sides: Sides) -> np.ndarray:
+        """Pointwise information (n,) of pairs, in nats."""
+
+    @property
+    @abstractmethod
+    def n_features_of_x(self) -> int:
+        """How many numbers `features_of_x` gives."""
+
+    @abstractmethod
+    def features_of_x(self, x: list[Column]) -> np.ndarray:
+        """What is computed of x alone to tell about y, (n, d)."""
+
+    @abstractmethod
+    def remember(self) -> Memory:
+        """All that `recall` needs besides the columns."""
+
+
+@dataclass
+class ByCounts(Learned):
+    """From the joint table of two discrete sides."""
+
+    columns: tuple[Columns, Columns]
+    ratio: CountRatio
+    estimate: Estimate
+    bounds: dict[str, float]
+    findings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCounts:
+        """Count the pairs."""
+        ratio = CountRatio(*(known.codes(side) for known, side in zip(columns, sides)))
+        estimate = settings.rows.widened(ratio.estimate(settings.level))
+        findings = [] if estimate.finding is None else [estimate.finding]
+        return cls(columns, ratio, estimate, {"plug-in": ratio.table.plug_in()}, findings)
+
+    def log_ratio(self, sides: Sides) -> np.ndarray:
+        """Of the counts, shrunk by what they can know."""
+        codes = (known.codes(side) for known, side in zip(self.columns, sides))
+        return self.ratio.log_ratio(*codes)
+
+    @property
+    def n_features_of_x(self) -> int:
+        """One for each of the most frequent rows of y."""
+        return self.ratio.n_profiles
+
+    def features_of_x(self, x: list[Column]) -> np.ndarray:
+        """What each level of x makes more likely: the log ratio with each frequent row of y."""
+        return self.ratio.profiles(self.columns[0].codes(x))
+
+    def remember(self) -> Memory:
+        """The joint table, each kind of pair once."""
+        return Memory(self.ratio.joint_counts(), {"kind": "counts", **_said(self)})
+
+
+@dataclass
+class ByCritics(Learned):
+    """From critics that were trained on all folds but one and read on that one."""
+
+    columns: tuple[Columns, Columns]
+    trainer: RatioTrainer
+    model: Any
+    estimate: Estimate
+    bounds: dict[str, float]
+    findings: list[str] = field(default_factory=list)
+    reading: Reading | None = None
+
+    @classmethod
+    def learn(
+        cls,
+        columns: tuple[Columns, Columns],
+        sides: Sides,
+        settings: Settings,
+        read_only: bool = False,
+    ) -> ByCritics:
+        """Read each fold with the model of the others; then train on all, unless `read_only`."""
+        pairs = pairs_of(columns, sides)
+        trainer = trainer_for(columns, settings).fitted_to(pairs)
+        reading = read(trainer, pairs, settings.cv, settings.verbose)
+        means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
+        value, error = reading.estimate(), reading.error()
+        estimate = _interval(value, error, settings.level)
+        findings = [
+            *_about_pairs(pairs),
+            *reading.findings,
+            *_about_read_outs(means, value, trainer.bound, reading.n_candidates),
+        ]
+        learned = cls(columns, trainer, None, estimate, means, findings, reading)
+        learned._ask_neighbours(sides, settings)
+        learned.estimate = capped(learned.estimate, _ceiling(columns, sides, settings.level))
+        learned.model = None if read_only else trainer.train(pairs, settings.cv)
+        return learned
+
+    def _ask_neighbours(self, sides: Sides, settings: Settings) -> None:
+        """For one column on each side, weigh in what nearest neighbours say."""
+        if len(sides.x) > 1 or len(sides.y) > 1 or self.reading is None:
+            return
+        parts = [known.parts[0] for known in self.columns]
+        one = single_pair_information(
+            sides.x[0], parts[0], sides.y[0], parts[1], settings.level, settings.rows.block_length
+        )
+        if math.isfinite(one.high):
+            self.bounds["neighbours"] = one.value
+            value, error = self.reading.joined_with(one.value)
+            self.estimate = _interval(value, error, settings.level)
+
+    def log_ratio(self, sides: Sides) -> np.ndarray:
+        """As the model that was trained on all pairs has it."""
+        return self.model.log_ratio(pairs_of(self.columns, sides))
+
+    @property
+    def n_features_of_x(self) -> int:
+        """Canonical variates, and the width of the critic's side."""
+        known = self.columns[0]
+        sides = self.model.side_of_x(np.zeros((2, known.width + len(known.embedded))))
+        return sum(side.shape[1] for side in sides)
+
+    def features_of_x(self, x: list[Column]) -> np.ndarray:
+        """Canonical variates of x with y, then the critic's side of x."""
+        with torch.inference_mode():
+            return torch.cat(
+                self.model.side_of_x(_numbers_and_codes(self.columns[0], x)), 1
+            ).numpy()
+
+    def remember(self) -> Memory:
+        """Weights and encoding; the settings that the networks are made of."""
+        arrays, sizes = {}, (self.trainer.size_x, self.trainer.size_y)
+        model = self.model
+        if isinstance(model, EncodedModel):
+            arrays |= {f"encoding.{name}": a for name, a in model.encoding.arrays().items()}
+            sizes, model = model.encoding.widths, model.model
+        arrays |= {f"model.{name}": array for name, array in arrays_of(model).items()}
+        facts = {
+            "kind": "critics",
+            "parts": {"critic": self.trainer.critic, "bound": self.trainer.bound},
+            "base": self.trainer.base,
+            "referred": self.trainer.referred,
+            "n_shifts": self.trainer.n_shifts,
+            "sizes": list(sizes),
+            "seed": self.trainer.seed,
+            **_said(self),
+        }
+        return Memory(arrays, facts)
+
+
+def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> Learned:
+    """Learn of pairs what there is to learn, by the means that fit the columns."""
+    if not _all_discrete(columns):
+        return ByCritics.learn(columns, sides, settings)
+    counted = ByCounts.learn(columns, sides, settings)
+    if not counted.findings or len(sides.x) + len(sides.y) == 2:
+        return counted
+    # Two looks at the pairs: each has half of what may go wrong.
+    narrow = replace(settings, level=0.5 + settings.level / 2)
+    shown = ByCritics.learn(columns, sides, narrow)
+    above = ByCounts.learn(columns, sides, narrow)
+    shown.estimate = _both(shown.estimate, above.estimate)
+    shown.findings = [*shown.findings, *above.findings]
+    return shown
+
+
+def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
+    """What `Learned.remember` gave, as it was."""
+    facts, arrays = memory.facts, memory.arrays
+    said = {
+        "estimate": Estimate(*facts["estimate"]),
+        "bounds": dict(facts["bounds"]),
+        "findings": list(facts["findings"]),
+    }
+    if facts["kind"] == "counts":
+        return ByCounts(columns, CountRatio.of_joint_counts(arrays), **said)
+    size_x, size_y = facts["sizes"]
+    trainer = RatioTrainer(
+        facts["parts"]["critic"],
+        facts["parts"]["bound"],
+        base=facts["base"],
+        size_x=size_x,
+        size_y=size_y,
+        n_shifts=facts["n_shifts"],
+        max_steps=0,
+        batch_size=2,
+        device="cpu",
+        seed=facts["seed"],
+        referred=facts["referred"],
+    )
+    model: Any = trainer.build(0)
+    load_arrays(model, _under(arrays, "model."))
+    model = model.eval()
+    encoding = _under(arrays, "encoding.")
+    if encoding:
+        model = EncodedModel(recall_encoding(layout_of(columns), encoding), model)
+    return ByCritics(columns, trainer, model, **said)
+
+
+def p_value(
+    columns: tuple[Columns, Columns], sides: Sides, settings: Settings, n_permutations: int
+) -> float:
+    """Share of permutations whose information is as large as that of the pairs."""
+    rng = np.random.RandomState(settings.seed)
+    if _all_discrete(columns) and not _thin(columns, sides, settings):
+        codes = [known.codes(side) for known, side in zip(columns, sides)]
+        orders = settings.rows.orders(len(codes[0]), n_permutations, rng)
+        return permutation_p_value(*codes, orders=orders)
+    pairs = pairs_of(columns, sides)
+    draws: np.ndarray = np.zeros(1 + n_permutations)
+    # A critic that is rejected ties with all permutations: weak signs are better here.
+    trainer = replace(trainer_for(columns, settings).fitted_to(pairs), may_reject=False)
+    for fold, model in trainer.held_out(pairs, settings.cv):
+        orders = settings.rows.orders(len(fold), n_permutations, rng)
+        draws += model.permuted_sums(pairs[fold], orders)
+    return float(np.mean(draws >= draws[0]))
+
+
+def pairs_of(columns: tuple[Columns, Columns], sides: Sides) -> np.ndarray:
+    """Numbers of both sides, each followed by its codes, (n, ...)."""
+    return np.hstack([_numbers_and_codes(known, side) for known, side in zip(columns, sides)])
+
+
+def layout_of(columns: tuple[Columns, Columns]) -> PairLayout:
+    """Where numbers and codes stand in `pairs_of`."""
+    x, y = columns
+    levels = [tuple(len(known.counts(i)) for i in known.embedded) for known in columns]
+    return PairLayout(x.width, levels[0], y.width, levels[1])
+
+
+def trainer_for(columns: tuple[Columns, Columns], settings: Settings) -> RatioTrainer:
+    """What trains critics of such columns."""
+    layout = layout_of(columns)
+    encoded = bool(layout.levels_x or layout.levels_y)
+    indicators = any(p.is_discrete and not p.is_embedded for known in columns for p in known.parts)
+    common = {
+        "critic": settings.critic,
+        "bound": settings.bound,
+        "base": settings.base and not indicators,
+        "size_x": layout.numbers_x + len(layout.levels_x),
+        "size_y": layout.numbers_y + len(layout.levels_y),
+        "n_shifts": settings.n_shifts,
+        "max_steps": settings.max_steps,
+        "batch_size": settings.batch_size,
+        "device": settings.device,
+        "seed": settings.seed,
+        "rows": settings.rows,
+    }
+    return EncodedTrainer(**common, layout=layout) if encoded else RatioTrainer(**common)
+
+
+def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:
+    return np.hstack([known.apply(side), known.codes(side, known.embedded)])
+
+
+def _all_discrete(columns: tuple[Columns, Columns]) -> bool:
+    return all(all(known.is_discrete) for known in columns)
+
+
+def _thin(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> bool:
+    """Whether the joint table of several discrete columns tells too little."""
+    if len(sides.x) + len(sides.y) == 2:
+        return False
+    return bool(ByCounts.learn(columns, sides, settings).findings)
+
+
+def _ceiling(columns: tuple[Columns, Columns], sides: Sides, level: float) -> float:
+    """Most that the entropy of a discrete side allows, with its chance; infinite for others."""
+    ends = [
+        entropy_ceiling(known.codes(side), level)
+        for known, side in zip(columns, sides)
+        if all(known.is_discrete)
+    ]
+    return min(ends, default=math.inf)
+
+
+def _interval(value: float, error: float, level: float) -> Estimate:
+    """An estimate and its error, at least 0."""
+    half = float(norm.ppf(0.5 + level / 2)) * error
+    ends = (max(0.0, value - half), max(0.0, value + half))
+    return Estimate(max(0.0, float(value)), *ends, float(error))
+
+
+def _both(shown: Estimate, counted: Estimate) -> Estimate:
+    """What critics can show from below, what counts can't exclude from above."""
+    low = min(max(shown.low, counted.low), counted.high)
+    high = max(counted.high, low)
+    value = min(max(shown.value, low), high)
+    return Estimate(value, low, high, counted.standard_error, counted.finding)
+
+
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _said(learned: Learned) -> dict[str, Any]:
+    """Estimate, bounds and findings as plain values."""
+    one = learned.estimate
+    numbers = (one.value, one.low, one.high, one.standard_error)
+    return {
+        "estimate": [*map(float, numbers), one.finding],
+        "bounds": {name: float(value) for name, value in learned.bounds.items()},
+        "findings": list(learned.findings),
+    }
+
+
+# Findings ---------------------------------------------------------------------------------
+
+
+def _about_pairs(pairs: np.ndarray) -> list[str]:
+    """Where the estimate cannot be trusted whatever the critic learns."""
+    n, width = pairs.shape
+    findings = []
+    if width > n:
+        findings.append(
+            f"There are {width} columns and {n} samples: the critic can learn little. Give more "
+            "samples or fewer columns."
+        )
+    n_different = len(np.unique(pairs, axis=0))
+    if n_different < (1 - _REPEATED) * n:
+        findings.append(
+            f"Only {n_different} of {n} pairs are different. A pair that is trained on and read "
+            "again raises the estimate: drop rows that were entered twice, or say with groups "
+            "which rows belong together."
+        )
+    return findings
+
+
+def _about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> list[str]:
+    """Where the estimate is near a ceiling, or another read-out of the critics differs."""
+    findings, ceiling = [], bound.ceiling(n)
+    if estimate > ceiling - _NEAR:
+        findings.append(
+            f"{type(bound).__name__} cannot report more than the logarithm of the number of "
+            f"candidates, log {n} = {ceiling:.2f} nats, and reports {estimate:.2f}: the truth may "
+            "be any larger. Use bound='jsd'."
+        )
+    gap = abs(means["jsd"] - means["smile"])
+    # A capped bound leaves a constant free for each x, so that no other read-out fits its critics.
+    if gap > _GAP + _GAP * abs(means["jsd"]) and means["jsd"] < _CLIP and not bound.capped:
+        findings.append(
+            f"Two read-outs of the critics disagree: jsd {means['jsd']:.2f} and smile "
+            f"{means['smile']:.2f} nats. The dependence is not learned well; give more samples "
+            "or more max_steps."
+        )
+    return findings
