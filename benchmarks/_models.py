@@ -26,6 +26,8 @@ from sk_infomax.priors import DISCRIMINATOR, UniformPrior
 
 __all__ = ["BiGAN", "Model", "NoiseAsTargets", "Recipe", "Reconstruction", "Variational"]
 
+_READ_ROWS = 500  # images in a batch of reading
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -100,6 +102,19 @@ class Model(nn.Module):
         self.to(device=device, memory_format=torch.channels_last)
         self._learn(make_data(X, self.scaling, device), device)
         return self.eval()
+
+    def read_layers(self, X: np.ndarray) -> dict[str, np.ndarray]:
+        """Features of images at the layers conv, fc and Y, in one pass."""
+        parts: dict[str, list[np.ndarray]] = {"conv": [], "fc": [], "Y": []}
+        self.encoder.eval()
+        with torch.inference_mode():
+            for start in range(0, len(X), _READ_ROWS):
+                batch = self.scaling.apply(X[start : start + _READ_ROWS]).to(self.recipe.device)
+                encoding = self.encoder(batch)
+                values = (encoding.feature_map, encoding.hidden, encoding.summary())
+                for layer, value in zip(parts, values):
+                    parts[layer].append(value.cpu().numpy())
+        return {layer: np.concatenate(rows) for layer, rows in parts.items()}
 
     def _learn(self, data, device: torch.device) -> None:
         """Take steps until the time is up or the epochs are run."""

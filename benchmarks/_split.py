@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from sk_infomax.datasets import load_cifar10, load_fashion_mnist
+from sk_infomax.datasets import READERS
 
 
 @dataclass
@@ -28,10 +28,8 @@ def load_split(data: str, folder: str | None, seed: int) -> Split:
     if data == "digits":
         digits = load_digits()
         return _stratified(digits.images.astype(np.float32), digits.target, seed)
-    if data == "fashion-mnist":
-        return Split(*load_fashion_mnist(folder))
-    if data == "cifar10":
-        return Split(*load_cifar10(folder))
+    if data in READERS:
+        return Split(*READERS[data](folder))
     with np.load(data) as file:
         if {"X_train", "y_train", "X_test", "y_test"} <= set(file.files):
             return Split(file["X_train"], file["y_train"], file["X_test"], file["y_test"])

@@ -78,7 +78,9 @@ class LinearSVM:
 
     def score(self, X: np.ndarray, y: np.ndarray) -> float:
         """Accuracy on samples (n, d) with classes (n,)."""
-        scores = self._scores(torch.from_numpy(X), self.weights, self.intercepts)
+        scores = self._scores(
+            torch.from_numpy(np.asarray(X, np.float32)), self.weights, self.intercepts
+        )
         return float(np.mean(scores.argmax(1).numpy() == y))
 
     @staticmethod

@@ -189,11 +189,12 @@ def main() -> None:
     add("--power-repeats", type=int, default=40, help="data sets of each dependence")
     add("--permutations", type=int, default=99)
     add("--jobs", type=int, default=1)
+    add("--out", type=Path, default=Path("benchmarks/results"), help="folder of the results")
     args = parser.parse_args()
     start = {"command": command_line("benchmarks.consistency"), "date": time.strftime("%Y-%m-%d")}
     content = start | {"machine": describe_machine(), "load_start": load_average()}
     content |= consistency(args) if args.part == "consistency" else permutation(args)
-    out = Path(f"benchmarks/results/information-{args.part}.json")
+    out = args.out / f"information-{args.part}.json"
     write_json(out, content | {"load_end": load_average()})
 
 

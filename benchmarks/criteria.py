@@ -105,7 +105,8 @@ class Split:
             images, labels = load_digits(return_X_y=True)
             images = np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
             order = np.random.RandomState(0).permutation(len(images))
-            train, test = order[: len(order) // 2], order[len(order) // 2 :]
+            half = len(order) // 2
+            train, test = order[:half][: args.train_rows], order[half:][: args.test_rows]
             self.X, self.y, self.X_test, self.y_test = (
                 images[train], labels[train], images[test], labels[test],
             )  # fmt: skip
@@ -175,7 +176,7 @@ def judge(setting: dict, split: Split, args) -> dict:
     return row
 
 
-def summarise(rows: list[dict], repeats: int = 2000) -> dict:
+def summarise(rows: list[dict], repeats: int) -> dict:
     """Rank correlation of each criterion with the probe, and what the criterion would choose."""
     groups = {name: [row for row in rows if within(row["setting"])] for name, within in GROUPS}
     summary: dict = {}
@@ -281,6 +282,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--epochs-factor", type=int, default=1, help="multiplies the epochs of all settings")
     add("--dependence-steps", type=int, default=50)
     add("--mine-steps", type=int, default=200)
+    add("--draws", type=int, default=2000, help="draws of settings behind each interval")
     add("--threads", type=int, default=1)
     add("--out", type=Path, default=Path("benchmarks/results"))
     add("--resume", action="store_true", help="go on from the JSON file of --out")
@@ -315,7 +317,7 @@ def main() -> None:
             accuracy = f"{100 * row['probe']:.1f} %" if "probe" in row else "failed"
             print(f"{number:3d} {accuracy}  {row.get('criteria')}", flush=True)
     rows = [row for row in content["results"].values() if "probe" in row]
-    content["summary"] = summarise(rows)
+    content["summary"] = summarise(rows, args.draws)
     write_json(path, content)
     print(format_table(content["summary"]))
     title = f"{args.data}: rank correlation with a linear probe over {len(rows)} fitted settings"

@@ -12,25 +12,24 @@ from statistics import mean, stdev
 import numpy as np
 import torch
 from scipy.spatial.distance import cdist
-from scipy.special import expit
 from sklearn.datasets import load_digits
 
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax.evaluation import probe
 from sk_infomax.information._total_correlation import gaussian_total_correlation
-from sk_infomax.priors import PRIORS, AdversarialPrior, MMDPrior, Prior
+from sk_infomax.priors import DISTRIBUTIONS, PRIORS, MMDPrior, Prior
 
 from . import command_line, describe_machine, load_average, write_json
 
 N_TRAIN = 900
-DISTRIBUTIONS = ("uniform", "normal")
+MATCHED = ("uniform", "normal")
 WEIGHTS = (0.1, 1.0)
 
 
 def cases() -> dict[str, tuple[str, Prior | None, float]]:
     """Distribution to measure against, prior and weight, by name."""
     found: dict[str, tuple[str, Prior | None, float]] = {}
-    for name in DISTRIBUTIONS:
+    for name in MATCHED:
         found[f"{name}, none"] = name, None, 0.0
         for weight in WEIGHTS:
             found[f"{name}, adversary, {weight:g}"] = name, PRIORS[name](), weight
@@ -61,9 +60,9 @@ def measure(distribution: str, prior: Prior | None, weight: float, seed: int, ar
         random_state=seed,
     ).fit(images[:N_TRAIN])
     train, test = (dim.transform(part).astype(float) for part in np.split(images, [N_TRAIN]))
-    target: AdversarialPrior = PRIORS[distribution]()  # type: ignore[assignment]
-    draws = target.sample(torch.from_numpy(test), torch.Generator().manual_seed(9)).numpy()
-    squashed = expit(test) if distribution == "uniform" else test
+    target, embedded = DISTRIBUTIONS[distribution], torch.from_numpy(test)
+    draws = target.sample(embedded, torch.Generator().manual_seed(9)).numpy()
+    squashed = target.squash(embedded).numpy()
     return {
         "energy_distance": energy_distance(squashed, draws),
         "dependence": gaussian_total_correlation(test),

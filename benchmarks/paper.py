@@ -33,8 +33,8 @@ from . import describe_run, load_average, open_record, write_json
 from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
 from ._split import Split, load_split
 
-LAYERS = ("conv", "fc", "Y")
-_READ_ROWS = 500
+LAYERS = {"conv": "feature_map", "fc": "hidden", "Y": "embedding"}
+ENCODER_OF = {"cifar10": "basic32x32", "fashion-mnist": "basic28x28"}
 _SVM_C = {"fc": 0.001, "Y": 0.1}  # the same for every row
 
 # Rows ----------------------------------------------------------------------------------------
@@ -203,20 +203,14 @@ TABLES: dict[str, Table] = {
 
 
 def read_layers(model, X: np.ndarray) -> dict[str, np.ndarray]:
-    """Features of images at each layer, in one pass."""
-    if isinstance(model, DeepInfoMaxTransformer):
-        encoder, scaling, device = model.net_.module_.encoder, model._scaling, model.net_.device
-    else:
-        encoder, scaling, device = model.encoder, model.scaling, model.recipe.device
-    parts: dict[str, list[np.ndarray]] = {layer: [] for layer in LAYERS}
-    encoder.eval()
-    with torch.inference_mode():
-        for start in range(0, len(X), _READ_ROWS):
-            encoding = encoder(scaling.apply(X[start : start + _READ_ROWS]).to(device))
-            values = (encoding.feature_map, encoding.hidden, encoding.summary())
-            for layer, value in zip(LAYERS, values):
-                parts[layer].append(value.cpu().numpy())
-    return {layer: np.concatenate(rows) for layer, rows in parts.items()}
+    """Features of images at each layer."""
+    if not isinstance(model, DeepInfoMaxTransformer):
+        return model.read_layers(X)
+    output = model.output
+    try:
+        return {layer: model.set_params(output=name).transform(X) for layer, name in LAYERS.items()}
+    finally:
+        model.set_params(output=output)
 
 
 def probed(split: Split, args) -> np.ndarray:
@@ -302,7 +296,7 @@ def trained(row: str, seed: int, split: Split, args) -> tuple[Any, dict]:
 
 def recipe_of(args) -> dict:
     """Fields of the recipe, from the arguments."""
-    encoder = {"cifar10": "basic32x32", "fashion-mnist": "basic28x28"}[args.data]
+    encoder = ENCODER_OF[args.data]
     names = ("budget", "epochs", "lr", "batch_size", "units", "device")
     return {"encoder": encoder, "n_components": 64} | {name: getattr(args, name) for name in names}
 
@@ -413,7 +407,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("tables", nargs="+", choices=list(TABLES), help="which tables to make")
-    add("--data", default="cifar10", choices=["cifar10", "fashion-mnist"])
+    add("--data", default="cifar10", choices=list(ENCODER_OF))
     add("--folder", help="folder with the files of the data; else OpenML")
     add("--budget", type=float, help="seconds of training for each row; 90 if not --epochs")
     add("--epochs", type=int, help="passes over the data, in place of --budget")

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from sk_infomax.datasets import READERS
+
 from . import describe_run, load_average, open_record, write_json
 from ._figures import draw, format_table, summarise
 from ._judge import PROTOCOL, draw_labels, judge_draws, judge_features, label_counts
@@ -25,7 +27,7 @@ from ._methods import METHODS, Setting
 from ._peers import DoesNotFit, layout_of
 from ._split import Split, load_split
 
-NAMES = ("digits", "fashion-mnist", "cifar10")
+NAMES = ("digits", *READERS)
 N_REHEARSED, MOMENT = 2048, 0.01
 
 # One method ----------------------------------------------------------------------------------
@@ -215,8 +217,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "python -m benchmarks.representation", description=__doc__.partition("\n")[0]
     )
     add = parser.add_argument
-    add("--data", default="digits", help="digits, fashion-mnist, cifar10 or FILE.npz")
-    add("--folder", help="folder with the files of fashion-mnist or cifar10; else OpenML")
+    add("--data", default="digits", help=f"{', '.join(NAMES)} or FILE.npz")
+    add("--folder", help="folder with the files of the data; else OpenML")
     add("--budgets", type=float, nargs="+", default=[60.0], help="seconds of fit and transform")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")

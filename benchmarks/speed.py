@@ -8,28 +8,29 @@ reported. Building networks and data is not counted.
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from torch import Tensor
+from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, DotCritic, TableEncoder
-from sk_infomax._objectives import InfoMax, assemble
-from sk_infomax._random import new_generator, private_rng
-from sk_infomax._training._batches import batch_sizes, make_data
-from sk_infomax._training._net import WeightedSum
-from sk_infomax._training._schedule import cosine_factor
+from sk_infomax._random import new_generator
+from sk_infomax._scaling import Scaling
+from sk_infomax._training._batches import ResidentData, batch_sizes
+from sk_infomax._training._schedule import Plan, cosine_factor
 
 from . import command_line, describe_machine, load_average, write_json
-from ._peers import BATCH_SIZE, CPU, RATE, WEIGHT_DECAY, make_optimizer
+from ._peers import make_optimizer
+from ._peers._networks import BATCH_SIZE, RATE, WEIGHT_DECAY
 
 SEED = 0
+FIRST = 8192  # samples of the fit that builds the networks; all images, whose number sets widths
 # One group of columns, so that the encoder is 64-64-64-32 and the critic 32 wide: a network
 # for which the costs of the loop itself show.
 SMALL = {
@@ -40,7 +41,7 @@ SMALL = {
 
 
 class Problem:
-    """Samples, and a fresh module for them as often as wanted.
+    """Samples, and a net and modules for them that all start from the same weights.
 
     Parameters
     ----------
@@ -51,42 +52,39 @@ class Problem:
     """
 
     def __init__(self, X: np.ndarray, **settings):
-        self.X = X
-        self.estimator = DeepInfoMaxTransformer(
+        dim = DeepInfoMaxTransformer(
             max_epochs=1, batch_size=BATCH_SIZE, device="cpu", random_state=SEED, **settings
-        )
-        self.start()
-        self.data = make_data(X, self.estimator._scaling, CPU)
-        self.samples = torch.cat(list(self.data.batches(1024)))
+        ).fit(X[:FIRST])
+        self.net = dim.net_
+        self.weights = copy.deepcopy(self.net.module_.state_dict())
+        self.samples = Scaling(dim.layout_).update(X).apply(X)
+        self.data = ResidentData(self.samples)
 
-    def start(self) -> DeepInfoMaxTransformer:
-        """Our estimator, its net built and not trained."""
-        self.estimator._start(self.X)
-        return self.estimator
-
-    def module(self) -> InfoMax:
-        """The same module outside of any net."""
-        shape = self.estimator.layout_.network_shape
-        with private_rng(SEED, CPU):
-            module, _ = assemble(self.estimator._parts, shape)
+    def module(self) -> nn.Module:
+        """The module outside of any net, as at the start; only one is used at a time."""
+        module = self.net.module_
+        module.load_state_dict(self.weights)
         module.generator = new_generator(SEED + 1)
-        return module.to(memory_format=torch.channels_last) if len(shape) == 3 else module
+        return module
+
+    def loss(self, terms: dict, target=None) -> torch.Tensor:
+        """The net's own loss, with the target that stock skorch hands over."""
+        return self.net.criterion_(terms)
 
 
 def train_ours(problem: Problem) -> float:
     """Seconds that our net takes for an epoch."""
-    net = problem.start().net_
-    net.lr_schedule = "cosine"
+    problem.module()
+    net = problem.net.initialize_optimizer()
     start = time.perf_counter()
-    net.train(problem.data, None, 1)
+    net.train(problem.data, None, Plan(1, BATCH_SIZE, "cosine"))
     return time.perf_counter() - start
 
 
 def train_by_hand(problem: Problem) -> float:
     """Seconds that a plain loop over slices of a tensor takes for an epoch."""
-    module, samples = problem.module(), problem.samples
+    module, samples = problem.module(), problem.data.samples
     optimizer, shuffler = make_optimizer(module), new_generator(SEED + 2)
-    loss_of = WeightedSum(problem.estimator._parts.weights)
     start = time.perf_counter()
     module.train()
     order = torch.randperm(len(samples), generator=shuffler)
@@ -96,7 +94,7 @@ def train_by_hand(problem: Problem) -> float:
         factor = cosine_factor(number / len(batches), step=1 / len(batches))
         optimizer.param_groups[0]["lr"] = RATE * factor
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(module(samples[index]))
+        loss = problem.loss(module(samples[index]))
         loss.backward()
         optimizer.step()
         total += loss.detach()
@@ -104,18 +102,11 @@ def train_by_hand(problem: Problem) -> float:
     return time.perf_counter() - start
 
 
-class _StockLoss(WeightedSum):
-    """The loss with the target that stock skorch hands over."""
-
-    def __call__(self, terms: dict[str, Tensor], target=None) -> Tensor:
-        return super().__call__(terms)
-
-
 def train_stock(problem: Problem) -> float:
     """Seconds that skorch takes for an epoch with its own data loader and callbacks."""
     net = NeuralNet(
         problem.module(),
-        criterion=partial(_StockLoss, problem.estimator._parts.weights),
+        criterion=lambda: problem.loss,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=WEIGHT_DECAY,
         optimizer__fused=True,

@@ -1,10 +1,133 @@
-"""What the benchmarks judge by."""
+"""Every benchmark runs, at a tiny size; and what they judge by is right."""
+
+import importlib
+import json
+import pkgutil
+from functools import partial
+from unittest import mock
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from sklearn.svm import LinearSVC
 
+import benchmarks
+from benchmarks import ablation, paper
+from benchmarks._methods import METHODS
 from benchmarks._svm import LinearSVM
+from sk_infomax.encoders import _patches
+from sk_infomax.evaluation import MEASURES, mine, neural_dependency, reconstruction
+
+COMMANDS = {
+    "ablation": "--data fashion-mnist --folder {images} --seeds 0 --epochs 1 --train-rows 150 "
+    "--held-out-rows 60 --out {out} --changes default --flip",
+    "consistency": "--part consistency --seeds 0 --n-samples 60 --methods cca --out {out}",
+    "criteria": "--data digits --settings 6 --train-rows 100 --test-rows 40 "
+    "--dependence-steps 1 --mine-steps 1 --draws 20 --out {out}",
+    "curves": "--data fashion-mnist --out {out}",
+    "matching": "--seeds 0 --components 2 --epochs 1 --out {out}/matching.json",
+    "mutual_information": "--tasks contingency-3x3 --n-samples 60 --seeds 0 "
+    "--methods ours ksg cca --out {out}/mi.json --picture {out}/mi.png",
+    "paper": "structure --rows both --data fashion-mnist --folder {images} --epochs 1 "
+    "--seeds 0 --units 8 --probe-rows 60 --probe-steps 2 --models {out}/models --out {out}",
+    "representation": "--data {table} --budgets 2 --seeds 0 --methods raw two-view "
+    "rbf-svm --out {out}",
+    "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
+}
+OTHER_COMMANDS = {
+    "consistency": "--part permutation --n-test 40 --repeats 2 --power-repeats 1 "
+    "--permutations 2 --out {out}",
+    "paper": "{table} --data fashion-mnist --folder {images} --epochs 1 --seeds 0 --units 8 "
+    "--probe-rows 60 --probe-steps 2 --models {out}/models --out {out}",
+}
+
+
+def idx(array):
+    """An array of bytes as the content of an idx file."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def write_images(folder, n_train, n_test):
+    """Digits at 28x28 in the files of Fashion-MNIST."""
+    digits = load_digits()
+    images = np.kron(digits.images.astype(np.uint8) * 15, np.ones((3, 3), np.uint8))
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+    for part, rows in (("train", slice(n_train)), ("t10k", slice(-n_test, None))):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images[rows]))
+        labels = digits.target[rows].astype(np.uint8)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A folder of images, and the file of a table."""
+    folder = tmp_path_factory.mktemp("data")
+    write_images(folder, 220, 40)
+    rng = np.random.RandomState(0)
+    y = np.arange(120) % 3
+    np.savez(folder / "table.npz", X=rng.normal(size=(120, 6)) + y[:, None], y=y)
+    return {"images": folder, "table": folder / "table.npz"}
+
+
+def run(name, command, places, out, monkeypatch, **words):
+    """Run a benchmark as from the command line; give the names of what it wrote."""
+    argv = [word.format(**places | {"out": out} | words) for word in command.split()]
+    monkeypatch.setattr("sys.argv", [name, *argv])
+    importlib.import_module(f"benchmarks.{name}").main()
+    for path in out.glob("*.json"):
+        json.loads(path.read_text())
+    return {path.name for path in out.iterdir()}
+
+
+def test_every_benchmark_has_a_command():
+    names = {info.name for info in pkgutil.iter_modules(benchmarks.__path__)}
+    assert {name for name in names if not name.startswith("_")} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_benchmark_runs(name, places, tmp_path, monkeypatch):
+    assert run(name, COMMANDS[name], places, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+def test_permutation_tests_run(places, tmp_path, monkeypatch):
+    name = "consistency"
+    written = run(name, OTHER_COMMANDS[name], places, tmp_path, monkeypatch)
+    assert written == {"information-permutation.json"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", [table for table in paper.TABLES if table != "structure"])
+def test_tables_of_the_paper_run(table, places, tmp_path, monkeypatch):
+    monkeypatch.setitem(MEASURES, "mine", few_steps(mine))
+    monkeypatch.setitem(MEASURES, "neural_dependency", few_steps(neural_dependency))
+    fast = partial(reconstruction, max_steps=1, width=1)
+    monkeypatch.setitem(MEASURES, "ms_ssim", lambda t, *parts: fast(t, *parts[:2]).ms_ssim)
+    written = run("paper", OTHER_COMMANDS["paper"], places, tmp_path, monkeypatch, table=table)
+    assert written >= {"paper-fashion-mnist.json", f"paper-fashion-mnist-{table}.png"}
+
+
+def few_steps(measure):
+    """A measure of a row that trains for one step."""
+    return lambda t, X_train, X_test, seed: measure(t, X_test, max_steps=1, random_state=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_run(method, places, tmp_path, monkeypatch):
+    command = f"--data {{table}} --budgets 2 --seeds 0 --methods {method} --out {{out}}"
+    assert run("representation", command, places, tmp_path, monkeypatch)
+
+
+def test_constants_that_the_ablation_changes_are_there():
+    for change in ablation.CHANGES.values():
+        for constant, value in change.constants.items():
+            with mock.patch(f"{_patches.__name__}.{constant}", value):
+                pass
+
+
+# What is judged by ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("C", [0.001, 0.1])

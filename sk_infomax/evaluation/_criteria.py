@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 from .._random import draw_seed
 from ..bounds import JensenShannon
 from ..critics import GatedCritic
-from ..information._columns import normal_scores
+from ..information._columns import Columns
 from ..information._reading import read
 from ..information._total_correlation import DependenceTrainer
 from ._features import RandomState, Transformer, features_of
@@ -21,9 +21,7 @@ __all__ = ["alignment", "neural_dependency", "rank_me", "uniformity"]
 
 _MOST_SAMPLES = 2000  # of them the pairs are taken: 2 million, 16 MB (rule of thumb)
 _FOLDS = 2  # halves: a critic of each is read on the other
-_SHIFTS = (
-    2  # independent copies of a batch in a step: a second steadies its gradient (rule of thumb)
-)
+_SHIFTS = 2  # independent copies of a batch in a step: one more steadies it (rule of thumb)
 _BATCH_SIZE = 256  # samples in a step at least, as in `mine`
 _NOUGHT = 1e-12  # stands for no length and no share, so that nothing is divided by 0
 
@@ -194,7 +192,7 @@ def neural_dependency(
         )
     if len(varying) == 1:
         return 0.0
-    rows = normal_scores(np.column_stack(varying))
+    rows = Columns(varying, False).apply(varying)
     trainer = DependenceTrainer(
         GatedCritic(),
         JensenShannon(),

@@ -20,7 +20,7 @@ from .._random import draw_seed
 from ..bounds import DonskerVaradhan
 from ..critics import CRITICS, Critic
 from ..information import MutualInfoEstimator
-from ..information._columns import normal_scores
+from ..information._columns import Columns
 from ..information._cross_fitting import RatioTrainer
 from ..information._reading import read
 from ..priors import NoisePrior
@@ -142,7 +142,8 @@ def _narrow(values: np.ndarray, n_components: int | None, seed: int) -> np.ndarr
         size = min(n_components, len(varying))
         pca = PCA(size, svd_solver="randomized", random_state=seed)
         varying = pca.fit_transform(varying.astype(np.float32))
-    return normal_scores(varying) if varying.shape[1] else varying
+    columns = list(varying.T)
+    return Columns(columns, False).apply(columns) if columns else varying
 
 
 class InformationPlane(NamedTuple):

@@ -28,9 +28,7 @@ from ._supervised import Examples, stop_at_best, train
 
 __all__ = ["PerceptronClassifier"]
 
-_SHORTEST_LOOK = (
-    20  # steps between two looks, so that they cost little beside steps (rule of thumb)
-)
+_SHORTEST_LOOK = 20  # steps between looks, so that looks cost little (rule of thumb)
 _BLIND_STEPS = 400  # steps where nothing is held out: it learns 99 samples by heart (a test)
 _FEWEST = 100  # samples of which some are held out: chance picks the weights below (rule of thumb)
 _ROWS_AT_ONCE = 8192  # samples in a block of predictions; 6 MB of 200 hidden values each
