@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 from .._random import draw_seed
 from ..bounds import JensenShannon
 from ..critics import GatedCritic
-from ..information._columns import Columns
+from ..information._columns import normal_scores
 from ..information._reading import read
 from ..information._total_correlation import DependenceTrainer
 from ._features import RandomState, Transformer, features_of
@@ -192,7 +192,7 @@ def neural_dependency(
         )
     if len(varying) == 1:
         return 0.0
-    rows = Columns(varying, False).apply(varying)
+    rows = normal_scores(np.column_stack(varying))
     trainer = DependenceTrainer(
         GatedCritic(),
         JensenShannon(),

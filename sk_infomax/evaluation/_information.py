@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from .._random import draw_seed
 from ..bounds import DonskerVaradhan
 from ..critics import CRITICS, Critic
 from ..information import MutualInfoEstimator
-from ..information._columns import Columns
+from ..information._columns import normal_scores
 from ..information._cross_fitting import RatioTrainer
 from ..information._reading import read
 from ..priors import NoisePrior
@@ -130,9 +129,7 @@ def mine(
         device=str(resolve_device(device)),
         seed=seed,
     )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A column of one side follows from the other side")
-        return max(0.0, read(trainer, np.hstack(sides), _FOLDS).mean("own"))
+    return max(0.0, read(trainer, np.hstack(sides), _FOLDS).mean("own"))
 
 
 def _narrow(values: np.ndarray, n_components: int | None, seed: int) -> np.ndarray:
@@ -142,8 +139,7 @@ def _narrow(values: np.ndarray, n_components: int | None, seed: int) -> np.ndarr
         size = min(n_components, len(varying))
         pca = PCA(size, svd_solver="randomized", random_state=seed)
         varying = pca.fit_transform(varying.astype(np.float32))
-    columns = list(varying.T)
-    return Columns(columns, False).apply(columns) if columns else varying
+    return normal_scores(varying) if varying.shape[1] else varying
 
 
 class InformationPlane(NamedTuple):

@@ -69,6 +69,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         discrete columns, whose critic starts from nothing.
     cv : int, default=3
         Number of folds.
+    units : {"nats", "bits"}, default="nats"
+        Unit of `mutual_info_`, its interval, `score` and `pointwise`.
     missing : {"error", "drop", "level"}, default="error"
         What happens to missing values (NaN, None, NaT): they are refused with the name of the
         column; or the complete pairs are taken; or they are a level of their own, which is for
@@ -77,8 +79,6 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         How many neighbouring rows depend on each other, where rows are moments of a series: folds
         are then stretches of rows, the interval is that of blocks, and permutations are shifts.
         Pairs are taken to be independent of each other where it is 1.
-    units : {"nats", "bits"}, default="nats"
-        Unit of `mutual_info_`, its interval, `score` and `pointwise`.
     discrete_x, discrete_y : "auto", bool, or list, default="auto"
         Which columns are discrete: a flag for each, or names and positions. "auto" takes labels
         (text, flags, categories), and numbers of at most 20 values that are each seen five times

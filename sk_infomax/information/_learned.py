@@ -28,7 +28,17 @@ from ._neighbours import capped, single_pair_information
 from ._reading import Reading, read
 from ._rows import Rows
 
-__all__ = ["ByCounts", "ByCritics", "Learned", "Settings", "Sides", "learn", "p_value", "recall"]
+__all__ = [
+    "ByCounts",
+    "ByCritics",
+    "Learned",
+    "Settings",
+    "Sides",
+    "about_read_outs",
+    "learn",
+    "p_value",
+    "recall",
+]
 
 _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
@@ -194,7 +204,7 @@ class ByCritics(Learned):
         findings = [
             *_about_pairs(pairs),
             *reading.findings,
-            *_about_read_outs(means, value, trainer.bound, reading.n_candidates),
+            *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
@@ -432,7 +442,7 @@ def _about_pairs(pairs: np.ndarray) -> list[str]:
     return findings
 
 
-def _about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> list[str]:
+def about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> list[str]:
     """Where the estimate is near a ceiling, or another read-out of the critics differs."""
     findings, ceiling = [], bound.ceiling(n)
     if estimate > ceiling - _NEAR:
