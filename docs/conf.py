@@ -1,6 +1,13 @@
 """Sphinx configuration: ``sphinx-build -W docs docs/_build``."""
 
+import sys
+from pathlib import Path
+
 import sk_infomax
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import _registries
 
 project = "sk_infomax"
 author = "the sk_infomax developers"
@@ -18,10 +25,15 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_generated/registries"]
 templates_path = ["_templates"]
 html_title = "sk_infomax"
 default_role = "code"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False}
 html_sidebars = {"**": []}
+
+
+def setup(app):
+    """Write the tables of the registries before pages that include them are read."""
+    app.connect("builder-inited", _registries.write)
