@@ -237,11 +237,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
             neighbouring rows that are alike.
         """
         validate_params(self)
-        if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
-            raise ValueError(
-                f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your "
-                "data with X.reshape(-1, 1) if it is one column."
-            )
+        _refuse_vector(X)
         return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -376,6 +372,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
             For columns that are not those of the fit.
         """
         check_is_fitted(self)
+        _refuse_vector(X)
         sides, _, kept = read_sides(self, X, y)
         check_columns(self, X, len(sides.x), reset=False)
         self._check_known(sides)
@@ -422,6 +419,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
             ``missing="drop"`` leaves out are nan.
         """
         check_is_fitted(self)
+        _refuse_vector(X)
         columns = read_columns(X, "X")
         check_columns(self, X, len(columns), reset=False)
         kept = complete_rows({"X": columns}, self.missing)
@@ -490,6 +488,15 @@ def read_sides(estimator: MutualInfoEstimator, X: Any, y: Any, groups: Any = Non
     if kept.all():
         return sides, rows, kept
     return sides.take(kept), rows.subset(kept), kept
+
+
+def _refuse_vector(X: Any) -> None:
+    """Refuse an array of numbers (n,), in the words of scikit-learn."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your "
+            "data with X.reshape(-1, 1) if it is one column."
+        )
 
 
 def _group_numbers(groups: Any, n: int, block_length: int) -> np.ndarray | None:
