@@ -1,0 +1,117 @@
+"""What ``mypy --strict`` says of a user's script: nothing of a sound one, and of each slip."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mypy", reason="mypy is not installed: pip install mypy")
+
+# Twenty seconds the first time, for the stubs of torch and numpy.
+pytestmark = pytest.mark.slow
+
+SOUND = '''
+import numpy as np
+
+from sk_infomax import DeepInfoMaxTransformer, DotCritic, MutualInfoEstimator, mutual_info
+from sk_infomax.evaluation import probe
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+def study(images: Array, labels: Array, table: Array) -> dict[str, float]:
+    """Learn features, judge them, and say how much a table tells about the labels."""
+    model = DeepInfoMaxTransformer(n_components=64, critic=DotCritic(units=8), max_time=60.0)
+    features = model.fit(images[:100]).transform(images[:100])
+    judged = probe(model, images[:100], labels[:100], images[100:], labels[100:], "svm")
+    estimator = MutualInfoEstimator(units="bits", cv=3, random_state=0).fit(table, labels)
+    low, high = estimator.confidence_interval_
+    value, (lower, upper) = mutual_info(table, labels, cv=3)
+    model.save("model.safetensors")
+    loaded = DeepInfoMaxTransformer.load("model.safetensors", device="cpu")
+    nats = loaded.set_params(critic__units=8).fit_transform(images).mean() + loaded.score(images)
+    figures = {"columns": float(features.shape[1]), "accuracy": judged.accuracy, "nats": nats}
+    return figures | {"bits": estimator.mutual_info_ + high - low, "width": value + upper - lower}
+'''
+START = """
+from sk_infomax import DeepInfoMaxTransformer, MutualInfoEstimator, mutual_info
+from sk_infomax.evaluation import probe
+
+model = DeepInfoMaxTransformer()
+estimator = MutualInfoEstimator()
+"""
+SLIPS = {
+    "model.trasnform([[0.0]])": 'has no attribute "trasnform"',
+    "model.fit([[0.0]]).scroe([[0.0]])": 'has no attribute "scroe"',
+    "model.n_iters_": 'has no attribute "n_iters_"',
+    "estimator.mutual_information_": 'has no attribute "mutual_information_"',
+    "probe(model, [[0.0]], [0], [[0.0]], [0]).acuracy": 'has no attribute "acuracy"',
+    'DeepInfoMaxTransformer(n_components="many")': 'Argument "n_components"',
+    "DeepInfoMaxTransformer(n_component=8)": "Unexpected keyword argument",
+    'DeepInfoMaxTransformer(preset="fats")': 'Argument "preset"',
+    "DeepInfoMaxTransformer(critic=3)": 'Argument "critic"',
+    'MutualInfoEstimator(cv="three")': 'Argument "cv"',
+    "value: str = mutual_info([[0.0]], [0.0])": "Incompatible types in assignment",
+    'model.save(path=3, mode="w")': 'Unexpected keyword argument "mode"',
+}
+
+
+# scikit-learn ships no types, so its base classes let any attribute pass, and the constructors of
+# the estimators have no annotations yet.
+UNSEEN = ("model.trasnform", "model.fit", "model.n_iters_", "estimator.mutual", "MutualInfoEst")
+UNSEEN += (
+    "DeepInfoMaxTransformer(n_components=",
+    "DeepInfoMaxTransformer(preset",
+    "DeepInfoMaxTransformer(critic",
+)
+NOT_YET = pytest.mark.xfail(strict=True, reason="the estimators' constructors have no annotations")
+
+
+def slips():
+    for number, line in enumerate(SLIPS):
+        marks = NOT_YET if line.startswith(UNSEEN) else ()
+        yield pytest.param(number, line, id=line, marks=marks)
+
+
+@pytest.fixture(scope="module")
+def complaints(tmp_path_factory):
+    """Messages of one run, by file and line."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "sound.py").write_text(SOUND)
+    (folder / "slips.py").write_text(START + "\n".join(SLIPS) + "\n")
+    # Away from the checkout, so that the package is found as a user's interpreter finds it, with
+    # no settings but those of --strict.
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "sound.py", "slips.py"]
+    environment = {name: v for name, v in os.environ.items() if name not in ("MYPYPATH",)}
+    run = subprocess.run(
+        [*command, "--no-error-summary", "--cache-dir", str(folder / "cache")],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode in (0, 1), run.stderr
+    lines = [re.match(r"(\w+)\.py:(\d+): error: (.*)", line) for line in run.stdout.splitlines()]
+    return [(found[1], int(found[2]), found[3]) for found in lines if found]
+
+
+@NOT_YET
+def test_a_sound_script_has_no_error(complaints):
+    assert [complaint for complaint in complaints if complaint[0] == "sound"] == []
+
+
+@pytest.mark.parametrize(("number", "line"), list(slips()))
+def test_a_slip_is_seen(number, line, complaints):
+    first = START.count("\n") + 1
+    said = [text for file, at, text in complaints if file == "slips" and at == first + number]
+    assert any(SLIPS[line] in text for text in said), said
+
+
+def test_the_package_says_that_it_has_types():
+    import sk_infomax
+
+    assert (Path(sk_infomax.__file__).parent / "py.typed").exists()
