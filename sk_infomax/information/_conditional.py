@@ -45,7 +45,8 @@ def conditional_p_value(estimator, given: dict[str, list[Column]], n_permutation
     rng = np.random.RandomState(settings.seed)
     columns = known["X"], Columns([*given["y"], *given["z"]])
     sides = Sides(given["X"], [*given["y"], *given["z"]])
-    pairs, trainer = pairs_of(columns, sides), trainer_for(columns, settings)
+    pairs = pairs_of(columns, sides)
+    trainer = trainer_for(columns, pairs, settings)
     draws = np.zeros(1 + n_permutations)
     for fold, model in trainer.fitted_to(pairs).held_out(pairs, settings.cv):
         near = _nearest(_coordinates(known["z"], given["z"])[fold])

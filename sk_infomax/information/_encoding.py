@@ -1,28 +1,37 @@
-"""Columns of many levels as numbers: what the other side was like where a level was seen.
+"""What critics read of wide sides and of columns of many levels: few numbers.
 
-A level is told by the shrunk means of the other side's numbers over the rows that have it
-(empirical Bayes, as scikit-learn's `TargetEncoder`), in the few directions in which levels differ
-most: the closed form of an embedding. Rows that a critic is trained on are encoded by the means of
-other rows, so that nothing is read back that was put in.
+Many or collinear columns are read by their leading principal components. A level is told by the
+shrunk means of the other side's numbers over the rows that have it (empirical Bayes, as
+scikit-learn's `TargetEncoder`), in the few directions in which levels differ most: the closed form
+of an embedding. Rows that a critic is trained on are encoded by the means of other rows, so that
+nothing is read back that was put in.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from ..bounds import JensenShannon
 from ._cross_fitting import RatioTrainer
 from ._models import RatioModel, Tables
 
-__all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "recall_encoding"]
+__all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "is_wide", "recall_encoding"]
 
 _FOLDS = 5  # of the rows that means are taken over, as in scikit-learn's TargetEncoder
 _DIRECTIONS = 16  # of the means of a column of levels, at most: as wide as critics read well (rule)
 _INDICATORS = (
     20  # most frequent levels that stand for a column of levels where there are no numbers
 )
+_FEW_COLUMNS = (
+    32  # columns of a side that critics read as they are (25 in the tasks of the literature)
+)
+_ROWS_FOR_EACH = 20  # rows for each further component: with fewer directions fit noise (a rule)
+_LEAST_SPREAD = 1e-6  # share of the largest variance under which a component only repeats others
 _LEAST_SHRINKAGE = 0.5  # rows that the common mean is worth at least: levels never differ for sure
 _MOST_SHRINKAGE = 1e6  # and at most, where levels do not differ
 
@@ -125,10 +134,49 @@ def _targets(numbers: np.ndarray, codes: np.ndarray, levels: tuple[int, ...]) ->
 
 
 @dataclass(frozen=True)
+class _Components:
+    """Leading principal components of numbers (n, d); all of them as they are where they fit."""
+
+    centre: np.ndarray  # (d,)
+    axes: np.ndarray  # (d, r)
+
+    @classmethod
+    def learn(cls, numbers: np.ndarray) -> _Components:
+        """As many as have spread, and as the rows can bear."""
+        n, d = numbers.shape
+        if not is_wide(numbers):
+            return cls(np.zeros(d), np.eye(d))
+        centre = numbers.mean(0)
+        _, spreads, axes = np.linalg.svd(numbers - centre, full_matrices=False)
+        kept = spreads**2 > _LEAST_SPREAD * max(spreads.max(initial=0.0) ** 2, 1e-300)
+        return cls(centre, axes[kept][: _most_components(n)].T)
+
+    def apply(self, numbers: np.ndarray) -> np.ndarray:
+        """Components (n, r) of numbers (n, d)."""
+        return (numbers - self.centre) @ self.axes
+
+
+def is_wide(numbers: np.ndarray) -> bool:
+    """Whether columns (n, d) are more than the rows can bear, or some follow from others."""
+    n, d = numbers.shape
+    if d > _most_components(n):
+        return True
+    if d < 2 or n < 2:
+        return False
+    values = np.linalg.eigvalsh(np.cov(numbers, rowvar=False))
+    return bool(values[0] <= _LEAST_SPREAD * values[-1])
+
+
+def _most_components(n: int) -> int:
+    return max(_FEW_COLUMNS, n // _ROWS_FOR_EACH)
+
+
+@dataclass(frozen=True)
 class _Encoding:
-    """What is known of the columns of codes of both sides."""
+    """What is known of the columns of both sides that are not read as they are."""
 
     layout: PairLayout
+    components: tuple[_Components, _Components]
     of_x: tuple[_LevelMeans, ...]
     of_y: tuple[_LevelMeans, ...]
 
@@ -143,30 +191,35 @@ class _Encoding:
             tuple(_LevelMeans.learn(c, targets, n) for c, n in zip(codes.T, levels))
             for codes, levels, targets in sides
         )
-        return cls(layout, *learned)
+        return cls(layout, (_Components.learn(numbers_x), _Components.learn(numbers_y)), *learned)
 
     @property
     def widths(self) -> tuple[int, int]:
         """How many numbers each side has, encoded."""
         x, y = (sum(m.turn.shape[1] for m in side) for side in (self.of_x, self.of_y))
-        return self.layout.numbers_x + x, self.layout.numbers_y + y
+        narrow_x, narrow_y = (components.axes.shape[1] for components in self.components)
+        return narrow_x + x, narrow_y + y
 
     def apply(self, pairs: np.ndarray) -> np.ndarray:
         """Pairs that were not learned from, as numbers."""
         numbers_x, codes_x, numbers_y, codes_y = self.layout.split(pairs)
         x = [means.means[codes] for means, codes in zip(self.of_x, codes_x.T)]
         y = [means.means[codes] for means, codes in zip(self.of_y, codes_y.T)]
-        return np.hstack([numbers_x, *x, numbers_y, *y])
+        narrow = self.components
+        return np.hstack([narrow[0].apply(numbers_x), *x, narrow[1].apply(numbers_y), *y])
 
     def apply_to_x(self, x: np.ndarray) -> np.ndarray:
         """Numbers and codes of x alone, as numbers."""
         numbers, codes = np.split(x, [self.layout.numbers_x], axis=1)
         encoded = zip(self.of_x, codes.astype(np.int64).T)
-        return np.hstack([numbers, *(means.means[code] for means, code in encoded)])
+        levels = (means.means[code] for means, code in encoded)
+        return np.hstack([self.components[0].apply(numbers), *levels])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that was learned, by name."""
         found = {}
+        for side, components in zip("xy", self.components):
+            found |= {f"{side}.centre": components.centre, f"{side}.axes": components.axes}
         for side, of_side in (("x", self.of_x), ("y", self.of_y)):
             for number, known in enumerate(of_side):
                 found[f"{side}.{number}.means"] = known.means
@@ -181,7 +234,8 @@ class _Encoding:
         targets_y = _targets(numbers_x, codes_x, self.layout.levels_x)
         x = [m.of_other_rows(codes, targets_x, rng) for m, codes in zip(self.of_x, codes_x.T)]
         y = [m.of_other_rows(codes, targets_y, rng) for m, codes in zip(self.of_y, codes_y.T)]
-        return np.hstack([numbers_x, *x, numbers_y, *y])
+        narrow = self.components
+        return np.hstack([narrow[0].apply(numbers_x), *x, narrow[1].apply(numbers_y), *y])
 
 
 def recall_encoding(layout: PairLayout, arrays: dict[str, np.ndarray]) -> _Encoding:
@@ -193,7 +247,8 @@ def recall_encoding(layout: PairLayout, arrays: dict[str, np.ndarray]) -> _Encod
         )
         for side, levels in (("x", layout.levels_x), ("y", layout.levels_y))
     ]
-    return _Encoding(layout, *sides)
+    components = (_Components(arrays[f"{side}.centre"], arrays[f"{side}.axes"]) for side in "xy")
+    return _Encoding(layout, tuple(components), *sides)  # type: ignore[arg-type]
 
 
 class EncodedModel:
@@ -239,7 +294,7 @@ class EncodedModel:
 
 @dataclass(frozen=True)
 class EncodedTrainer(RatioTrainer):
-    """Trains models of pairs whose sides have columns of many levels.
+    """Trains models of pairs whose sides are wide or have columns of many levels.
 
     Parameters
     ----------
@@ -260,7 +315,28 @@ class EncodedTrainer(RatioTrainer):
         plain = RatioTrainer(**{name: getattr(self, name) for name in _FIELDS})
         plain = replace(plain, size_x=size_x, size_y=size_y)
         numbers = encoding.apply_to_own(pairs, self.seed + number)
+        plain = replace(plain, base=self.base and _base_holds(plain, numbers))
         return EncodedModel(encoding, plain.train(numbers, number))
+
+
+def _base_holds(trainer: RatioTrainer, numbers: np.ndarray) -> bool:
+    """Whether the Gaussian ratio tells pairs from others that it was not found on.
+
+    By the Jensen-Shannon objective, a proper score: many directions that are far from normal can
+    make a ratio that is worse than none.
+    """
+    rows = np.arange(len(numbers))
+    held_out, rest = rows[::_FOLDS], rows[rows % _FOLDS > 0]
+    if min(len(held_out), len(rest)) < 2:
+        return False
+    model = replace(trainer, base=True).build(trainer.seed)
+    model.learn_coordinates(numbers[rest])
+    joint, others = numbers[held_out], numbers[held_out].copy()
+    others[:, trainer.size_x :] = np.roll(others[:, trainer.size_x :], 1, axis=0)
+    with torch.inference_mode():
+        scores = [torch.from_numpy(model.base_ratio(pairs)) for pairs in (joint, others)]
+    value = JensenShannon().objective(scores[0][:, None], scores[1][:, None, None])
+    return bool(value > -2 * math.log(2))
 
 
 _FIELDS = tuple(RatioTrainer.__dataclass_fields__)

@@ -22,7 +22,7 @@ from ..critics import Critic
 from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
-from ._encoding import EncodedModel, EncodedTrainer, PairLayout, recall_encoding
+from ._encoding import EncodedModel, EncodedTrainer, PairLayout, is_wide, recall_encoding
 from ._kinds import Column
 from ._neighbours import capped, single_pair_information
 from ._reading import Reading, read
@@ -43,6 +43,7 @@ __all__ = [
 _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
+_ROWS_FOR_COLUMNS = 2  # rows for each column under which anything may be hidden: a rule
 _REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
 
 
@@ -196,11 +197,13 @@ class ByCritics(Learned):
     ) -> ByCritics:
         """Read each fold with the model of the others; then train on all, unless `read_only`."""
         pairs = pairs_of(columns, sides)
-        trainer = trainer_for(columns, settings).fitted_to(pairs)
+        trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
         reading = read(trainer, pairs, settings.cv, settings.verbose)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         value, error = reading.estimate(), reading.error()
         estimate = _interval(value, error, settings.level)
+        if len(pairs) < _ROWS_FOR_COLUMNS * sum(reading.n_columns):
+            estimate = replace(estimate, high=math.inf)
         findings = [
             *_about_pairs(pairs),
             *reading.findings,
@@ -254,7 +257,7 @@ class ByCritics(Learned):
         facts = {
             "kind": "critics",
             "parts": {"critic": self.trainer.critic, "bound": self.trainer.bound},
-            "base": self.trainer.base,
+            "base": model.base is not None,
             "referred": self.trainer.referred,
             "n_shifts": self.trainer.n_shifts,
             "sizes": list(sizes),
@@ -325,7 +328,7 @@ def p_value(
     pairs = pairs_of(columns, sides)
     draws: np.ndarray = np.zeros(1 + n_permutations)
     # A critic that is rejected ties with all permutations: weak signs are better here.
-    trainer = replace(trainer_for(columns, settings).fitted_to(pairs), may_reject=False)
+    trainer = replace(trainer_for(columns, pairs, settings).fitted_to(pairs), may_reject=False)
     for fold, model in trainer.held_out(pairs, settings.cv):
         orders = settings.rows.orders(len(fold), n_permutations, rng)
         draws += model.permuted_sums(pairs[fold], orders)
@@ -344,10 +347,13 @@ def layout_of(columns: tuple[Columns, Columns]) -> PairLayout:
     return PairLayout(x.width, levels[0], y.width, levels[1])
 
 
-def trainer_for(columns: tuple[Columns, Columns], settings: Settings) -> RatioTrainer:
-    """What trains critics of such columns."""
+def trainer_for(
+    columns: tuple[Columns, Columns], pairs: np.ndarray, settings: Settings
+) -> RatioTrainer:
+    """What trains critics of such columns, for `pairs_of` them."""
     layout = layout_of(columns)
-    encoded = bool(layout.levels_x or layout.levels_y)
+    numbers = layout.split(pairs)[::2]
+    encoded = bool(layout.levels_x or layout.levels_y) or any(map(is_wide, numbers))
     indicators = any(p.is_discrete and not p.is_embedded for known in columns for p in known.parts)
     common = {
         "critic": settings.critic,
@@ -427,10 +433,10 @@ def _about_pairs(pairs: np.ndarray) -> list[str]:
     """Where the estimate cannot be trusted whatever the critic learns."""
     n, width = pairs.shape
     findings = []
-    if width > n:
+    if n < _ROWS_FOR_COLUMNS * width:
         findings.append(
-            f"There are {width} columns and {n} samples: the critic can learn little. Give more "
-            "samples or fewer columns."
+            f"There are {width} columns and {n} samples: the critic can learn little, and the "
+            "information may be any larger. Give more samples or fewer columns."
         )
     n_different = len(np.unique(pairs, axis=0))
     if n_different < (1 - _REPEATED) * n:
