@@ -73,11 +73,13 @@ class FittedFeatures(Fitted):
         if len(self.layout.network_shape) == 3:
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         match = module.prior
-        against = None if match is None or match.adversary is None else match
+        against = None
+        if match is not None and match.adversary is not None:
+            against = Adversary(match.adversary, match)
         net = InfoMaxNet(
             module,
             weights=self.parts.weights,
-            adversary=None if against is None else Adversary(against.adversary, against),
+            adversary=against,
             shuffler=new_generator(stream(self.seed, "batches")),
             optimizer=setup.optimizer,
             **{f"optimizer__{name}": value for name, value in setup.settings.items()},

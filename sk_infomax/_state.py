@@ -271,7 +271,7 @@ class Saved(BaseEstimator):
             "n_features": int(self.n_features_in_),
             "feature_names": None if names is None else list(names),
         }
-        write(path, arrays, meta)
+        write(Path(path), arrays, meta)
 
     @classmethod
     def load(cls, path: str | PathLike[str], **own: Any) -> Self:

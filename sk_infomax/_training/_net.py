@@ -20,7 +20,7 @@ from ._schedule import Clock, MovingAverage, Plan, cosine_factor
 
 __all__ = ["BLOCK", "Adversary", "InfoMaxNet", "WeightedSum"]
 
-BLOCK = 256
+BLOCK = 256  # rows; log 256 = 5.5 nats is the most that InfoNCE reports of them
 """Rows in a block on which bounds are read out, whatever the size of batches is."""
 
 _CHECK_EVERY = 128  # steps between two looks at whether terms are finite: each waits for the device

@@ -21,11 +21,8 @@ from ._kinds import Column, Kind, read_values
 
 __all__ = ["Columns", "LearnedColumn", "discrete_flags", "normal_scores"]
 
-# Most levels that have an indicator each; more are embedded. As many as numbers of few values
-# may have (`Column.is_few`), so that both are read alike. Rule of thumb.
-_INDICATORS = 20
-# Most columns that one finding lists by name.
-_LISTED = 5
+_INDICATORS = 20  # levels with an indicator each, as many as `Column.is_few` has; more are embedded
+_LISTED = 5  # columns that one finding lists by name, at most
 
 
 @dataclass(frozen=True)

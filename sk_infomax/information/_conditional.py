@@ -11,8 +11,10 @@ from scipy.stats import norm
 from ._columns import Columns
 from ._counts import Estimate, conditional_information, permutation_p_value
 from ._kinds import Column
-from ._learned import ByCritics, Settings, Sides, pairs_of, trainer_for
+from ._learned import Settings, pairs_of, trainer_for
+from ._reading import Reading, read
 from ._rows import Rows
+from ._sides import Sides
 
 __all__ = ["conditional_estimate", "conditional_p_value"]
 
@@ -25,10 +27,10 @@ def conditional_estimate(estimator, given: dict[str, list[Column]]) -> tuple[Est
     settings = estimator._settings(len(given["X"][0]), Rows(estimator.block_length))
     findings = [finding for columns in known.values() for finding in columns.findings]
     if all(all(columns.is_discrete) for columns in known.values()):
-        codes = (known[name].codes(given[name]) for name in ("X", "y", "z"))
-        estimate = settings.rows.widened(conditional_information(*codes, settings.level))
+        x, y, z = (known[name].codes(given[name]) for name in ("X", "y", "z"))
+        estimate = settings.rows.widened(conditional_information(x, y, z, settings.level))
         return estimate, findings + ([] if estimate.finding is None else [estimate.finding])
-    whole, part = (_learn(given, names, settings) for names in (("y", "z"), ("z",)))
+    whole, part = (_read(given, names, settings) for names in (("y", "z"), ("z",)))
     findings += [*whole.findings, *part.findings]
     return _difference(whole, part, settings), findings
 
@@ -59,23 +61,25 @@ def conditional_p_value(estimator, given: dict[str, list[Column]], n_permutation
     return float(np.mean(draws >= draws[0]))
 
 
-def _learn(given: dict[str, list[Column]], names: tuple[str, ...], settings: Settings) -> ByCritics:
+def _read(given: dict[str, list[Column]], names: tuple[str, ...], settings: Settings) -> Reading:
     """What X and the columns of these names have in common."""
     sides = Sides(given["X"], [column for name in names for column in given[name]])
     columns = Columns(sides.x, argument="X"), Columns(sides.y, argument="y and z")
-    return ByCritics.learn(columns, sides, settings, read_only=True)
+    pairs = pairs_of(columns, sides)
+    trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
+    return read(trainer, pairs, settings.cv, settings.verbose)
 
 
-def _difference(whole: ByCritics, part: ByCritics, settings: Settings) -> Estimate:
+def _difference(whole: Reading, part: Reading, settings: Settings) -> Estimate:
     """The difference of two estimates whose critics were read on the same pairs."""
-    value = whole.reading.estimate() - part.reading.estimate()
-    pointwise = whole.reading.pointwise - part.reading.pointwise
-    n, (_, more), (_, less) = len(pointwise), whole.reading.n_columns, part.reading.n_columns
+    value = whole.estimate() - part.estimate()
+    pointwise = whole.pointwise - part.pointwise
+    n, (_, more), (_, less) = len(pointwise), whole.n_columns, part.n_columns
     error = math.hypot(
         settings.rows.error_of_mean(pointwise),
-        whole.reading.model_error(),
-        part.reading.model_error(),
-        whole.reading.hidden(more - less, n),
+        whole.model_error(),
+        part.model_error(),
+        whole.hidden(more - less, n),
     )
     half = float(norm.ppf(0.5 + settings.level / 2)) * error
     low, high = max(0.0, value - half), max(0.0, value + half)

@@ -23,9 +23,14 @@ from ._rows import INDEPENDENT, Rows
 
 __all__ = ["RatioTrainer"]
 
-_LR, _WEIGHT_DECAY, _AVERAGE = 5e-3, 0.3, 0.99
-_PATIENCE, _VALID_EVERY = 150, 20
-_HIGH = 3.0
+_LR = 5e-3  # of AdamW; this and what follows: least error on tasks apart from the 33
+_WEIGHT_DECAY = 0.3  # of AdamW
+_AVERAGE = 0.99  # decay of the mean of the weights, so of about 100 steps
+_PATIENCE = 150  # steps without improvement on held-out pairs
+_VALID_EVERY = 20  # steps between two looks at them
+_FEWEST = 12  # pairs from which some can be held out
+_HELD_OUT = 100  # pairs held out at least, where a third is no fewer: below, chance picks weights
+_HIGH = 3.0  # nats from which pairs put together at random are told at a glance
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,8 @@ class RatioTrainer:
         """A model trained on pairs (n, dx + dy); some of them are held out to stop by."""
         seed = self.seed + number
         order = np.random.RandomState(seed).permutation(len(pairs))
-        # A tenth, but 100 where a third is no fewer: below that chance picks the weights.
-        n_valid = max(len(pairs) // 10, min(len(pairs) // 3, 100)) if len(pairs) >= 12 else 0
+        n_valid = max(len(pairs) // 10, min(len(pairs) // 3, _HELD_OUT))
+        n_valid = n_valid if len(pairs) >= _FEWEST else 0
         model = self.build(seed)
         model.learn_coordinates(pairs)
         model.generator = new_generator(seed)

@@ -24,12 +24,8 @@ __all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "is_wide", "recall_en
 
 _FOLDS = 5  # of the rows that means are taken over, as in scikit-learn's TargetEncoder
 _DIRECTIONS = 16  # of the means of a column of levels, at most: as wide as critics read well (rule)
-_INDICATORS = (
-    20  # most frequent levels that stand for a column of levels where there are no numbers
-)
-_FEW_COLUMNS = (
-    32  # columns of a side that critics read as they are (25 in the tasks of the literature)
-)
+_INDICATORS = 20  # most frequent levels that stand for a column where there are no numbers: a rule
+_FEW_COLUMNS = 32  # columns of a side that critics read as they are (25 in the 33 tasks)
 _ROWS_FOR_EACH = 20  # rows for each further component: with fewer directions fit noise (a rule)
 _LEAST_SPREAD = 1e-6  # share of the largest variance under which a component only repeats others
 _LEAST_SHRINKAGE = 0.5  # rows that the common mean is worth at least: levels never differ for sure
@@ -217,7 +213,7 @@ class _Encoding:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that was learned, by name."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for side, components in zip("xy", self.components):
             found |= {f"{side}.centre": components.centre, f"{side}.axes": components.axes}
         for side, of_side in (("x", self.of_x), ("y", self.of_y)):
@@ -249,6 +245,10 @@ def recall_encoding(layout: PairLayout, arrays: dict[str, np.ndarray]) -> _Encod
     ]
     components = (_Components(arrays[f"{side}.centre"], arrays[f"{side}.axes"]) for side in "xy")
     return _Encoding(layout, tuple(components), *sides)  # type: ignore[arg-type]
+
+
+_NOTHING = PairLayout(0, (), 0, ())
+_FIELDS = tuple(RatioTrainer.__dataclass_fields__)
 
 
 class EncodedModel:
@@ -302,7 +302,12 @@ class EncodedTrainer(RatioTrainer):
         Where the codes are; `size_x` and `size_y` count what is there before they are encoded.
     """
 
-    layout: PairLayout = PairLayout(0, (), 0, ())
+    layout: PairLayout = _NOTHING
+
+    @classmethod
+    def around(cls, trainer: RatioTrainer, layout: PairLayout) -> EncodedTrainer:
+        """One that encodes pairs of this layout and trains as another does."""
+        return cls(**{name: getattr(trainer, name) for name in _FIELDS}, layout=layout)
 
     def gaussian(self, pairs: np.ndarray) -> float:
         """Not known before levels are encoded."""
@@ -337,6 +342,3 @@ def _base_holds(trainer: RatioTrainer, numbers: np.ndarray) -> bool:
         scores = [torch.from_numpy(model.base_ratio(pairs)) for pairs in (joint, others)]
     value = JensenShannon().objective(scores[0][:, None], scores[1][:, None, None])
     return bool(value > -2 * math.log(2))
-
-
-_FIELDS = tuple(RatioTrainer.__dataclass_fields__)

@@ -33,12 +33,12 @@ from ..critics import CRITICS, Critic
 from ._columns import Columns
 from ._counts import Estimate, corrected_entropy
 from ._fitted import FittedInformation
-from ._kinds import Column
-from ._learned import Learned, Settings, Sides, learn, p_value
-from ._rows import Rows, alike_neighbours
+from ._learned import Learned, Settings, learn, p_value
+from ._rows import Rows
+from ._sides import Sides, alike, read_sides, refuse_vector
 from ._tables import MISSING, complete_rows, read_columns, take_rows
 
-__all__ = ["UNITS", "MutualInfoEstimator", "read_sides"]
+__all__ = ["UNITS", "MutualInfoEstimator"]
 
 UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 
@@ -237,7 +237,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
             neighbouring rows that are alike.
         """
         validate_params(self)
-        _refuse_vector(X)
+        refuse_vector(X)
         return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -248,7 +248,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         columns, learned = self._learn(sides, rows)
         adopt_names(self, draft)
         self._fitted = FittedInformation(columns, learned)
-        say([*columns[0].findings, *columns[1].findings, *_alike(columns, sides, rows)])
+        say([*columns[0].findings, *columns[1].findings, *alike(columns, sides, rows)])
         say(learned.findings)
         return self
 
@@ -372,7 +372,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
             For columns that are not those of the fit.
         """
         check_is_fitted(self)
-        _refuse_vector(X)
+        refuse_vector(X)
         sides, _, kept = read_sides(self, X, y)
         check_columns(self, X, len(sides.x), reset=False)
         self._check_known(sides)
@@ -419,7 +419,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
             ``missing="drop"`` leaves out are nan.
         """
         check_is_fitted(self)
-        _refuse_vector(X)
+        refuse_vector(X)
         columns = read_columns(X, "X")
         check_columns(self, X, len(columns), reset=False)
         kept = complete_rows({"X": columns}, self.missing)
@@ -474,54 +474,3 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         validate_params(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         return self._test(sides, n_permutations, rows)
-
-
-def read_sides(estimator: MutualInfoEstimator, X: Any, y: Any, groups: Any = None):
-    """Columns of both sides without what is missing, which rows depend, and those kept (n,)."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
-        )
-    sides = Sides(read_columns(X, "X"), read_columns(y, "y"))
-    kept = complete_rows({"X": sides.x, "y": sides.y}, estimator.missing)
-    rows = Rows(estimator.block_length, _group_numbers(groups, len(kept), estimator.block_length))
-    if kept.all():
-        return sides, rows, kept
-    return sides.take(kept), rows.subset(kept), kept
-
-
-def _refuse_vector(X: Any) -> None:
-    """Refuse an array of numbers (n,), in the words of scikit-learn."""
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu":
-        raise ValueError(
-            f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your "
-            "data with X.reshape(-1, 1) if it is one column."
-        )
-
-
-def _group_numbers(groups: Any, n: int, block_length: int) -> np.ndarray | None:
-    """Number (n,) of the group of each row."""
-    if groups is None:
-        return None
-    columns: list[Column] = read_columns(groups, "groups")
-    if len(columns) > 1 or len(columns[0]) != n:
-        raise ValueError(
-            f"groups must have one value for each of {n} rows; got {len(columns[0])} rows and "
-            f"{len(columns)} columns."
-        )
-    if block_length > 1:
-        raise ValueError(
-            f"block_length={block_length} and groups both say which rows depend on each other. "
-            "Give one of them."
-        )
-    complete_rows({"groups": columns}, "error")
-    return Columns(columns, True, "groups").codes(columns, [0])[:, 0]
-
-
-def _alike(columns: tuple[Columns, Columns], sides: Sides, rows: Rows) -> list[str]:
-    """What to say of neighbouring rows, unless it was said which depend."""
-    if not rows.independent:
-        return []
-    numbers = [known.apply(side) for known, side in zip(columns, sides)]
-    found = alike_neighbours(*numbers)
-    return [] if found is None else [found]

@@ -44,9 +44,10 @@ class FittedInformation(Fitted):
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again; parts of a user's own class are those of the estimator."""
         arrays, facts = memory
-        columns = tuple(
+        of_x, of_y = (
             Columns.recall(_under(arrays, f"{side}."), facts["columns"][side]) for side in "xy"
         )
+        columns = of_x, of_y
         parts = {
             name: estimator._part(name) if isinstance(value, Unsaved) else value
             for name, value in facts["parts"].items()

@@ -16,8 +16,8 @@ from ._conditional import conditional_estimate, conditional_p_value
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import UNITS, MutualInfoEstimator
 from ._kinds import Column
-from ._learned import Sides
 from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
+from ._sides import Sides
 from ._tables import complete_rows, read_columns, take_rows
 
 __all__ = [
@@ -425,9 +425,9 @@ def _pair(a: _Item, b: _Item, options: dict[str, Any]) -> Estimate:
     sides, known = _complete(a, b, options["missing"])
     if len(sides.x) + len(sides.y) > 2:
         return MutualInfoEstimator(**options)._validated()._learn(sides)[1].estimate
-    parts = (columns.parts[0] for columns in known)
-    columns = [column for pair in zip((sides.x[0], sides.y[0]), parts) for column in pair]
-    return single_pair_information(*columns, options["confidence_level"], options["block_length"])
+    of_x, of_y = (columns.parts[0] for columns in known)
+    level, block_length = options["confidence_level"], options["block_length"]
+    return single_pair_information(sides.x[0], of_x, sides.y[0], of_y, level, block_length)
 
 
 def _complete(a: _Item, b: _Item, missing: str) -> tuple[Sides, tuple[Columns, Columns]]:
@@ -448,9 +448,9 @@ def _p_value_of(item: _Item, target: _Item, options: dict[str, Any]) -> float:
     if len(sides.x) + len(sides.y) > 2:
         estimator = MutualInfoEstimator(**settings)._validated()
         return estimator._test(sides, count)
-    parts = (columns.parts[0] for columns in known)
-    columns = [column for pair in zip((sides.x[0], sides.y[0]), parts) for column in pair]
-    return single_pair_p_value(*columns, count, settings["block_length"], settings["random_state"])
+    of_x, of_y = (columns.parts[0] for columns in known)
+    rest = count, settings["block_length"], settings["random_state"]
+    return single_pair_p_value(sides.x[0], of_x, sides.y[0], of_y, *rest)
 
 
 def _own_entropy(item: _Item) -> float:

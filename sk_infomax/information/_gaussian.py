@@ -18,7 +18,7 @@ __all__ = [
     "whitening",
 ]
 
-_FOLDS = 5
+_FOLDS = 5  # of pairs on which correlations are read that were found on the others; a rule
 
 
 def canonical_directions(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

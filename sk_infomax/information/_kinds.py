@@ -24,17 +24,11 @@ __all__ = ["Column", "Kind", "read_values"]
 
 Kind = Literal["number", "date", "duration", "label"]
 
-# Up to this many values, each seen `_REPEATS` times on average, numbers are read as labels: the
-# rule of the first release, a rule of thumb.
-_FEW = 20
-# Rows with one value from which a level can be learned: the rule of thumb for chi-square tables.
-_REPEATS = 5
-# Share of rows whose value repeats that often from which levels are worth a reading of their
-# own: below it the larger part of the rows would be told nothing. Rule of thumb.
-_LEARNABLE = 0.5
+_FEW = 20  # values up to which numbers are read as labels if they repeat; a rule of thumb
+_REPEATS = 5  # rows from which a level can be learned: the rule of chi-square tables
+_LEARNABLE = 0.5  # share of rows in such levels from which levels are worth a reading; a rule
 
-# Whole numbers up to here are exact in float64, which has 53 binary digits.
-_EXACT = 2**53
+_EXACT = 2**53  # whole numbers up to here are exact in float64, which has 53 binary digits
 _EPOCH = datetime(1970, 1, 1)
 _DAY = 86_400 * 10**9  # nanoseconds
 _NANOSECONDS: dict[str, int | Fraction] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,13 +27,13 @@ from ._kinds import Column
 from ._neighbours import capped, single_pair_information
 from ._reading import Reading, read
 from ._rows import Rows
+from ._sides import Sides
 
 __all__ = [
     "ByCounts",
     "ByCritics",
     "Learned",
     "Settings",
-    "Sides",
     "about_read_outs",
     "learn",
     "p_value",
@@ -45,20 +45,6 @@ _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
 _ROWS_FOR_COLUMNS = 2  # rows for each column under which anything may be hidden: a rule
 _REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
-
-
-class Sides(NamedTuple):
-    """Columns of both sides, row by row the same pairs."""
-
-    x: list[Column]
-    y: list[Column]
-
-    def __len__(self) -> int:  # type: ignore[override]
-        return 2
-
-    def take(self, rows: np.ndarray) -> Sides:
-        """These pairs."""
-        return Sides([c.take(rows) for c in self.x], [c.take(rows) for c in self.y])
 
 
 @dataclass(frozen=True)
@@ -188,14 +174,8 @@ class ByCritics(Learned):
     reading: Reading | None = None
 
     @classmethod
-    def learn(
-        cls,
-        columns: tuple[Columns, Columns],
-        sides: Sides,
-        settings: Settings,
-        read_only: bool = False,
-    ) -> ByCritics:
-        """Read each fold with the model of the others; then train on all, unless `read_only`."""
+    def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCritics:
+        """Read each fold with the model of the others; then train on all."""
         pairs = pairs_of(columns, sides)
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
         reading = read(trainer, pairs, settings.cv, settings.verbose)
@@ -212,7 +192,7 @@ class ByCritics(Learned):
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
         learned.estimate = capped(learned.estimate, _ceiling(columns, sides, settings.level))
-        learned.model = None if read_only else trainer.train(pairs, settings.cv)
+        learned.model = trainer.train(pairs, settings.cv)
         return learned
 
     def _ask_neighbours(self, sides: Sides, settings: Settings) -> None:
@@ -248,7 +228,8 @@ class ByCritics(Learned):
 
     def remember(self) -> Memory:
         """Weights and encoding; the settings that the networks are made of."""
-        arrays, sizes = {}, (self.trainer.size_x, self.trainer.size_y)
+        arrays: dict[str, np.ndarray] = {}
+        sizes = self.trainer.size_x, self.trainer.size_y
         model = self.model
         if isinstance(model, EncodedModel):
             arrays |= {f"encoding.{name}": a for name, a in model.encoding.arrays().items()}
@@ -286,13 +267,9 @@ def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) ->
 def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
     """What `Learned.remember` gave, as it was."""
     facts, arrays = memory.facts, memory.arrays
-    said = {
-        "estimate": Estimate(*facts["estimate"]),
-        "bounds": dict(facts["bounds"]),
-        "findings": list(facts["findings"]),
-    }
+    said = Estimate(*facts["estimate"]), dict(facts["bounds"]), list(facts["findings"])
     if facts["kind"] == "counts":
-        return ByCounts(columns, CountRatio.of_joint_counts(arrays), **said)
+        return ByCounts(columns, CountRatio.of_joint_counts(arrays), *said)
     size_x, size_y = facts["sizes"]
     trainer = RatioTrainer(
         facts["parts"]["critic"],
@@ -313,7 +290,7 @@ def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
     encoding = _under(arrays, "encoding.")
     if encoding:
         model = EncodedModel(recall_encoding(layout_of(columns), encoding), model)
-    return ByCritics(columns, trainer, model, **said)
+    return ByCritics(columns, trainer, model, *said)
 
 
 def p_value(
@@ -322,9 +299,9 @@ def p_value(
     """Share of permutations whose information is as large as that of the pairs."""
     rng = np.random.RandomState(settings.seed)
     if _all_discrete(columns) and not _thin(columns, sides, settings):
-        codes = [known.codes(side) for known, side in zip(columns, sides)]
-        orders = settings.rows.orders(len(codes[0]), n_permutations, rng)
-        return permutation_p_value(*codes, orders=orders)
+        x, y = (known.codes(side) for known, side in zip(columns, sides))
+        orders = settings.rows.orders(len(x), n_permutations, rng)
+        return permutation_p_value(x, y, orders=orders)
     pairs = pairs_of(columns, sides)
     draws: np.ndarray = np.zeros(1 + n_permutations)
     # A critic that is rejected ties with all permutations: weak signs are better here.
@@ -355,20 +332,20 @@ def trainer_for(
     numbers = layout.split(pairs)[::2]
     encoded = bool(layout.levels_x or layout.levels_y) or any(map(is_wide, numbers))
     indicators = any(p.is_discrete and not p.is_embedded for known in columns for p in known.parts)
-    common = {
-        "critic": settings.critic,
-        "bound": settings.bound,
-        "base": settings.base and not indicators,
-        "size_x": layout.numbers_x + len(layout.levels_x),
-        "size_y": layout.numbers_y + len(layout.levels_y),
-        "n_shifts": settings.n_shifts,
-        "max_steps": settings.max_steps,
-        "batch_size": settings.batch_size,
-        "device": settings.device,
-        "seed": settings.seed,
-        "rows": settings.rows,
-    }
-    return EncodedTrainer(**common, layout=layout) if encoded else RatioTrainer(**common)
+    plain = RatioTrainer(
+        settings.critic,
+        settings.bound,
+        base=settings.base and not indicators,
+        size_x=layout.numbers_x + len(layout.levels_x),
+        size_y=layout.numbers_y + len(layout.levels_y),
+        n_shifts=settings.n_shifts,
+        max_steps=settings.max_steps,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        seed=settings.seed,
+        rows=settings.rows,
+    )
+    return EncodedTrainer.around(plain, layout) if encoded else plain
 
 
 def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:

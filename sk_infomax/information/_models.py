@@ -25,13 +25,13 @@ __all__ = [
 Tables = tuple[Tensor, Tensor]
 """Joint scores (n, 1) and marginal ones (n, s, 1)."""
 
-N_RADIAL = 4
+N_RADIAL = 4  # how many numbers `radial_features` gives
 _INFINITE = (
     "A column of one side follows from the other side: the information is infinite, and the "
     "estimate only says that it is large."
 )
-_SHIFTS_OF_EVALUATION = 16
-_SHIFTS_OF_READING = 64
+_SHIFTS_OF_EVALUATION = 16  # others for each x where training looks at held-out pairs; a rule
+_SHIFTS_OF_READING = 64  # others for each x where a bound is read out; a rule
 
 
 class RatioModel(nn.Module):

@@ -15,12 +15,8 @@ from ._rows import INDEPENDENT, Rows
 
 __all__ = ["Reading", "read"]
 
-_MISSED = (
-    0.05  # share of what critics found beyond the Gaussian ratio that they also missed (33 tasks)
-)
-_ROWS_FOR_EXCHANGE = (
-    10  # rows for each column: 500 of 25 + 25, the hardest that held 95 % (33 tasks)
-)
+_MISSED = 0.05  # share of what critics found beyond the Gaussian ratio that they missed (33 tasks)
+_ROWS_FOR_EXCHANGE = 10  # rows for each column: 500 of 25 + 25, the hardest that held 95 %
 _HIDDEN = 3.0  # nats for each column and sample that few samples hide (33 tasks, n = 500 to 10,000)
 _NOISE_OF_NEIGHBOURS = 0.7  # nats times the root of n, the spread of KSG at k = 5 (1 + 1 columns)
 
@@ -121,7 +117,7 @@ class Reading:
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) -> Reading:
     """Read each fold of pairs (n, dx + dy) with a critic of the others."""
     pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
-    bar, findings = progress_bar(cv, "fold", verbose), {}
+    bar, findings = progress_bar(cv, "fold", verbose), dict[str, None]()
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold] = model.log_ratio(pairs[fold])
         known, tables = model.read(pairs[fold])
@@ -136,8 +132,8 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
         bar.set_postfix(nats=f"{row['own']:.3f}")
     bar.close()
     folds = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    sizes, known = (trainer.size_x, trainer.size_y), _gaussian_of_all(trainer, pairs)
-    return Reading(pointwise, folds, n_candidates, known, sizes, trainer.rows, tuple(findings))
+    sizes, gaussian = (trainer.size_x, trainer.size_y), _gaussian_of_all(trainer, pairs)
+    return Reading(pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, tuple(findings))
 
 
 def _gaussian_of_all(trainer: RatioTrainer, pairs: np.ndarray) -> float | None:

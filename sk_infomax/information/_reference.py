@@ -12,8 +12,8 @@ from ._models import N_RADIAL, RatioModel, Tables, radial_features
 
 __all__ = ["ReferredModel"]
 
-_WIDTH = 32
-_DRAWS_OF_READING = 16
+_WIDTH = 32  # of the hidden layers; wider ones were no better (additive noise)
+_DRAWS_OF_READING = 16  # of the reference for each pair where a bound is read out; a rule
 
 
 class ColumnwiseCorrection(nn.Module):

@@ -18,8 +18,7 @@ __all__ = ["MISSING", "complete_rows", "read_columns", "take_rows"]
 
 MISSING = ("error", "drop", "level")
 
-# Largest sparse matrix that is spread out: 0.8 GB in float64, what a laptop has to spare.
-_MOST_VALUES = 10**8
+_MOST_VALUES = 10**8  # of a sparse matrix that is spread out: 0.8 GB, what a laptop has to spare
 
 
 def read_columns(values: Any, argument: str = "X") -> list[Column]:

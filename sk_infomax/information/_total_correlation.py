@@ -15,7 +15,7 @@ from ._models import N_RADIAL, Tables, radial_features
 
 __all__ = ["DependenceModel", "DependenceTrainer", "gaussian_total_correlation"]
 
-_SHIFTS = 16
+_SHIFTS = 16  # shifted copies of the rows where a bound is read out; a rule
 
 
 def gaussian_total_correlation(z: np.ndarray) -> float:
