@@ -6,12 +6,25 @@ import os
 # starts read it too.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
 torch.set_num_threads(1)
+
+# Drawn cases of a property: the same in each run, few by default. A long run has
+# SK_INFOMAX_CASES=2000 in its environment.
+hypothesis.settings.register_profile(
+    "drawn",
+    max_examples=int(os.environ.get("SK_INFOMAX_CASES", "12")),
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("drawn")
 
 
 @pytest.fixture(scope="session")
