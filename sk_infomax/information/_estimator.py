@@ -248,8 +248,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         columns, learned = self._learn(sides, rows)
         adopt_names(self, draft)
         self._fitted = FittedInformation(columns, learned)
-        say([*columns[0].findings, *columns[1].findings, *alike(columns, sides, rows)])
-        say(learned.findings)
+        of_columns = [finding for known in columns for finding in known.findings]
+        say([*of_columns, *alike(columns, sides, rows), *learned.findings])
         return self
 
     def _learn(

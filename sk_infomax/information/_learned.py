@@ -24,7 +24,7 @@ from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, is_wide, recall_encoding
 from ._kinds import Column
-from ._neighbours import capped, single_pair_information
+from ._neighbours import capped, follows, single_pair_information
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -40,6 +40,10 @@ __all__ = [
     "recall",
 ]
 
+_FOLLOWS = (
+    "One side follows from the other as far as so many pairs can tell: the information may be "
+    "infinite, and the estimate only says that it is large."
+)
 _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
@@ -191,13 +195,15 @@ class ByCritics(Learned):
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
+        learned._look_for_functions(sides)
         learned.estimate = capped(learned.estimate, _ceiling(columns, sides, settings.level))
         learned.model = trainer.train(pairs, settings.cv)
         return learned
 
     def _ask_neighbours(self, sides: Sides, settings: Settings) -> None:
         """For one column on each side, weigh in what nearest neighbours say."""
-        if len(sides.x) > 1 or len(sides.y) > 1 or self.reading is None:
+        alone = len(sides.x) + len(sides.y) == 2 and settings.rows.independent
+        if not alone or self.reading is None:
             return
         parts = [known.parts[0] for known in self.columns]
         one = single_pair_information(
@@ -207,6 +213,16 @@ class ByCritics(Learned):
             self.bounds["neighbours"] = one.value
             value, error = self.reading.joined_with(one.value)
             self.estimate = _interval(value, error, settings.level)
+
+    def _look_for_functions(self, sides: Sides) -> None:
+        """Where one column follows from the other, no interval ends."""
+        parts = [known.parts for known in self.columns]
+        if any(len(side) > 1 or side[0].order is None for side in parts):
+            return
+        x, y = (part[0].numbers(side[0])[:, 0] for part, side in zip(parts, sides))
+        if follows(x, y) or follows(y, x):
+            self.findings.append(_FOLLOWS)
+            self.estimate = replace(self.estimate, high=math.inf)
 
     def log_ratio(self, sides: Sides) -> np.ndarray:
         """As the model that was trained on all pairs has it."""
