@@ -235,6 +235,13 @@ class Saved(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted")
 
+    @property
+    def _found(self) -> Any:
+        """What was fitted; there are no fitted attributes without it."""
+        if "_fitted" not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet. Call fit first.")
+        return self._fitted
+
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "_fitted" in state:

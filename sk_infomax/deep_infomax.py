@@ -479,15 +479,6 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return len(self.history_)
 
     @property
-    def _found(self) -> FittedFeatures:
-        """What was fitted; there are no fitted attributes without it."""
-        if "_fitted" not in vars(self):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet. Call fit(X) first."
-            )
-        return self._fitted
-
-    @property
     def _n_features_out(self) -> int:
         return self._found.widths[self._layer]
 

@@ -339,15 +339,6 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
     def _estimate(self) -> Estimate:
         return self._found.learned.estimate
 
-    @property
-    def _found(self) -> FittedInformation:
-        """What was fitted; there are no fitted attributes without it."""
-        if "_fitted" not in vars(self):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet. Call fit(X, y) first."
-            )
-        return self._fitted
-
     # Reading -------------------------------------------------------------------------------
 
     def pointwise(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
