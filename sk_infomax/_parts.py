@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
+from ._bases import BaseEstimator
 from ._checks import closest_name, validate_params
 
 __all__ = ["Auto", "Family", "NamedParts", "Part", "resolve_part"]
@@ -121,7 +122,7 @@ class NamedParts(BaseEstimator):
     _families: ClassVar[dict[str, Family]]
     """For each parameter that is a part, its family."""
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of parts with the part's name and two underscores in front.
 
         A part that was given by its name becomes its settings object where one of its settings

@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
+
+from ._bases import BaseEstimator
 
 __all__ = [
     "Fitted",
@@ -104,7 +105,7 @@ def to_json(value: Any, registries: Mapping[str, Mapping[str, type]]) -> Any:
             if value is member:
                 return {"class": [family, name]}
             if isinstance(value, BaseEstimator) and type(value) is member:
-                settings = value.get_params(deep=False).items()  # type: ignore[attr-defined]
+                settings = value.get_params(deep=False).items()
                 return {
                     "part": [family, name],
                     "settings": {k: to_json(v, registries) for k, v in settings},
@@ -231,6 +232,8 @@ class Saved(BaseEstimator):
     """Parameters that a file leaves out where it can't hold them."""
 
     _fitted: Fitted
+    n_features_in_: int
+    feature_names_in_: np.ndarray
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import nn
 
+from ._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from ._checks import (
     AT_LEAST_TWO,
     AUTO,
@@ -247,43 +248,43 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def __init__(
         self,
-        n_components=256,
+        n_components: int = 256,
         *,
-        preset="fast",
-        encoder="auto",
-        critic="dot",
-        bound="infonce",
-        global_weight=0.0,
-        local_weight=1.0,
-        prior=None,
-        prior_weight=0.1,
-        context=None,
-        coordinates=None,
-        coordinates_weight=1.0,
-        occlusion=None,
-        views="auto",
-        augmentation="auto",
-        output="auto",
-        sample_shape=None,
-        channels="auto",
-        max_epochs="auto",
-        max_time=None,
-        batch_size="auto",
-        optimizer="adamw",
-        lr=3e-3,
-        lr_schedule="cosine",
-        weight_decay=1e-4,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        num_workers=0,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
+        preset: Literal["fast", "balanced", "accurate"] = "fast",
+        encoder: str | Encoder | Auto | nn.Module | type = "auto",
+        critic: str | Critic | type[Critic] = "dot",
+        bound: str | Bound | type[Bound] = "infonce",
+        global_weight: float = 0.0,
+        local_weight: float = 1.0,
+        prior: str | Prior | type[Prior] | None = None,
+        prior_weight: float = 0.1,
+        context: str | Context | type[Context] | None = None,
+        coordinates: Literal["absolute", "relative", "both"] | None = None,
+        coordinates_weight: float = 1.0,
+        occlusion: float | Occlusion | None = None,
+        views: Literal["auto", 1, 2] = "auto",
+        augmentation: str | Augmentation | Auto | type[Augmentation] | None = "auto",
+        output: Literal["auto", "embedding", "multiscale", "hidden", "feature_map"] = "auto",
+        sample_shape: Sequence[int] | None = None,
+        channels: Literal["auto", "first", "last"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        max_time: float | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        optimizer: str | type[torch.optim.Optimizer] = "adamw",
+        lr: float = 3e-3,
+        lr_schedule: Literal["cosine", "constant"] = "cosine",
+        weight_decay: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        num_workers: int = 0,
+        callbacks: Sequence[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_components = n_components
         self.preset = preset
         self.encoder = encoder

@@ -9,8 +9,8 @@ import sk_infomax
 
 FOLDER = Path(sk_infomax.__file__).parent
 LAYERS = [
-    {"_layout", "_random", "_state"},
-    {"_checks", "_scaling"},
+    {"_bases", "_layout", "_random"},
+    {"_checks", "_scaling", "_state"},
     {"_parts"},
     {"bounds", "critics", "encoders", "priors", "views", "_training"},
     {"contexts", "_coordinates", "information"},

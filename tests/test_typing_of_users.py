@@ -59,23 +59,6 @@ SLIPS = {
 }
 
 
-# scikit-learn ships no types, so its base classes let any attribute pass, and the constructors of
-# the estimators have no annotations yet.
-UNSEEN = ("model.trasnform", "model.fit", "model.n_iters_", "estimator.mutual", "MutualInfoEst")
-UNSEEN += (
-    "DeepInfoMaxTransformer(n_components=",
-    "DeepInfoMaxTransformer(preset",
-    "DeepInfoMaxTransformer(critic",
-)
-NOT_YET = pytest.mark.xfail(strict=True, reason="the estimators' constructors have no annotations")
-
-
-def slips():
-    for number, line in enumerate(SLIPS):
-        marks = NOT_YET if line.startswith(UNSEEN) else ()
-        yield pytest.param(number, line, id=line, marks=marks)
-
-
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory):
     """Messages of one run, by file and line."""
@@ -99,12 +82,11 @@ def complaints(tmp_path_factory):
     return [(found[1], int(found[2]), found[3]) for found in lines if found]
 
 
-@NOT_YET
 def test_a_sound_script_has_no_error(complaints):
     assert [complaint for complaint in complaints if complaint[0] == "sound"] == []
 
 
-@pytest.mark.parametrize(("number", "line"), list(slips()))
+@pytest.mark.parametrize(("number", "line"), list(enumerate(SLIPS)), ids=list(SLIPS))
 def test_a_slip_is_seen(number, line, complaints):
     first = START.count("\n") + 1
     said = [text for file, at, text in complaints if file == "slips" and at == first + number]

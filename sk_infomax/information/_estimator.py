@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from .._checks import (
     AT_LEAST_TWO,
     AUTO,
@@ -168,24 +169,24 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     def __init__(
         self,
-        bound="jsd",
+        bound: str | Bound | type[Bound] = "jsd",
         *,
-        critic="gated",
-        base="gaussian",
-        cv=3,
-        units="nats",
-        missing="error",
-        block_length=1,
-        discrete_x="auto",
-        discrete_y="auto",
-        confidence_level=0.95,
-        max_steps=600,
-        batch_size=256,
-        n_negatives="auto",
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
+        critic: str | Critic | type[Critic] = "gated",
+        base: Literal["gaussian"] | None = "gaussian",
+        cv: int = 3,
+        units: Literal["nats", "bits"] = "nats",
+        missing: Literal["error", "drop", "level"] = "error",
+        block_length: int = 1,
+        discrete_x: Literal["auto"] | bool | Sequence[Any] = "auto",
+        discrete_y: Literal["auto"] | bool | Sequence[Any] = "auto",
+        confidence_level: float = 0.95,
+        max_steps: int = 600,
+        batch_size: int = 256,
+        n_negatives: int | Literal["auto"] = "auto",
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.bound = bound
         self.critic = critic
         self.base = base

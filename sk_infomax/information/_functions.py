@@ -327,9 +327,8 @@ def lagged_mutual_info(
         sides["given"] = read_columns(given, "given")
     complete_rows(sides, settings.get("missing", "error"))
     n, rows = len(sides["x"][0]), []
-    if block_length == "auto":
-        block_length = _memory(sides, n)
-    estimator = MutualInfoEstimator(block_length=block_length, **settings)._validated()
+    length = _memory(sides, n) if isinstance(block_length, str) else block_length
+    estimator = MutualInfoEstimator(block_length=length, **settings)._validated()
     for lag in lags:
         if n - abs(lag) < _FEWEST_PAIRS:
             raise ValueError(
