@@ -13,6 +13,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -122,9 +123,12 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
 def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
     """Compare, or set, the number of columns that were read from X and the names of a frame.
 
-    Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``.
+    Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``; names that
+    repeat tell nothing apart and are as none.
     """
-    _check_feature_names(estimator, X, reset=reset)
+    is_table = nw.dependencies.is_pyarrow_table(X)
+    names = list(X.column_names if is_table else getattr(X, "columns", ()))
+    _check_feature_names(estimator, X if len(set(names)) == len(names) else None, reset=reset)
     if reset:
         estimator.n_features_in_ = n_columns
     elif n_columns != estimator.n_features_in_:

@@ -15,6 +15,7 @@ from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import UNITS, MutualInfoEstimator
+from ._frames import is_frame, like_column, like_columns, like_table
 from ._kinds import Column
 from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
 from ._sides import Sides
@@ -186,13 +187,15 @@ def mutual_info_scores(
 
     Returns
     -------
-    scores : ndarray of shape (d,), or Series with the names where X is a frame of pandas
-        Nats: by nearest neighbours; by counts where both columns are read by their levels; by
-        `MutualInfoEstimator` for groups of columns.
-    interval : ndarray of shape (d, 2), or frame
+    scores : ndarray of shape (d,), or series or frame
+        With the names of the columns where X has some: a series of pandas, or a frame of polars
+        or Arrow with the columns "column" and "mutual_info". Nats: by nearest neighbours; by
+        counts where both columns are read by their levels; by `MutualInfoEstimator` for groups of
+        columns.
+    interval : ndarray of shape (d, 2), or frame with "low" and "high"
         Lower and upper ends, if asked for.
-    p_values : ndarray of shape (d,), or Series
-        If asked for.
+    p_values : ndarray of shape (d,), or series or frame
+        If asked for; as the scores, under "p_value".
 
     Examples
     --------
@@ -207,14 +210,14 @@ def mutual_info_scores(
     options |= {"block_length": block_length, "random_state": random_state}
     found = [_pair(item, target, options) for item in items]
     names = [item.name for item in items]
-    result = [_as_series([one.value for one in found], names, X)]
+    result = [like_column([one.value for one in found], names, "mutual_info", X)]
     if return_interval:
         ends = np.array([[one.low, one.high] for one in found])
-        result.append(_as_frame(ends, names, ["low", "high"], X))
+        result.append(like_table(ends, names, ["low", "high"], X))
     if return_p_values:
         options["n_permutations"] = n_permutations
         p_values = [_p_value_of(item, target, options) for item in items]
-        result.append(_as_series(p_values, names, X))
+        result.append(like_column(p_values, names, "p_value", X))
     return result[0] if len(result) == 1 else tuple(result)
 
 
@@ -249,7 +252,7 @@ def mutual_info_matrix(
 
     Returns
     -------
-    matrix : ndarray of shape (d, d), or frame with the names where X is one of pandas
+    matrix : ndarray of shape (d, d), or a frame with the names where X is one
         Nats, symmetric. A column with itself has its entropy if it is read by its levels, and
         infinity if it has an order.
     low, high : the same
@@ -272,7 +275,7 @@ def mutual_info_matrix(
         table = own.copy()
         for (i, j), one in zip(pairs, found):
             table[i, j] = table[j, i] = getattr(one, field)
-        tables.append(_as_frame(table, names, names, X))
+        tables.append(like_columns(table, names, X, names))
     return tuple(tables) if return_interval else tables[0]
 
 
@@ -305,7 +308,7 @@ def lagged_mutual_info(
 
     Returns
     -------
-    ndarray of shape (n_lags, 4), or a frame of pandas where x or y is one of pandas
+    ndarray of shape (n_lags, 4), or a frame where x or y is a series or frame
         Lag, estimate in nats or the `units` asked for, lower and upper end.
 
     Raises
@@ -340,7 +343,7 @@ def lagged_mutual_info(
         moved["x"] = take_rows(sides["x"], now - lag)
         rows.append([lag, *_of_moments(estimator, moved)])
     names = ["lag", "mutual_info", "low", "high"]
-    return _as_frame(np.array(rows, dtype=float), None, names, x if _is_pandas(x) else y)
+    return like_columns(np.array(rows, dtype=float), names, x if is_frame(x) else y)
 
 
 _FEWEST_PAIRS = 20  # under which no fold can be read
@@ -462,26 +465,3 @@ def _own_entropy(item: _Item) -> float:
 def _joint_entropy(item: _Item) -> float:
     codes = codes_of_rows(item.known.codes(item.columns))
     return corrected_entropy(np.bincount(codes))
-
-
-# Frames in, frames out ----------------------------------------------------------------------
-
-
-def _is_pandas(values: Any) -> bool:
-    return type(values).__module__.partition(".")[0] == "pandas"
-
-
-def _as_series(values: list[float], names: list[Any], like: Any) -> Any:
-    if not _is_pandas(like):
-        return np.array(values)
-    import pandas as pd
-
-    return pd.Series(values, index=names, name="mutual_info")
-
-
-def _as_frame(values: np.ndarray, rows: list[Any] | None, columns: list[Any], like: Any) -> Any:
-    if not _is_pandas(like):
-        return values
-    import pandas as pd
-
-    return pd.DataFrame(values, index=rows, columns=columns)
