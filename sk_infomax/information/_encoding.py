@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..bounds import JensenShannon
 from ._cross_fitting import RatioTrainer
-from ._models import RatioModel, Tables
+from ._models import HeldOut, RatioModel
 
 __all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "is_wide", "recall_encoding"]
 
@@ -279,7 +279,7 @@ class EncodedModel:
         """What training found that should be said."""
         return self.model.findings
 
-    def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
+    def read(self, pairs: np.ndarray) -> HeldOut:
         """As `RatioModel.read`."""
         return self.model.read(self.encoding.apply(pairs))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,7 +17,9 @@ from ..critics import Critic
 from ._gaussian import GaussianRatio, calibrated_correlations, canonical_directions
 
 __all__ = [
+    "HeldOut",
     "RatioModel",
+    "Side",
     "Tables",
     "even_shifts",
     "nats_of",
@@ -24,6 +28,45 @@ __all__ = [
 
 Tables = tuple[Tensor, Tensor]
 """Joint scores (n, 1) and marginal ones (n, s, 1)."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a model computes of one side of pairs alone.
+
+    Parameters
+    ----------
+    variates : Tensor of shape (n, r)
+        Canonical variates with the other side.
+    critic : Tensor of shape (n, u)
+        The critic's side.
+    """
+
+    variates: Tensor
+    critic: Tensor
+
+    def lined_up(self, rows: Any) -> Self:
+        """All of it at some rows: an index of tensors (n, ...)."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+class HeldOut(NamedTuple):
+    """What a model says of pairs that it has not seen.
+
+    Parameters
+    ----------
+    known : float
+        What is known without critics, in nats.
+    added : Tables
+        Scores of which a bound makes what comes to it.
+    taken_off : Tables or None
+        Scores of which it makes what goes off.
+    """
+
+    known: float
+    added: Tables
+    taken_off: Tables | None = None
+
 
 N_RADIAL = 4  # how many numbers `radial_features` gives
 _INFINITE = (
@@ -112,29 +155,30 @@ class RatioModel(nn.Module):
         """Inputs of x and of y."""
         return inputs[:, : self.size_x + N_RADIAL], inputs[:, self.size_x + N_RADIAL :]
 
-    def sides(self, inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def sides(self, inputs: Tensor) -> tuple[Side, Side]:
         """Of x alone and of y alone: canonical variates (n, r), and the critic's side (n, u)."""
         x, y = self.split(inputs)
         left, right = self.network.sides(x[:, None], y[:, None])
-        return (x[:, : self.rank], left[:, 0]), (y[:, : self.rank], right[:, 0])
+        return Side(x[:, : self.rank], left[:, 0]), Side(y[:, : self.rank], right[:, 0])
 
     def side_of_x(self, x: np.ndarray) -> tuple[Tensor, ...]:
         """Of samples (n, dx): canonical variates (n, r), and the critic's side (n, u)."""
         padded = np.zeros((len(x), self.size_y))
-        return self.sides(self.inputs(np.hstack([x, padded])))[0][:2]
+        left, _ = self.sides(self.inputs(np.hstack([x, padded])))
+        return left.variates, left.critic
 
-    def combine(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> Tensor:
+    def combine(self, left: Side, right: Side) -> Tensor:
         """Log ratio (...) of sides that are lined up."""
-        score = self.gate * self.network.combine(left[1], right[1])
-        return score if self.base is None else score + self.base(left[0], right[0])
+        score = self.gate * self.network.combine(left.critic, right.critic)
+        return score if self.base is None else score + self.base(left.variates, right.variates)
 
     def tables(self, inputs: Tensor, shifts: list[int]) -> Tables:
         """Scores of the pairs (n, 1), and of each x with the y of others (n, s, 1)."""
         left, right = self.sides(inputs)
         rows = torch.arange(len(inputs), device=inputs.device)[:, None]
         turned = (rows + torch.tensor([0, *shifts], device=inputs.device)) % len(inputs)
-        lined_up = tuple(side[:, None] for side in left), tuple(side[turned] for side in right)
-        scores = self.combine(*lined_up)  # (n, 1 + s)
+        each = slice(None), None  # (n, 1, ...)
+        scores = self.combine(left.lined_up(each), right.lined_up(turned))  # (n, 1 + s)
         return scores[:, :1], scores[:, 1:, None]
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
@@ -153,7 +197,7 @@ class RatioModel(nn.Module):
             left, right = self.sides(self.inputs(pairs))
             for order in orders:
                 turned = torch.from_numpy(order)
-                ratio = self.combine(left, tuple(side[turned] for side in right))
+                ratio = self.combine(left, right.lined_up(turned))
                 sums.append(ratio.double().sum().item())
         return np.array(sums)
 
@@ -164,11 +208,11 @@ class RatioModel(nn.Module):
         x, y = self.split(self.inputs(pairs))
         return self.base(x[:, : self.rank], y[:, : self.rank]).double().numpy()
 
-    def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
-        """What is known without critics, in nats; and scores for a bound to add to it."""
+    def read(self, pairs: np.ndarray) -> HeldOut:
+        """What the model says of pairs that it has not seen."""
         with torch.inference_mode():
             shifts = even_shifts(len(pairs), _SHIFTS_OF_READING)
-            return 0.0, [self.tables(self.inputs(pairs), shifts)]
+            return HeldOut(0.0, self.tables(self.inputs(pairs), shifts))
 
     def _shifts(self, inputs: Tensor) -> list[int]:
         """Some other rows at random in training, the same ones in evaluation."""
@@ -200,7 +244,11 @@ def radial_features(x: Tensor) -> Tensor:
     return torch.cat([mean_square - 1, *logs], 1)
 
 
-def nats_of(bound: Bound, known: float, tables: list[Tables]) -> float:
-    """What a bound reports for a model that has been `read`: its first term less the others."""
-    values = [bound.nats(joint.double(), marginal.double()).item() for joint, marginal in tables]
-    return known + values[0] - sum(values[1:])
+def nats_of(bound: Bound, held_out: HeldOut) -> float:
+    """What a bound reports for what a model says of pairs that it has not seen."""
+
+    def of(tables: Tables) -> float:
+        return bound.nats(tables[0].double(), tables[1].double()).item()
+
+    value = held_out.known + of(held_out.added)
+    return value if held_out.taken_off is None else value - of(held_out.taken_off)

@@ -120,10 +120,10 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     bar, findings = progress_bar(cv, "fold", verbose), dict[str, None]()
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold] = model.log_ratio(pairs[fold])
-        known, tables = model.read(pairs[fold])
-        n_candidates = 1 + tables[0][1].shape[1]
-        row = {name: nats_of(bound(), known, tables) for name, bound in BOUNDS.items()}
-        row["own"] = nats_of(trainer.bound, known, tables)
+        held_out = model.read(pairs[fold])
+        n_candidates = 1 + held_out.added[1].shape[1]
+        row = {name: nats_of(bound(), held_out) for name, bound in BOUNDS.items()}
+        row["own"] = nats_of(trainer.bound, held_out)
         row["plug-in"] = float(pointwise[fold].mean())
         row["base"] = float(model.base_ratio(pairs[fold]).mean())
         rows.append(row)

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from .._random import new_generator
-from ._models import N_RADIAL, RatioModel, Tables, radial_features
+from ._models import N_RADIAL, HeldOut, RatioModel, Side, Tables, radial_features
 
 __all__ = ["ReferredModel"]
 
 _WIDTH = 32  # of the hidden layers; wider ones were no better (additive noise)
 _DRAWS_OF_READING = 16  # of the reference for each pair where a bound is read out; a rule
+
+
+@dataclass(frozen=True)
+class SideOfX(Side):
+    """Of x: also the whitened mean (n, dy) of y given it, and how far out it lies (n, 4)."""
+
+    mean: Tensor
+    radial: Tensor
+
+
+@dataclass(frozen=True)
+class SideOfY(Side):
+    """Of y: also y whitened (n, dy), and its own log ratio (n,) to the reference."""
+
+    whitened: Tensor
+    ratio: Tensor
 
 
 class ColumnwiseCorrection(nn.Module):
@@ -84,40 +103,42 @@ class ReferredModel(RatioModel):
             self.get_buffer(name).copy_(value)
         return correlations
 
-    def sides(self, inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """As in `RatioModel`, and whitened: the mean of y given x, and y; and y's own ratio."""
+    def sides(self, inputs: Tensor) -> tuple[SideOfX, SideOfY]:
+        """As in `RatioModel`, and what the reference makes of each side."""
         left, right = super().sides(inputs)
         x, y = self.split(inputs)
-        mean = self.get_buffer("slopes") * left[0] @ self.get_buffer("whitening")[: self.rank]
+        mean = self.get_buffer("slopes") * left.variates @ self.get_buffer("whitening")[: self.rank]
         whitened = y[:, : self.size_y] @ self.get_buffer("whitening")
         ones = torch.ones(len(y), 1, 1, device=y.device)
         alone = (side[:, 0] for side in self.alone.sides(ones, y[:, None]))
-        own = self.gate_alone * self.alone.combine(*alone)
-        return (*left, mean, x[:, self.size_x :]), (*right, whitened, own)
+        ratio = self.gate_alone * self.alone.combine(*alone)
+        of_x = SideOfX(left.variates, left.critic, mean, x[:, self.size_x :])
+        return of_x, SideOfY(right.variates, right.critic, whitened, ratio)
 
-    def combine(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> Tensor:
-        """Log ratio (...) of sides that are lined up."""
-        return super().combine(left, right) + self.correction(left[2], right[2], left[3]) - right[3]
+    def combine(self, left: Any, right: Any) -> Tensor:
+        """Log ratio (...) of a `SideOfX` and a `SideOfY` that are lined up."""
+        correction = self.correction(left.mean, right.whitened, left.radial)
+        return super().combine(left, right) + correction - right.ratio
 
-    def _told(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> Tensor:
+    def _told(self, left: SideOfX, right: SideOfY) -> Tensor:
         """Log ratio (n,) of pairs to those of the reference."""
-        network = self.gate * self.network.combine(left[1], right[1])
-        return network + self.correction(left[2], right[2], left[3])
+        network = self.gate * self.network.combine(left.critic, right.critic)
+        return network + self.correction(left.mean, right.whitened, left.radial)
 
-    def _referred(self, inputs: Tensor, count: int, generator: torch.Generator) -> list[Tables]:
+    def _referred(
+        self, inputs: Tensor, count: int, generator: torch.Generator
+    ) -> tuple[Tables, Tables]:
         """Scores of joint and drawn pairs, by the critic of pairs and by that of y alone."""
         left, right = self.sides(inputs)
         x, _ = self.split(inputs)
         drawn, alone = [], []
         for _ in range(count):
-            side = self.sides(torch.cat([x, self._draw(left[0], generator)], 1))[1]
+            _, side = self.sides(torch.cat([x, self._draw(left.variates, generator)], 1))
             drawn.append(self._told(left, side))
-            alone.append(side[3])
+            alone.append(side.ratio)
         joint = self._told(left, right)
-        return [
-            (joint[:, None], torch.stack(drawn, 1)[..., None]),
-            (right[3][:, None], torch.stack(alone, 1)[..., None]),
-        ]
+        of_pairs = joint[:, None], torch.stack(drawn, 1)[..., None]
+        return of_pairs, (right.ratio[:, None], torch.stack(alone, 1)[..., None])
 
     def _draw(self, variates: Tensor, generator: torch.Generator) -> Tensor:
         """Inputs of y from the Gaussian conditional of canonical variates (n, r) of x."""
@@ -134,8 +155,8 @@ class ReferredModel(RatioModel):
         of_pairs, of_y = self._referred(inputs, self.n_shifts, generator)
         return {"information": self.objective(*of_pairs) + self.objective_alone(*of_y)}
 
-    def read(self, pairs: np.ndarray) -> tuple[float, list[Tables]]:
-        """What is known without critics, in nats; and scores to add to it and to take off."""
+    def read(self, pairs: np.ndarray) -> HeldOut:
+        """What the Gaussian says of pairs, and scores to add to it and to take off."""
         with torch.inference_mode():
             tables = self._referred(self.inputs(pairs), _DRAWS_OF_READING, new_generator(0))
-        return float(self.base_ratio(pairs).mean()), tables
+        return HeldOut(float(self.base_ratio(pairs).mean()), *tables)

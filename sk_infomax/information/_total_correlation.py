@@ -11,7 +11,7 @@ from ..bounds import Bound
 from ..critics import Critic
 from ._cross_fitting import RatioTrainer
 from ._gaussian import log_determinant, whitening
-from ._models import N_RADIAL, Tables, radial_features
+from ._models import N_RADIAL, HeldOut, Tables, radial_features
 
 __all__ = ["DependenceModel", "DependenceTrainer", "gaussian_total_correlation"]
 
@@ -112,10 +112,10 @@ class DependenceModel(nn.Module):
         with torch.inference_mode():
             return self._gaussian(self.inputs(rows))[0].double().numpy()
 
-    def read(self, rows: np.ndarray) -> tuple[float, list[Tables]]:
+    def read(self, rows: np.ndarray) -> HeldOut:
         """As `RatioModel.read`."""
         with torch.inference_mode():
-            return 0.0, [self.tables(self.inputs(rows), _SHIFTS, new_generator(0))]
+            return HeldOut(0.0, self.tables(self.inputs(rows), _SHIFTS, new_generator(0)))
 
 
 class DependenceTrainer(RatioTrainer):
