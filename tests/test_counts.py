@@ -214,6 +214,7 @@ def test_entropies():
     counts = counts[counts > 0]
     assert abs(corrected_entropy(counts) - math.log(500)) < 0.05
     assert plug_in_entropy(counts) < math.log(500) - 0.15
+    assert corrected_entropy(np.array([20, 20])) == pytest.approx(LOG_2)
 
 
 def test_codes_of_rows_never_overflow():

@@ -79,35 +79,42 @@ def plug_in_entropy(counts: np.ndarray) -> float:
 
 
 def corrected_entropy(counts: np.ndarray) -> float:
-    """Entropy in nats, what levels not seen may add included (Chao, Wang and Jost 2013)."""
+    """Entropy in nats, what levels not seen may add included (Chao, Wang and Jost 2013).
+
+    At most the log of how many levels there may be.
+    """
     n = int(counts.sum())
     seen = float((counts / n * (digamma(n) - digamma(counts))).sum())
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     if once == 0 or n < 3:
-        return seen
+        return min(seen, _log_of_levels(counts))
     # Mean share of a level seen once, from those seen twice (Good and Turing).
     doubles = 2 * twice if twice else 2 / max(once, 1)
     share = doubles / ((n - 1) * once + doubles)
     powers = np.arange(1, n)
     series = (np.exp(powers * math.log1p(-share)) / powers).sum()
     unseen = once / n * math.exp((1 - n) * math.log1p(-share)) * (-math.log(share) - series)
-    return seen + max(0.0, float(unseen))
+    return min(seen + max(0.0, float(unseen)), _log_of_levels(counts))
 
 
-def _entropy_ceiling(counts: np.ndarray, quantile: float) -> float:
-    """Upper confidence end of an entropy; at most the log of how many levels there may be.
+def _log_of_levels(counts: np.ndarray) -> float:
+    """Log of how many levels there may be.
 
     That is the number seen where none was seen once (all are known) or none twice (nothing says
     how many more there are), and else Chao's estimate.
     """
+    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    # Chao 1984, the form that corrects its bias.
+    unseen = once * (once - 1) / (2 * (twice + 1)) if twice else 0.0
+    return math.log(len(counts) + unseen)
+
+
+def _entropy_ceiling(counts: np.ndarray, quantile: float) -> float:
+    """Upper confidence end of an entropy; at most the log of how many levels there may be."""
     n, shares = counts.sum(), counts / counts.sum()
     spread = float((shares * np.log(shares) ** 2).sum()) - plug_in_entropy(counts) ** 2
     error = math.sqrt((max(spread, 0.0) + (len(counts) - 1) / (2 * n)) / n)
-    upper = corrected_entropy(counts) + quantile * error
-    once, twice = (counts == 1).sum(), (counts == 2).sum()
-    # Chao 1984, the form that corrects its bias.
-    unseen = once * (once - 1) / (2 * (twice + 1)) if twice else 0.0
-    return min(upper, math.log(len(counts) + unseen))
+    return min(corrected_entropy(counts) + quantile * error, _log_of_levels(counts))
 
 
 def entropy_ceiling(codes: np.ndarray, level: float) -> float:
