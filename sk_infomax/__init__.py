@@ -27,6 +27,7 @@ from .encoders import (
 )
 from .information import (
     MutualInfoEstimator,
+    MutualInfoSelector,
     conditional_mutual_info,
     lagged_mutual_info,
     mutual_info,
@@ -52,6 +53,7 @@ __all__ = [
     "InfoNCE",
     "JensenShannon",
     "MutualInfoEstimator",
+    "MutualInfoSelector",
     "NormalPrior",
     "PatchEncoder",
     "SeriesEncoder",

@@ -1,7 +1,7 @@
 """Checks of arrays and parameters: bad input ends here, with the value and the remedy.
 
-The one place that touches what scikit-learn does not declare public: parameter intervals and
-`_validate_params`.
+The one place that touches what scikit-learn does not declare public: parameter intervals,
+`_validate_params`, and what `set_output` was told.
 """
 
 import difflib
@@ -16,7 +16,9 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names,
     check_array,
@@ -41,8 +43,10 @@ __all__ = [
     "closest_name",
     "draft_of",
     "one_of",
+    "output_library",
     "resolve_device",
     "say",
+    "take_columns",
     "validate_params",
 ]
 
@@ -138,6 +142,11 @@ def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
         )
 
 
+def output_library(estimator: Any) -> str:
+    """What `set_output` asked `transform` for: "default", "pandas" or "polars"."""
+    return _get_output_config("transform", estimator=estimator)["dense"]
+
+
 def say(findings: Iterable[str]) -> None:
     """Warn of each finding once, at the line of whoever called the package."""
     level, frame = 1, inspect.currentframe()
@@ -145,6 +154,11 @@ def say(findings: Iterable[str]) -> None:
         level, frame = level + 1, frame.f_back
     for finding in dict.fromkeys(findings):
         warnings.warn(finding, UserWarning, stacklevel=level)
+
+
+def take_columns(X: Any, mask: np.ndarray) -> Any:
+    """The columns (d,) of a frame, an array or a sparse matrix, as one of these."""
+    return _safe_indexing(X, mask, axis=1)
 
 
 def draft_of(estimator: Any) -> Any:

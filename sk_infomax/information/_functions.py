@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,11 +12,10 @@ from numpy.typing import ArrayLike
 from .._checks import say
 from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
-from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import UNITS, MutualInfoEstimator
 from ._frames import is_frame, like_column, like_columns, like_table
+from ._items import information_of, items_of, own_entropy, p_value_of, target_of
 from ._kinds import Column
-from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
 from ._sides import Sides
 from ._tables import complete_rows, read_columns, take_rows
 
@@ -28,14 +26,6 @@ __all__ = [
     "mutual_info_matrix",
     "mutual_info_scores",
 ]
-
-
-class _Item(NamedTuple):
-    """A column, or a group of columns that counts as one, with what is known of it."""
-
-    name: Any
-    columns: list[Column]
-    known: Columns
 
 
 def mutual_info(
@@ -203,12 +193,12 @@ def mutual_info_scores(
     >>> from sk_infomax import mutual_info_scores
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> mutual_info_scores(X, y).idxmax()
-    'petal width (cm)'
+    'petal length (cm)'
     """
-    items, target = _items(X, column_groups, missing), _target(y, missing)
+    items, target = items_of(read_columns(X, "X"), column_groups, missing), target_of(y, missing)
     options = {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": random_state}
-    found = [_pair(item, target, options) for item in items]
+    found = [information_of(item, target, options) for item in items]
     names = [item.name for item in items]
     result = [like_column([one.value for one in found], names, "mutual_info", X)]
     if return_interval:
@@ -216,7 +206,7 @@ def mutual_info_scores(
         result.append(like_table(ends, names, ["low", "high"], X))
     if return_p_values:
         options["n_permutations"] = n_permutations
-        p_values = [_p_value_of(item, target, options) for item in items]
+        p_values = [p_value_of(item, target, options) for item in items]
         result.append(like_column(p_values, names, "p_value", X))
     return result[0] if len(result) == 1 else tuple(result)
 
@@ -264,12 +254,14 @@ def mutual_info_matrix(
     >>> mutual_info_matrix([["a", "x"], ["b", "y"]] * 20).round(2).tolist()
     [[0.69, 0.69], [0.69, 0.69]]
     """
-    items = _items(X, column_groups, missing)
+    items = items_of(read_columns(X, "X"), column_groups, missing)
     size, options = len(items), {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": 0}
     pairs = [(i, j) for i in range(size) for j in range(i + 1, size)]
-    found = Parallel(n_jobs=n_jobs)(delayed(_pair)(items[i], items[j], options) for i, j in pairs)
-    own = np.diag([_own_entropy(item) for item in items])
+    found = Parallel(n_jobs=n_jobs)(
+        delayed(information_of)(items[i], items[j], options) for i, j in pairs
+    )
+    own = np.diag([own_entropy(item) for item in items])
     names, tables = [item.name for item in items], []
     for field in ("value", "low", "high") if return_interval else ("value",):
         table = own.copy()
@@ -376,92 +368,3 @@ def _memory(sides: dict[str, list[Column]], n: int) -> int:
                     break
             longest = max(longest, lag)
     return int(longest)
-
-
-# Columns that count as one ------------------------------------------------------------------
-
-
-def _items(X: Any, column_groups: Mapping[Any, Sequence[Any]] | None, missing: str) -> list[_Item]:
-    """Columns of X, or groups of them, in the order of the columns."""
-    columns = read_columns(X, "X")
-    if missing == "error":
-        complete_rows({"X": columns}, missing)
-    names = [i if c.name is None else c.name for i, c in enumerate(columns)]
-    taken, groups = set(), []
-    for name, members in (column_groups or {}).items():
-        places = [_place(member, names) for member in members]
-        taken |= set(places)
-        groups.append((min(places), name, [columns[i] for i in places]))
-    alone = [(i, names[i], [c]) for i, c in enumerate(columns) if i not in taken]
-    return [
-        _Item(name, members, _known(members, missing))
-        for _, name, members in sorted(groups + alone, key=lambda item: item[0])
-    ]
-
-
-def _place(member: Any, names: list[Any]) -> int:
-    """Position of a column that a group names."""
-    if member in names:
-        return names.index(member)
-    if isinstance(member, int) and 0 <= member < len(names):
-        return member
-    raise ValueError(f"column_groups has {member!r}, which is no column of X: {names}.")
-
-
-def _known(columns: list[Column], missing: str) -> Columns:
-    """What is known of columns, of the rows that are there."""
-    if missing == "drop":
-        return Columns([column.take(~column.missing) for column in columns])
-    return Columns(columns)
-
-
-def _target(y: Any, missing: str) -> _Item:
-    columns = read_columns(y, "y")
-    if missing == "error":
-        complete_rows({"y": columns}, missing)
-    return _Item("y", columns, _known(columns, missing))
-
-
-def _pair(a: _Item, b: _Item, options: dict[str, Any]) -> Estimate:
-    """Information of two items, in nats."""
-    sides, known = _complete(a, b, options["missing"])
-    if len(sides.x) + len(sides.y) > 2:
-        return MutualInfoEstimator(**options)._validated()._learn(sides)[1].estimate
-    of_x, of_y = (columns.parts[0] for columns in known)
-    level, block_length = options["confidence_level"], options["block_length"]
-    return single_pair_information(sides.x[0], of_x, sides.y[0], of_y, level, block_length)
-
-
-def _complete(a: _Item, b: _Item, missing: str) -> tuple[Sides, tuple[Columns, Columns]]:
-    """Both items without the rows that miss a value, and what is known of them."""
-    sides = Sides(a.columns, b.columns)
-    kept = complete_rows({"X": sides.x, "y": sides.y}, missing)
-    if kept.all():
-        return sides, (a.known, b.known)
-    sides = sides.take(kept)
-    return sides, (Columns(sides.x), Columns(sides.y))
-
-
-def _p_value_of(item: _Item, target: _Item, options: dict[str, Any]) -> float:
-    """P-value of independence of two items."""
-    settings = dict(options)
-    count, missing = settings.pop("n_permutations"), settings["missing"]
-    sides, known = _complete(item, target, missing)
-    if len(sides.x) + len(sides.y) > 2:
-        estimator = MutualInfoEstimator(**settings)._validated()
-        return estimator._test(sides, count)
-    of_x, of_y = (columns.parts[0] for columns in known)
-    rest = count, settings["block_length"], settings["random_state"]
-    return single_pair_p_value(sides.x[0], of_x, sides.y[0], of_y, *rest)
-
-
-def _own_entropy(item: _Item) -> float:
-    """Information of an item with itself."""
-    if len(item.columns) > 1:
-        return math.inf if not all(item.known.is_discrete) else _joint_entropy(item)
-    return entropy_of(item.columns[0], item.known.parts[0])
-
-
-def _joint_entropy(item: _Item) -> float:
-    codes = codes_of_rows(item.known.codes(item.columns))
-    return corrected_entropy(np.bincount(codes))
