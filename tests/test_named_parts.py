@@ -158,9 +158,9 @@ def test_own_parts_leave_the_global_generators_alone(settings):
 FAILURES = [
     {"bound": "oops"},
     {"critic": 3},
-    {"prior": "unifrom"},
+    {"prior": "uniforn"},
     {"context": "block"},
-    {"encoder": "tabel"},
+    {"encoder": "tablle"},
     {"encoder": nn.Linear(3, 2)},
     {"encoder": "basic28x28"},
     {"n_components": 0},
