@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, one_hot, unfold
 
 from .._checks import AUTO, POSITIVE_INT
 from ._base import (
@@ -178,11 +178,13 @@ class PatchDictionary(DataDriven):
         self.register_buffer("offset", torch.zeros(n_filters, 1, 1))
         self.register_buffer("floor", torch.tensor(_CONTRAST_FLOOR**2))
         self.register_buffer("mirrored", torch.tensor(False))
+        self.mirrors = False
+        self.register_load_state_dict_post_hook(_read_mirrored)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Codes (n, 2 * n_filters, rows, columns), means over the cells of a grid, none below 0."""
-        if self.mirrored:
+        if self.mirrors:  # to ask the buffer would be to wait for the device in each step
             return (self._blocks(x) + self._blocks(x.flip(-1))) / 2
         return self._blocks(x)
 
@@ -210,7 +212,8 @@ class PatchDictionary(DataDriven):
     @torch.no_grad()
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
         """Find the filters among patches of images x (n, c, h, w)."""
-        self.mirrored.fill_(views is not None and views.mirrors)
+        self.mirrors = views is not None and views.mirrors
+        self.mirrored.fill_(self.mirrors)
         patches = self._patches(x, generator)
         patches -= patches.mean(1, keepdim=True)
         self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY))
@@ -244,6 +247,11 @@ class PatchDictionary(DataDriven):
         return torch.cat(found)
 
 
+def _read_mirrored(dictionary: PatchDictionary, _) -> None:
+    """Take over from the buffer, once it is loaded, whether images are mirrored."""
+    dictionary.mirrors = bool(dictionary.mirrored)
+
+
 def _kmeans(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """Centres (k, d) of points (n, d) after some rounds of Lloyd's algorithm."""
 
@@ -256,10 +264,18 @@ def _kmeans(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
     for _ in range(_KMEANS_ROUNDS):
         nearest = (points @ centres.T - 0.5 * centres.square().sum(1)).argmax(1)
         counts = torch.bincount(nearest, minlength=k)[:, None]
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        sums = _sums_by_centre(points, nearest, k)
         # A centre that has lost all its points starts anew from one of them.
         centres = torch.where(counts > 0, sums / counts.clamp(min=1), draw(k))
     return centres
+
+
+def _sums_by_centre(points: Tensor, nearest: Tensor, k: int) -> Tensor:
+    """Sums (k, d) of the points (n, d) that are nearest to each centre."""
+    if points.device.type == "cpu":
+        return points.new_zeros(k, points.shape[1]).index_add_(0, nearest, points)
+    # On CUDA index_add_ adds in another order each time; a product should not.
+    return one_hot(nearest, k).to(points).T @ points
 
 
 class PatchNetwork(StagedNetwork, DataDriven):
