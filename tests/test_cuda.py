@@ -1,0 +1,67 @@
+"""What can only be seen on a CUDA device: skipped, with the reason, where there is none."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks._cuda_checks import resident
+from sk_infomax import DeepInfoMaxTransformer, MutualInfoEstimator
+from sk_infomax.datasets import multinormal_sparse
+from sk_infomax.evaluation import PerceptronClassifier
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+
+
+@pytest.fixture
+def samples(digits, series):
+    """Samples of each kind."""
+    images = digits[0][:120]
+    return {"image": images, "table": images.reshape(120, -1), "series": series[0]}
+
+
+def fitted(X, **settings):
+    return DeepInfoMaxTransformer(max_epochs=1, random_state=0, device="cuda", **settings).fit(X)
+
+
+@pytest.mark.parametrize("kind", ["image", "series", "table"])
+def test_the_same_features_on_both_devices(kind, samples, tmp_path):
+    X = samples[kind]
+    model = fitted(X)
+    assert next(model.net_.module_.parameters()).is_cuda
+    model.save(tmp_path / "model")
+    loaded = DeepInfoMaxTransformer.load(tmp_path / "model", device="cpu")
+    assert not next(loaded.net_.module_.parameters()).is_cuda
+    expected = loaded.transform(X)
+    np.testing.assert_allclose(model.transform(X), expected, atol=1e-2 * expected.std())
+
+
+@pytest.mark.parametrize("kind", ["image", "series", "table"])
+def test_no_step_waits_for_the_device(kind, samples):
+    model = fitted(samples[kind])
+    net = model.net_
+    net.module_.train()
+    batch = next(iter(resident(model, samples[kind]).batches(32)))
+    net.train_step(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        net.train_step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_what_images_start_from_is_the_same_for_one_seed(samples):
+    stems = [fitted(samples["image"]).net_.module_.encoder.local_stage[0] for _ in range(2)]
+    assert torch.equal(stems[0].filters, stems[1].filters)
+
+
+def test_mutual_information():
+    task = multinormal_sparse(2, 2)
+    X, Y = task.sample(1000, random_state=0)
+    estimator = MutualInfoEstimator(cv=2, max_steps=100, device="cuda", random_state=0).fit(X, Y)
+    assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=0.15)
+
+
+def test_perceptron(digits):
+    X, y = digits[0].reshape(300, -1) / 16, digits[1]
+    probe = PerceptronClassifier(max_steps=200, device="cuda", random_state=0).fit(X, y)
+    assert probe.score(X, y) > 0.8
