@@ -160,7 +160,7 @@ FAILURES = [
     {"critic": 3},
     {"prior": "uniforn"},
     {"context": "block"},
-    {"encoder": "tablle"},
+    {"encoder": "tabular"},
     {"encoder": nn.Linear(3, 2)},
     {"encoder": "basic28x28"},
     {"n_components": 0},
