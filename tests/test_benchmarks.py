@@ -24,7 +24,7 @@ COMMANDS = {
     "consistency": "--part consistency --seeds 0 --n-samples 60 --methods cca --out {out}",
     "criteria": "--data digits --settings 6 --train-rows 100 --test-rows 40 "
     "--dependence-steps 1 --mine-steps 1 --draws 20 --out {out}",
-    "cuda": "--tiny --device cpu --parts backbone --out {out}/cuda.json",
+    "cuda": "--tiny --device cpu --parts check --jobs table --out {out}/cuda.json",
     "curves": "--data fashion-mnist --out {out}",
     "matching": "--seeds 0 --components 2 --epochs 1 --out {out}/matching.json",
     "mutual_information": "--tasks contingency-3x3 --n-samples 60 --seeds 0 "
