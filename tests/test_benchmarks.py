@@ -21,6 +21,9 @@ from sk_infomax.evaluation import MEASURES, mine, neural_dependency, reconstruct
 COMMANDS = {
     "ablation": "--data fashion-mnist --folder {images} --seeds 0 --epochs 1 --train-rows 150 "
     "--held-out-rows 60 --out {out} --changes default --flip",
+    "columns": "--n-samples 60 --seeds 0 --frame-samples 60 --frame-columns 1 "
+    "--selection-samples 60 --n-permutations 3 --methods ours scikit-learn "
+    "--out {out}/columns.json --picture {out}/columns.png",
     "consistency": "--part consistency --seeds 0 --n-samples 60 --methods cca --out {out}",
     "criteria": "--data digits --settings 6 --train-rows 100 --test-rows 40 "
     "--dependence-steps 1 --mine-steps 1 --draws 20 --out {out}",
