@@ -66,3 +66,12 @@ def test_ties_are_no_information_and_hide_none(name):
 def test_breaking_ties_changes_nothing_in_another_unit():
     x, y = _rounded(np.random.RandomState(0), 0.1)
     assert mutual_info_scores(x, y) == mutual_info_scores(1e9 + 1e-3 * x, np.exp(y / 10))
+
+
+def test_an_id_and_a_number():
+    rng = np.random.RandomState(0)
+    score, ends = mutual_info_scores(
+        [f"id {i}" for i in range(N)], rng.normal(size=N), return_interval=True
+    )
+    assert score[0] == ends[0, 0] == 0
+    assert ends[0, 1] == math.log(N)

@@ -195,9 +195,9 @@ def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, int]:
     """Pointwise terms (m,) of the rows whose level is seen twice or more, and their number m."""
     counts = np.bincount(levels)
     kept = counts[levels] > 1
-    x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
-    if not len(x):
+    if not kept.any():
         return np.zeros(0), 0
+    x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts = np.bincount(levels)
     radius, near = np.empty(len(x)), np.minimum(_NEIGHBOURS, counts - 1)[levels]
     order = np.argsort(levels, kind="stable")
