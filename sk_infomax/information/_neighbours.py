@@ -34,6 +34,7 @@ _POINT = 0.05  # share of rows with one value from which rounding does not expla
 _INSIDE = 1 - 1e-9  # of a radius, so that rounding counts no neighbour that lies on it
 _BEYOND = 3  # permutations that may beat the pairs where a tail is fitted: a rule
 _EDGES = 2.0  # nats times n that terms are wrong by at the ends of each level (800 drawn rows)
+_MISSED = 2.0  # times what half of the rows miss, that all of them miss: a rule (dates, waves)
 _INFLATION = 1.3  # of the spread of pointwise terms, which neighbours share (200 normal samples)
 
 
@@ -151,27 +152,67 @@ def _information_of(x, y, level: float, block_length: int) -> Estimate:
     (a, of_levels_a), (b, of_levels_b) = x, y
     if of_levels_a and of_levels_b:
         return CountRatio(a, b).estimate(level)
-    if of_levels_a or of_levels_b:
-        numbers, levels = (b, a) if of_levels_a else (a, b)
-        terms, n_used = _with_levels(numbers, levels)
-        estimate = _from_terms(terms, n_used / len(a), level, block_length)
-        return capped(estimate, entropy_ceiling(levels, level))
-    return _from_terms(_of_numbers(a, b), 1.0, level, block_length)
+    if not of_levels_a and not of_levels_b:
+        coarse = _of_numbers(a[::2], b[::2])
+        one = _from_terms(_of_numbers(a, b), coarse, level, block_length)
+        return _within_bounds(one.value, one.low, one.high, one.standard_error, math.inf)
+    numbers, levels = (b, a) if of_levels_a else (a, b)
+    terms, kept = _with_levels(numbers, levels)
+    coarse, _ = _with_levels(numbers[::2], levels[::2])
+    units = np.where(np.bincount(levels)[levels] > 2 * _NEIGHBOURS, -1, levels)[kept]
+    told = _from_terms(terms, coarse, level, block_length, units)
+    return _with_untold(told, float(kept.mean()), entropy_ceiling(levels, level))
 
 
-def _from_terms(terms: np.ndarray, share: float, level: float, block_length: int) -> Estimate:
-    """Mean of pointwise terms (k,), which stand for a share of all pairs, with its interval."""
+def _from_terms(
+    terms: np.ndarray,
+    coarse: np.ndarray,
+    level: float,
+    block_length: int,
+    units: np.ndarray | None = None,
+) -> Estimate:
+    """Mean of pointwise terms (k,) with its interval.
+
+    The upper end rises by what half of the rows (`coarse`) fall short by, since neighbours see
+    less of a strong dependence the further away they are. Rows of one unit (k,), -1 for none, have
+    their neighbours among each other.
+    """
     n = len(terms)
     if n < 2:
         return Estimate(0.0, 0.0, math.inf, math.inf)
     if block_length > 1:
         blocks = max(2, len(terms) // block_length)
         terms = np.array([part.mean() for part in np.array_split(terms, blocks)])
-    chance = _INFLATION * float(terms.std(ddof=1)) / math.sqrt(len(terms))
-    error = math.hypot(chance, _EDGES / n)
-    half, value = float(norm.ppf(0.5 + level / 2)) * error, share * float(terms.mean())
-    low, high = max(0.0, value - half), max(0.0, value + half)
-    return Estimate(max(0.0, value), low, high if share > 0 else math.inf, error)
+        units = None
+    chance = _INFLATION * _error_of_mean(terms, units)
+    error, value = math.hypot(chance, _EDGES / n), float(terms.mean())
+    half = float(norm.ppf(0.5 + level / 2)) * error
+    missed = max(0.0, value - float(coarse.mean())) if len(coarse) > 1 else math.inf
+    return Estimate(value, value - half, value + half + _MISSED * missed, error)
+
+
+def _error_of_mean(terms: np.ndarray, units: np.ndarray | None) -> float:
+    """Standard error of the mean of terms (k,) of which those of one unit go together."""
+    if units is None:
+        return float(terms.std(ddof=1)) / math.sqrt(len(terms))
+    numbers = np.unique(np.where(units < 0, -1 - np.arange(len(units)), units), return_inverse=True)
+    sums = np.bincount(numbers[1], terms - terms.mean())
+    return math.sqrt(float((sums**2).sum())) / len(terms)
+
+
+def _with_untold(told: Estimate, share: float, ceiling: float) -> Estimate:
+    """Of all rows, of which a share is told: the others may tell nothing or all that they can."""
+    value = told.value * (
+        1 - (1 - share) ** 2
+    )  # rows seen once are like the others, if these are many
+    high = share * told.high + (1 - share) * ceiling if share > 0 else ceiling
+    return _within_bounds(value, share * told.low, high, told.standard_error, ceiling)
+
+
+def _within_bounds(value: float, low: float, high: float, error: float, most: float) -> Estimate:
+    """An estimate within 0 and the most that is possible."""
+    low, high = min(max(low, 0.0), most), min(max(high, 0.0), most)
+    return Estimate(min(max(value, low, 0.0), high), low, high, error)
 
 
 def _of_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -191,12 +232,12 @@ def _of_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return digamma(n) + digamma(near) - digamma(inside[0]) - digamma(inside[1])
 
 
-def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Pointwise terms (m,) of the rows whose level is seen twice or more, and their number m."""
+def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pointwise terms (m,) of the rows whose level is seen twice or more, and their mask (n,)."""
     counts = np.bincount(levels)
     kept = counts[levels] > 1
     if not kept.any():
-        return np.zeros(0), 0
+        return np.zeros(0), kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts = np.bincount(levels)
     radius, near = np.empty(len(x)), np.minimum(_NEIGHBOURS, counts - 1)[levels]
@@ -208,7 +249,7 @@ def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, int]:
         tied = rows[radius[rows] == 0]
         near[tied] = _within(x[rows], np.zeros(len(rows)))[radius[rows] == 0]
     inside = _within(x, radius * _INSIDE)
-    return digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside), len(x)
+    return digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside), kept
 
 
 def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
