@@ -130,8 +130,9 @@ def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
     Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``; names that
     repeat tell nothing apart and are as none.
     """
-    is_table = nw.dependencies.is_pyarrow_table(X)
-    names = list(X.column_names if is_table else getattr(X, "columns", ()))
+    arrow = nw.dependencies.get_pyarrow()
+    of_arrow = arrow is not None and isinstance(X, arrow.Table | arrow.RecordBatch)
+    names = list(X.column_names if of_arrow else getattr(X, "columns", ()))
     _check_feature_names(estimator, X if len(set(names)) == len(names) else None, reset=reset)
     if reset:
         estimator.n_features_in_ = n_columns
