@@ -70,7 +70,7 @@ def single_pair_information(
     ]
     best = readings[0]
     for other in readings[1:]:
-        if other.low > best.high:
+        if other.finding is None and other.low > best.high:  # a thin table proves nothing
             best = other
     return best
 
