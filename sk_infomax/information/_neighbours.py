@@ -26,9 +26,7 @@ from ._rows import Rows
 __all__ = ["capped", "entropy_of", "follows", "single_pair_information", "single_pair_p_value"]
 
 _NEIGHBOURS = 5  # of a pair; few have little bias, many little noise: a rule between 3 and 10
-_SMOOTH = (
-    0.35  # ratio of the two: 0.31 at most for functions, 0.42 at least for noise (1,200 drawn)
-)
+_SMOOTH = 0.35  # ratio of the two: 0.31 at most for functions, 0.42 at least for noise (drawn)
 _FEWEST_FOR_FUNCTIONS = 200  # pairs, under which the ratio is chance (the same draws)
 _POINT = 0.05  # share of rows with one value from which rounding does not explain it; a rule
 _INSIDE = 1 - 1e-9  # of a radius, so that rounding counts no neighbour that lies on it
@@ -68,9 +66,11 @@ def single_pair_information(
         for a in _readings(x, of_x)
         for b in _readings(y, of_y)
     ]
-    best = readings[0]
+    best, quantile = readings[0], float(norm.ppf(0.5 + level / 2))
     for other in readings[1:]:
-        if other.finding is None and other.low > best.high:  # a thin table proves nothing
+        # By chance alone: what a reading may miss besides is why others are tried. A thin table
+        # proves nothing.
+        if other.finding is None and other.low > best.value + quantile * best.standard_error:
             best = other
     return best
 
