@@ -59,6 +59,9 @@ class RatioTrainer:
         Whether a model ends as it started where training does not help on held-out pairs.
     rows : Rows
         Which rows are independent of each other.
+    correlations : tuple of float or None
+        Of the first columns of x with those of y, where columns come as canonical variates; or
+        None where these are to be found.
     """
 
     critic: Critic
@@ -74,6 +77,7 @@ class RatioTrainer:
     referred: bool = False
     may_reject: bool = True
     rows: Rows = INDEPENDENT
+    correlations: tuple[float, ...] | None = None
 
     def fitted_to(self, pairs: np.ndarray) -> RatioTrainer:
         """The same, with a reference if the Gaussian information of pairs (n, dx + dy) is high."""
@@ -83,6 +87,10 @@ class RatioTrainer:
     def gaussian(self, pairs: np.ndarray) -> float:
         """Gaussian information of pairs in nats."""
         return gaussian_information(pairs[:, : self.size_x], pairs[:, self.size_x :])
+
+    def n_columns(self, pairs: np.ndarray) -> tuple[int, int]:
+        """Columns of each side of pairs that may tell something of their own."""
+        return self.size_x, self.size_y
 
     def build(self, seed: int) -> RatioModel:
         """A model with first weights."""
@@ -98,7 +106,10 @@ class RatioTrainer:
         n_valid = max(len(pairs) // 10, min(len(pairs) // 3, _HELD_OUT))
         n_valid = n_valid if len(pairs) >= _FEWEST else 0
         model = self.build(seed)
-        model.learn_coordinates(pairs)
+        if self.correlations is None:
+            model.learn_coordinates(pairs)
+        else:
+            model.take_correlations(np.array(self.correlations))
         model.generator = new_generator(seed)
         inputs = model.inputs(pairs).to(self.device)
         train, valid = (ResidentData(inputs[part]) for part in (order[n_valid:], order[:n_valid]))

@@ -1,6 +1,7 @@
 """What critics read of wide sides and of columns of many levels: few numbers.
 
-Many or collinear columns are read by their leading principal components. A level is told by the
+Many or collinear columns are read by the canonical variates that hold on other pairs, and by their
+leading principal components. A level is told by the
 shrunk means of the other side's numbers over the rows that have it (empirical Bayes, as
 scikit-learn's `TargetEncoder`), in the few directions in which levels differ most: the closed form
 of an embedding. Rows that a critic is trained on are encoded by the means of other rows, so that
@@ -13,20 +14,23 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..bounds import JensenShannon
 from ._cross_fitting import RatioTrainer
+from ._gaussian import SharedDirections, gaussian_information
 from ._models import HeldOut, RatioModel
 
-__all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "is_wide", "recall_encoding"]
+__all__ = ["EncodedModel", "EncodedTrainer", "PairLayout", "are_wide", "recall_encoding"]
 
 _FOLDS = 5  # of the rows that means are taken over, as in scikit-learn's TargetEncoder
 _DIRECTIONS = 16  # of the means of a column of levels, at most: as wide as critics read well (rule)
 _INDICATORS = 20  # most frequent levels that stand for a column where there are no numbers: a rule
 _FEW_COLUMNS = 32  # columns of a side that critics read as they are (25 in the 33 tasks)
-_ROWS_FOR_EACH = 20  # rows for each further component: with fewer directions fit noise (a rule)
+_VARIATES = 16  # canonical variates beside those of the Gaussian ratio that critics read; a rule
+_PRINCIPAL = 32  # leading principal components of a side that critics read; a rule
+_EASY_COLUMNS = 20  # of both sides, which any number of rows can bear; a rule
+_ROWS_FOR_EACH_COMPONENT = 20  # that nothing is known of but its spread; a rule
+_ROWS_FOR_EACH = 10  # rows for each column: 500 of 25 + 25, the hardest of which it was enough
 _LEAST_SPREAD = 1e-6  # share of the largest variance under which a component only repeats others
 _LEAST_SHRINKAGE = 0.5  # rows that the common mean is worth at least: levels never differ for sure
 _MOST_SHRINKAGE = 1e6  # and at most, where levels do not differ
@@ -131,40 +135,52 @@ def _targets(numbers: np.ndarray, codes: np.ndarray, levels: tuple[int, ...]) ->
 
 @dataclass(frozen=True)
 class _Components:
-    """Leading principal components of numbers (n, d); all of them as they are where they fit."""
+    """Directions of numbers (n, d) that critics read."""
 
     centre: np.ndarray  # (d,)
     axes: np.ndarray  # (d, r)
 
     @classmethod
-    def learn(cls, numbers: np.ndarray) -> _Components:
-        """As many as have spread, and as the rows can bear."""
-        n, d = numbers.shape
-        if not is_wide(numbers):
+    def principal(cls, numbers: np.ndarray, most: int) -> _Components:
+        """Leading principal components that have spread; the columns as they are where all do."""
+        d = numbers.shape[1]
+        if d <= most and _rank(numbers) == d:
             return cls(np.zeros(d), np.eye(d))
         centre = numbers.mean(0)
         _, spreads, axes = np.linalg.svd(numbers - centre, full_matrices=False)
         kept = spreads**2 > _LEAST_SPREAD * max(spreads.max(initial=0.0) ** 2, 1e-300)
-        return cls(centre, axes[kept][: _most_components(n)].T)
+        return cls(centre, axes[kept][:most].T)
+
+    @classmethod
+    def beside(cls, numbers: np.ndarray, directions: np.ndarray) -> _Components:
+        """Directions (d, k); and components of variance 1 where there is more than these tell."""
+        centre = numbers.mean(0)
+        if _rank(numbers) <= directions.shape[1]:
+            return cls(centre, directions)
+        axes = cls.principal(numbers, _PRINCIPAL).axes
+        spread = ((numbers - centre) @ axes).std(0).clip(min=1e-12)
+        return cls(centre, np.hstack([directions, axes / spread]))
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         """Components (n, r) of numbers (n, d)."""
         return (numbers - self.centre) @ self.axes
 
 
-def is_wide(numbers: np.ndarray) -> bool:
-    """Whether columns (n, d) are more than the rows can bear, or some follow from others."""
-    n, d = numbers.shape
-    if d > _most_components(n):
+def are_wide(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether columns (n, dx) and (n, dy) are many, or some of a side repeat others of it."""
+    n, sizes = len(x), (x.shape[1], y.shape[1])
+    if max(sizes) > _FEW_COLUMNS or sum(sizes) > max(_EASY_COLUMNS, n / _ROWS_FOR_EACH):
         return True
+    return _rank(x) + _rank(y) < sum(sizes)
+
+
+def _rank(numbers: np.ndarray) -> int:
+    """Number of components of (n, d) that have spread."""
+    n, d = numbers.shape
     if d < 2 or n < 2:
-        return False
+        return d
     values = np.linalg.eigvalsh(np.cov(numbers, rowvar=False))
-    return bool(values[0] <= _LEAST_SPREAD * values[-1])
-
-
-def _most_components(n: int) -> int:
-    return max(_FEW_COLUMNS, n // _ROWS_FOR_EACH)
+    return int((values > _LEAST_SPREAD * values[-1]).sum())
 
 
 @dataclass(frozen=True)
@@ -175,19 +191,33 @@ class _Encoding:
     components: tuple[_Components, _Components]
     of_x: tuple[_LevelMeans, ...]
     of_y: tuple[_LevelMeans, ...]
+    shared: SharedDirections | None = None
 
     @classmethod
-    def learn(cls, layout: PairLayout, pairs: np.ndarray) -> _Encoding:
+    def learn(
+        cls, layout: PairLayout, pairs: np.ndarray, folds: list[np.ndarray] | None = None
+    ) -> _Encoding:
+        """From pairs; with folds, sides are wide and told by what they share on other folds."""
         numbers_x, codes_x, numbers_y, codes_y = layout.split(pairs)
         sides = (
             (codes_x, layout.levels_x, _targets(numbers_y, codes_y, layout.levels_y)),
             (codes_y, layout.levels_y, _targets(numbers_x, codes_x, layout.levels_x)),
         )
-        learned = (
+        of_x, of_y = (
             tuple(_LevelMeans.learn(c, targets, n) for c, n in zip(codes.T, levels))
             for codes, levels, targets in sides
         )
-        return cls(layout, (_Components.learn(numbers_x), _Components.learn(numbers_y)), *learned)
+        if folds is None:
+            most = max(_FEW_COLUMNS, len(pairs) // _ROWS_FOR_EACH_COMPONENT)
+            narrow = (_Components.principal(numbers, most) for numbers in (numbers_x, numbers_y))
+            return cls(layout, tuple(narrow), of_x, of_y)  # type: ignore[arg-type]
+        centred = numbers_x - numbers_x.mean(0), numbers_y - numbers_y.mean(0)
+        shared = SharedDirections.learn(*centred, folds).leading(_VARIATES)
+        components = (
+            _Components.beside(numbers_x, shared.to_x),
+            _Components.beside(numbers_y, shared.to_y),
+        )
+        return cls(layout, components, of_x, of_y, shared)
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -230,8 +260,12 @@ class _Encoding:
         targets_y = _targets(numbers_x, codes_x, self.layout.levels_x)
         x = [m.of_other_rows(codes, targets_x, rng) for m, codes in zip(self.of_x, codes_x.T)]
         y = [m.of_other_rows(codes, targets_y, rng) for m, codes in zip(self.of_y, codes_y.T)]
-        narrow = self.components
-        return np.hstack([narrow[0].apply(numbers_x), *x, narrow[1].apply(numbers_y), *y])
+        narrow_x = self.components[0].apply(numbers_x)
+        narrow_y = self.components[1].apply(numbers_y)
+        if self.shared is not None:
+            narrow_x[:, : len(self.shared.correlations)] = self.shared.own_x
+            narrow_y[:, : len(self.shared.correlations)] = self.shared.own_y
+        return np.hstack([narrow_x, *x, narrow_y, *y])
 
 
 def recall_encoding(layout: PairLayout, arrays: dict[str, np.ndarray]) -> _Encoding:
@@ -275,6 +309,11 @@ class EncodedModel:
         return self.model.base_ratio(self.encoding.apply(pairs))
 
     @property
+    def base_is_whole(self) -> bool:
+        """Whether the Gaussian ratio counts all variates that hold on other pairs."""
+        return self.encoding.shared is not None and self.encoding.shared.whole
+
+    @property
     def findings(self) -> list[str]:
         """What training found that should be said."""
         return self.model.findings
@@ -309,36 +348,43 @@ class EncodedTrainer(RatioTrainer):
         """One that encodes pairs of this layout and trains as another does."""
         return cls(**{name: getattr(trainer, name) for name in _FIELDS}, layout=layout)
 
+    def fitted_to(self, pairs: np.ndarray) -> EncodedTrainer:
+        """The same: a reference would have to know all columns, not what critics read of them."""
+        return self
+
     def gaussian(self, pairs: np.ndarray) -> float:
-        """Not known before levels are encoded."""
-        return float("nan")
+        """Gaussian information in nats; nan where there are levels or repeated columns."""
+        numbers_x, codes_x, numbers_y, codes_y = self.layout.split(pairs)
+        sizes = numbers_x.shape[1], numbers_y.shape[1]
+        if codes_x.shape[1] + codes_y.shape[1] or self.n_columns(pairs) != sizes:
+            return math.nan
+        return gaussian_information(numbers_x, numbers_y)
+
+    def n_columns(self, pairs: np.ndarray) -> tuple[int, int]:
+        """Columns of each side that do not repeat others; all, where there are indicators."""
+        if not self.base:
+            return self.size_x, self.size_y
+        numbers_x, codes_x, numbers_y, codes_y = self.layout.split(pairs)
+        return _rank(numbers_x) + codes_x.shape[1], _rank(numbers_y) + codes_y.shape[1]
 
     def train(self, pairs: np.ndarray, number: int) -> EncodedModel:  # type: ignore[override]
         """A model trained on pairs, and the encoding that it needs."""
-        encoding = _Encoding.learn(self.layout, pairs)
+        seed = self.seed + number
+        encoding = _Encoding.learn(self.layout, pairs, self._folds(pairs, seed))
         size_x, size_y = encoding.widths
         plain = RatioTrainer(**{name: getattr(self, name) for name in _FIELDS})
         plain = replace(plain, size_x=size_x, size_y=size_y)
-        numbers = encoding.apply_to_own(pairs, self.seed + number)
-        plain = replace(plain, base=self.base and _base_holds(plain, numbers))
-        return EncodedModel(encoding, plain.train(numbers, number))
+        if encoding.shared is not None:
+            plain = replace(plain, correlations=tuple(encoding.shared.correlations))
+        return EncodedModel(encoding, plain.train(encoding.apply_to_own(pairs, seed), number))
 
-
-def _base_holds(trainer: RatioTrainer, numbers: np.ndarray) -> bool:
-    """Whether the Gaussian ratio tells pairs from others that it was not found on.
-
-    By the Jensen-Shannon objective, a proper score: many directions that are far from normal can
-    make a ratio that is worse than none.
-    """
-    rows = np.arange(len(numbers))
-    held_out, rest = rows[::_FOLDS], rows[rows % _FOLDS > 0]
-    if min(len(held_out), len(rest)) < 2:
-        return False
-    model = replace(trainer, base=True).build(trainer.seed)
-    model.learn_coordinates(numbers[rest])
-    joint, others = numbers[held_out], numbers[held_out].copy()
-    others[:, trainer.size_x :] = np.roll(others[:, trainer.size_x :], 1, axis=0)
-    with torch.inference_mode():
-        scores = [torch.from_numpy(model.base_ratio(pairs)) for pairs in (joint, others)]
-    value = JensenShannon().objective(scores[0][:, None], scores[1][:, None, None])
-    return bool(value > -2 * math.log(2))
+    def _folds(self, pairs: np.ndarray, seed: int) -> list[np.ndarray] | None:
+        """Rows that are held out in turn where directions are sought: of wide sides of numbers."""
+        numbers_x, _, numbers_y, _ = self.layout.split(pairs)
+        has_both = min(numbers_x.shape[1], numbers_y.shape[1]) > 0
+        if not (self.base and has_both and are_wide(numbers_x, numbers_y)):
+            return None
+        rows = np.arange(len(pairs))
+        if self.rows.independent:
+            rows = np.random.RandomState(seed).permutation(len(pairs))
+        return np.array_split(rows, min(_FOLDS, len(rows)))

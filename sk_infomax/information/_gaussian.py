@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 __all__ = [
     "GaussianRatio",
+    "SharedDirections",
     "calibrated_correlations",
     "canonical_directions",
     "gaussian_information",
@@ -19,6 +21,11 @@ __all__ = [
 ]
 
 _FOLDS = 5  # of pairs on which correlations are read that were found on the others; a rule
+_RIDGES = (0.01, 0.1, 0.3, 1.0, 3.0)  # shares of the mean variance added to each; a rule
+_MOST_COMPONENTS = 256  # of a side, so that seconds grow with the columns squared; a rule
+_LEAST_SPREAD = 1e-6  # share of the largest variance under which a component only repeats others
+_SHIFTS = 4  # others for each x where ratios are compared; a rule
+_SURE = 2.5  # standard errors above 0 of a held-out correlation that is believed; a rule
 
 
 def canonical_directions(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,6 +80,136 @@ def calibrated_correlations(x: np.ndarray, y: np.ndarray, correlations: np.ndarr
         products += np.stack([(a * b).sum(0), (a * a).sum(0), (b * b).sum(0)])
     held_out = products[0] / np.sqrt(products[1] * products[2]).clip(min=1e-12)
     return np.where(correlations > 0, held_out.clip(0, 1 - 1e-6), 0.0)
+
+
+@dataclass(frozen=True)
+class SharedDirections:
+    """Canonical directions of sides of many columns, as pairs that they were not found on see them.
+
+    Each covariance is shrunk towards its mean variance (ridge), by as much as held-out pairs
+    like best. Directions whose held-out correlation is not plainly above 0 are left out.
+
+    Parameters
+    ----------
+    to_x, to_y : ndarray of shape (dx, k) and (dy, k)
+        Directions; variates of pairs that they were not found on have variance 1.
+    correlations : ndarray of shape (k,)
+        Held-out, falling; 0 from where the Gaussian ratio is no better for them.
+    own_x, own_y : ndarray of shape (n, k)
+        Variates of the pairs themselves, each by directions of other folds.
+    whole : bool
+        Whether the Gaussian ratio is best with all of them, as where sides are normal.
+    """
+
+    to_x: np.ndarray
+    to_y: np.ndarray
+    correlations: np.ndarray
+    own_x: np.ndarray
+    own_y: np.ndarray
+    whole: bool
+
+    @classmethod
+    def learn(cls, x: np.ndarray, y: np.ndarray, folds: list[np.ndarray]) -> SharedDirections:
+        """From pairs (n, dx) and (n, dy), centred, and rows that are held out in turn."""
+        rows = np.arange(len(x))
+        rests = [np.setdiff1d(rows, fold) for fold in folds]
+        found = [_ridge_directions(x[rest], y[rest]) for rest in rests]
+        ridges = [list(of_ridge) for of_ridge in zip(*found)]
+        scores = [_held_out(x, y, folds, of_ridge) for of_ridge in ridges]
+        best = int(np.argmax([-np.log1p(-(rho**2)).sum() for rho in scores]))
+        kept = scores[best].nonzero()[0]
+        to_x, to_y = (to[:, kept] for to in _ridge_directions(x, y)[best])
+        own = np.empty((2, len(x), len(kept)))
+        for fold, others in zip(folds, ridges[best]):
+            other_x, other_y = (to[:, kept] for to in others)
+            turn = _turn((x @ other_x, y @ other_y), (x @ to_x, y @ to_y))
+            own[:, fold] = x[fold] @ other_x @ turn, y[fold] @ other_y @ turn
+        return cls._of_variates(to_x, to_y, own)
+
+    def leading(self, count: int) -> SharedDirections:
+        """The directions that the Gaussian ratio counts, and so many more."""
+        k = int((self.correlations > 0).sum()) + count
+        parts = (self.to_x, self.to_y, self.correlations[None], self.own_x, self.own_y)
+        to_x, to_y, rho, own_x, own_y = (part[:, :k] for part in parts)
+        return SharedDirections(to_x, to_y, rho[0], own_x, own_y, self.whole)
+
+    @classmethod
+    def _of_variates(cls, to_x: np.ndarray, to_y: np.ndarray, own: np.ndarray) -> SharedDirections:
+        """Scaled by, and sorted by the correlations of, held-out variates (2, n, k)."""
+        scale = np.sqrt((own**2).mean(1)).clip(min=1e-12)
+        rho = ((own[0] * own[1]).mean(0) / scale.prod(0)).clip(0, 1 - 1e-6)
+        order = np.argsort(-rho)
+        (own_x, own_y), rho = (own / scale[:, None])[:, :, order], rho[order]
+        to_x, to_y = (to_x / scale[0])[:, order], (to_y / scale[1])[:, order]
+        k = _n_leading(own_x, own_y, rho)
+        whole = 0 < k == len(rho)
+        rho[k:] = 0
+        return cls(to_x, to_y, rho, own_x, own_y, whole)
+
+
+_Directions = tuple[np.ndarray, np.ndarray]
+
+
+def _ridge_directions(x: np.ndarray, y: np.ndarray) -> list[_Directions]:
+    """Canonical directions (dx, r) and (dy, r) for each ridge, from one decomposition a side."""
+    (left_x, spread_x, axes_x), (left_y, spread_y, axes_y) = _decomposed(x), _decomposed(y)
+    shared, found = left_x.T @ left_y, []
+    for ridge in _RIDGES:
+        shrunk = [np.sqrt(s**2 + ridge * (s**2).mean()) for s in (spread_x, spread_y)]
+        weights = spread_x / shrunk[0], spread_y / shrunk[1]
+        turn_x, _, turn_y = np.linalg.svd(
+            weights[0][:, None] * shared * weights[1], full_matrices=False
+        )
+        to_x, to_y = axes_x / shrunk[0] @ turn_x, axes_y / shrunk[1] @ turn_y.T
+        found.append((to_x * math.sqrt(len(x)), to_y * math.sqrt(len(y))))
+    return found
+
+
+def _decomposed(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Left vectors (n, r), spreads (r,) and axes (d, r) of the components that have spread."""
+    left, spread, axes = np.linalg.svd(z - z.mean(0), full_matrices=False)
+    kept = (spread**2 > _LEAST_SPREAD * max(spread[0] ** 2, 1e-300)).nonzero()[0]
+    kept = kept[:_MOST_COMPONENTS]
+    return left[:, kept], spread[kept], axes[kept].T
+
+
+def _held_out(x, y, folds: list[np.ndarray], found: list[_Directions]) -> np.ndarray:
+    """Correlations (r,) of variates of each fold by directions of the others; 0 if not sure."""
+    rank = min(to_x.shape[1] for to_x, _ in found)
+    a, b = (
+        np.vstack([z[fold] @ to[side][:, :rank] for fold, to in zip(folds, found)])
+        for side, z in enumerate((x, y))
+    )
+    rho = (a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0)).clip(min=1e-12)
+    return np.where(rho > _SURE / math.sqrt(len(x)), rho.clip(max=1 - 1e-6), 0.0)
+
+
+def _turn(others: _Directions, own: _Directions) -> np.ndarray:
+    """Rotation (k, k) of variates (n, k) of both sides that brings them nearest to one's own."""
+    left, _, right = np.linalg.svd(others[0].T @ own[0] + others[1].T @ own[1])
+    return left @ right
+
+
+def _n_leading(x: np.ndarray, y: np.ndarray, correlations: np.ndarray) -> int:
+    """For how many variates (n, k) the Gaussian ratio tells pairs from others best; maybe none.
+
+    By the Jensen-Shannon objective, a proper score. Variates that depend on each other, as those
+    of curves in many columns, make a ratio that is worse the more of them it counts.
+    """
+    if len(x) < 2:
+        return 0
+    joint = _running_ratio(x, y, correlations)
+    score = -np.logaddexp(0, -joint).mean(0)
+    for shift in range(1, min(_SHIFTS, len(x) - 1) + 1):
+        others = _running_ratio(x, np.roll(y, shift, axis=0), correlations)
+        score -= np.logaddexp(0, others).mean(0) / min(_SHIFTS, len(x) - 1)
+    return int(np.argmax(np.concatenate([[-2 * math.log(2)], score])))
+
+
+def _running_ratio(x: np.ndarray, y: np.ndarray, rho: np.ndarray) -> np.ndarray:
+    """Gaussian log ratio (n, k) of the first, the first two, ... of variates (n, k)."""
+    value = x * y * rho - (x**2 + y**2) * rho**2 / 2
+    return np.cumsum(value / (1 - rho**2) - 0.5 * np.log1p(-(rho**2)), axis=1)
 
 
 def gaussian_information(x: np.ndarray, y: np.ndarray) -> float:

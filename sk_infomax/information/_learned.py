@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from ..critics import Critic
 from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
-from ._encoding import EncodedModel, EncodedTrainer, PairLayout, is_wide, recall_encoding
+from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
 from ._kinds import Column
+from ._models import INFINITE
 from ._neighbours import capped, follows, single_pair_information
 from ._reading import Reading, read
 from ._rows import Rows
@@ -48,6 +50,8 @@ _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
 _ROWS_FOR_COLUMNS = 2  # rows for each column under which anything may be hidden: a rule
+_ROWS_FOR_FUNCTIONS = 500  # from which chance makes none of 400 pairs of columns a function (rule)
+_MOST_FUNCTIONS = 400  # pairs of columns that are looked at, which takes half a second (rule)
 _REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
 
 
@@ -186,11 +190,14 @@ class ByCritics(Learned):
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         value, error = reading.estimate(), reading.error()
         estimate = _interval(value, error, settings.level)
-        if len(pairs) < _ROWS_FOR_COLUMNS * sum(reading.n_columns):
+        if len(pairs) < _ROWS_FOR_COLUMNS * sum(reading.n_columns) or INFINITE in reading.findings:
             estimate = replace(estimate, high=math.inf)
+        if value > reading.most_shown:
+            estimate = replace(estimate, low=min(estimate.low, reading.most_shown), high=math.inf)
         findings = [
             *_about_pairs(pairs),
             *reading.findings,
+            *_about_size(value, reading.most_shown),
             *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
@@ -215,12 +222,16 @@ class ByCritics(Learned):
             self.estimate = _interval(value, error, settings.level)
 
     def _look_for_functions(self, sides: Sides) -> None:
-        """Where one column follows from the other, no interval ends."""
-        parts = [known.parts for known in self.columns]
-        if any(len(side) > 1 or side[0].order is None for side in parts):
+        """Where a column follows from one of the other side, no interval ends."""
+        numbers = [
+            [p.numbers(column)[:, 0] for p, column in zip(known.parts, side) if p.order is not None]
+            for known, side in zip(self.columns, sides)
+        ]
+        n_pairs = len(numbers[0]) * len(numbers[1])
+        enough = n_pairs == 1 or len(sides.x[0]) >= _ROWS_FOR_FUNCTIONS
+        if not enough or n_pairs > _MOST_FUNCTIONS:
             return
-        x, y = (part[0].numbers(side[0])[:, 0] for part, side in zip(parts, sides))
-        if follows(x, y) or follows(y, x):
+        if any(follows(x, y) or follows(y, x) for x, y in product(*numbers)):
             self.findings.append(_FOLLOWS)
             self.estimate = replace(self.estimate, high=math.inf)
 
@@ -346,7 +357,7 @@ def trainer_for(
     """What trains critics of such columns, for `pairs_of` them."""
     layout = layout_of(columns)
     numbers = layout.split(pairs)[::2]
-    encoded = bool(layout.levels_x or layout.levels_y) or any(map(is_wide, numbers))
+    encoded = bool(layout.levels_x or layout.levels_y) or are_wide(*numbers)
     indicators = any(p.is_discrete and not p.is_embedded for known in columns for p in known.parts)
     plain = RatioTrainer(
         settings.critic,
@@ -439,6 +450,16 @@ def _about_pairs(pairs: np.ndarray) -> list[str]:
             "which rows belong together."
         )
     return findings
+
+
+def _about_size(value: float, most_shown: float) -> list[str]:
+    """Where more is reported than pairs put together at random can show."""
+    if value <= most_shown:
+        return []
+    return [
+        f"So many pairs show no more than {most_shown:.1f} nats; what the estimate of {value:.1f} "
+        "has above that rests on the sides being as normal as they look. Give more samples."
+    ]
 
 
 def about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> list[str]:

@@ -17,6 +17,7 @@ from ..critics import Critic
 from ._gaussian import GaussianRatio, calibrated_correlations, canonical_directions
 
 __all__ = [
+    "INFINITE",
     "HeldOut",
     "RatioModel",
     "Side",
@@ -69,10 +70,11 @@ class HeldOut(NamedTuple):
 
 
 N_RADIAL = 4  # how many numbers `radial_features` gives
-_INFINITE = (
+INFINITE = (
     "A column of one side follows from the other side: the information is infinite, and the "
     "estimate only says that it is large."
 )
+_CERTAIN = 1 - 1e-5  # held-out correlation from which a column follows from others; a rule
 _SHIFTS_OF_EVALUATION = 16  # others for each x where training looks at held-out pairs; a rule
 _SHIFTS_OF_READING = 64  # others for each x where a bound is read out; a rule
 
@@ -103,6 +105,8 @@ class RatioModel(nn.Module):
         Where training draws the others from.
     """
 
+    base_is_whole = True  # it counts all canonical correlations
+
     def __init__(
         self,
         critic: Critic,
@@ -132,15 +136,20 @@ class RatioModel(nn.Module):
         means = x.mean(0), y.mean(0)
         x, y = x - means[0], y - means[1]
         to_x, to_y, correlations = canonical_directions(x, y)
-        if correlations.max() > 1 - 1e-5:
-            self.findings.append(_INFINITE)
         correlations = calibrated_correlations(x, y, correlations)
         learned = {"mean_x": means[0], "mean_y": means[1], "to_x": to_x, "to_y": to_y}
         for name, value in learned.items():
             self.get_buffer(name).copy_(torch.from_numpy(value))
-        if self.base is not None:
-            self.base.get_buffer("correlations").copy_(torch.from_numpy(correlations))
+        self.take_correlations(correlations)
         return correlations
+
+    def take_correlations(self, correlations: np.ndarray) -> None:
+        """Held-out correlations (r,) of columns that are, or have been turned to, canonical."""
+        if correlations.max(initial=0.0) > _CERTAIN:
+            self.findings.append(INFINITE)
+        if self.base is not None:
+            known = self.base.get_buffer("correlations")
+            known[: len(correlations)] = torch.from_numpy(correlations)
 
     def inputs(self, pairs: np.ndarray) -> Tensor:
         """What the model reads of pairs (n, dx + dy): canonical coordinates and how far out."""

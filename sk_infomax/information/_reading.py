@@ -42,6 +42,9 @@ class Reading:
         Which rows are independent of each other.
     findings : tuple of str
         What should be said.
+    most_shown : float
+        Nats that are told from pairs put together at random: the logarithm of how many there
+        are. What a model says beyond that, the pairs don't confirm. Infinite for a reference.
     """
 
     pointwise: np.ndarray
@@ -51,6 +54,7 @@ class Reading:
     n_columns: tuple[int, int]
     rows: Rows = INDEPENDENT
     findings: tuple[str, ...] = ()
+    most_shown: float = math.inf
 
     def mean(self, name: str) -> float:
         """Mean over the folds."""
@@ -117,23 +121,29 @@ class Reading:
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) -> Reading:
     """Read each fold of pairs (n, dx + dy) with a critic of the others."""
     pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
-    bar, findings = progress_bar(cv, "fold", verbose), dict[str, None]()
+    whole = True
+    bar, findings, most_shown = progress_bar(cv, "fold", verbose), dict[str, None](), math.inf
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold] = model.log_ratio(pairs[fold])
         held_out = model.read(pairs[fold])
         n_candidates = 1 + held_out.added[1].shape[1]
+        if held_out.taken_off is None:
+            most_shown = math.log(held_out.added[1].numel())
         row = {name: nats_of(bound(), held_out) for name, bound in BOUNDS.items()}
         row["own"] = nats_of(trainer.bound, held_out)
         row["plug-in"] = float(pointwise[fold].mean())
         row["base"] = float(model.base_ratio(pairs[fold]).mean())
         rows.append(row)
+        whole = whole and model.base_is_whole
         findings |= dict.fromkeys(model.findings)
         bar.update()
         bar.set_postfix(nats=f"{row['own']:.3f}")
     bar.close()
     folds = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    sizes, gaussian = (trainer.size_x, trainer.size_y), _gaussian_of_all(trainer, pairs)
-    return Reading(pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, tuple(findings))
+    sizes = trainer.n_columns(pairs)
+    gaussian = _gaussian_of_all(trainer, pairs) if whole else None
+    said = tuple(findings)
+    return Reading(pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, said, most_shown)
 
 
 def _gaussian_of_all(trainer: RatioTrainer, pairs: np.ndarray) -> float | None:

@@ -1,0 +1,107 @@
+"""Many, collinear or more columns than rows: nothing is reported that held-out pairs don't show."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sk_infomax import MutualInfoEstimator
+from sk_infomax.information._encoding import are_wide
+from sk_infomax.information._gaussian import SharedDirections, gaussian_information
+
+
+def pairs(n, d, k, rho, seed=0):
+    """Normal sides (n, d) of which the first k columns are correlated, both rotated."""
+    rng = np.random.RandomState(seed)
+    x, y = rng.normal(size=(2, n, d))
+    y[:, :k] = rho * x[:, :k] + math.sqrt(1 - rho**2) * y[:, :k]
+    turn_x, turn_y = (np.linalg.qr(rng.normal(size=(d, d)))[0] for _ in range(2))
+    return x @ turn_x, y @ turn_y, -0.5 * k * math.log(1 - rho**2)
+
+
+def learned(x, y):
+    folds = np.array_split(np.random.RandomState(0).permutation(len(x)), 5)
+    return SharedDirections.learn(x - x.mean(0), y - y.mean(0), folds)
+
+
+def nats(shared):
+    return -0.5 * np.log1p(-(shared.correlations**2)).sum()
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 30), (1000, 100), (60, 80)])
+def test_independent_sides_share_next_to_nothing(n, d):
+    """No more than two variates whose correlation is just above the edge of 2.5 errors."""
+    found = np.mean([nats(learned(*pairs(n, d, 0, 0.0, seed)[:2])) for seed in range(5)])
+    assert found < 2 * 2.5**2 / (2 * n)
+
+
+def test_directions_are_found_and_read_on_other_pairs():
+    x, y, truth = pairs(3000, 60, 4, 0.8)
+    shared = learned(x, y)
+    assert shared.whole
+    assert 0.8 * truth < nats(shared) < 1.05 * truth
+    np.testing.assert_allclose(shared.own_x.std(0), 1, atol=0.05)
+
+
+def test_more_columns_than_rows_stay_finite_and_below_the_truth():
+    x, y, truth = pairs(80, 120, 120, 0.9)
+    assert 0 <= nats(learned(x, y)) < truth
+
+
+def test_columns_that_repeat_others_add_nothing():
+    x, y, _ = pairs(1000, 3, 3, 0.7)
+    doubled = np.hstack([x, x, x + 1e-9 * np.random.RandomState(1).normal(size=x.shape)])
+    assert are_wide(doubled, y)
+    assert abs(nats(learned(doubled, y)) - nats(learned(x, y))) < 0.02
+
+
+def test_curves_in_many_columns_are_not_taken_for_normal():
+    """Harmonics of one angle: uncorrelated, but each tells the others."""
+    rng = np.random.RandomState(0)
+    angle = rng.uniform(0, 2 * np.pi, 2000)
+    sides = [angle + 0.1 * rng.normal(size=2000) for _ in range(2)]
+    waves = [(wave, k) for k in range(1, 9) for wave in (np.cos, np.sin)]
+    x, y = (np.column_stack([wave(k * side) for wave, k in waves]) for side in sides)
+    shared = learned(x, y)
+    assert not shared.whole
+    assert nats(shared) < 0.5 * gaussian_information(x, y)
+
+
+def test_few_columns_with_enough_rows_are_not_wide():
+    for n, dx, dy in [(10_000, 25, 25), (500, 25, 25), (100, 3, 2), (30, 1, 1)]:
+        x, y = np.random.RandomState(0).normal(size=(2, n, 25))
+        assert not are_wide(x[:, :dx], y[:, :dy])
+    assert are_wide(*np.random.RandomState(0).normal(size=(2, 200, 30)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_more_columns_than_rows_have_no_upper_end():
+    x, y, truth = pairs(60, 40, 40, 0.99)
+    low, high = MutualInfoEstimator(max_steps=0, random_state=0).fit(x, y).confidence_interval_
+    assert low <= truth
+    assert high == math.inf
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "of_x",
+    [
+        lambda x: x**2,
+        pytest.param(
+            lambda x: x.sum(1, keepdims=True),
+            marks=pytest.mark.xfail(reason="scores of a sum are no sum of scores", strict=True),
+        ),
+    ],
+)
+def test_a_function_without_noise_has_no_upper_end(of_x):
+    x = np.random.RandomState(0).normal(size=(1000, 2))
+    fitted = MutualInfoEstimator(max_steps=0, random_state=0).fit(x, of_x(x))
+    assert fitted.confidence_interval_[1] == math.inf
+
+
+def test_strong_correlation_is_no_function():
+    rng = np.random.RandomState(0)
+    x = rng.normal(size=(1000, 3))
+    y = 0.999 * x + math.sqrt(1 - 0.999**2) * rng.normal(size=x.shape)
+    fitted = MutualInfoEstimator(max_steps=0, random_state=0).fit(x, y)
+    assert math.isfinite(fitted.confidence_interval_[1])
