@@ -194,16 +194,17 @@ class ByCritics(Learned):
             estimate = replace(estimate, high=math.inf)
         if value > reading.most_shown:
             estimate = replace(estimate, low=min(estimate.low, reading.most_shown), high=math.inf)
+        ceiling = _ceiling(columns, sides, settings.level)
         findings = [
             *_about_pairs(pairs),
-            *reading.findings,
+            *(one for one in reading.findings if one != INFINITE or math.isinf(ceiling)),
             *_about_size(value, reading.most_shown),
             *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
         learned._look_for_functions(sides)
-        learned.estimate = capped(learned.estimate, _ceiling(columns, sides, settings.level))
+        learned.estimate = capped(learned.estimate, ceiling)
         learned.model = trainer.train(pairs, settings.cv)
         return learned
 
@@ -443,7 +444,9 @@ def _about_pairs(pairs: np.ndarray) -> list[str]:
             "information may be any larger. Give more samples or fewer columns."
         )
     n_different = len(np.unique(pairs, axis=0))
-    if n_different < (1 - _REPEATED) * n:
+    # Where no column tells rows apart by itself, such as whole numbers, rows repeat by nature.
+    n_values = max(len(np.unique(column)) for column in pairs.T)
+    if n_different < (1 - _REPEATED) * n and n_values > (1 - _REPEATED) * n_different:
         findings.append(
             f"Only {n_different} of {n} pairs are different. A pair that is trained on and read "
             "again raises the estimate: drop rows that were entered twice, or say with groups "
