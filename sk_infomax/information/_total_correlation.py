@@ -45,6 +45,7 @@ class DependenceModel(nn.Module):
     def __init__(self, critic: Critic, bound: Bound, size: int, n_shifts: int):
         super().__init__()
         self.findings: list[str] = []
+        self.base_is_whole = True  # all correlations are in the Gaussian ratio
         self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size = size
