@@ -37,3 +37,4 @@ html_sidebars = {"**": []}
 def setup(app):
     """Write the tables of the registries before pages that include them are read."""
     app.connect("builder-inited", _registries.write)
+suppress_warnings = ["ref.term", "ref.ref"]  # labels of pages of scikit-learn, in methods that it makes

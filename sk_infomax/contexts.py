@@ -37,7 +37,7 @@ _MOST_AXES = 2  # of a map that a context sees as it lies; others are read locat
 
 
 class ContextNetwork(nn.Module):
-    """Maps a local map (n, c, *map_shape) to vectors (n, k, d); a subclass defines `forward`.
+    """Maps a local map (n, c, ...) to vectors (n, k, d); a subclass defines `forward`.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class Context(Part):
         Returns
         -------
         ContextNetwork
-            Maps (n, c, *map_shape) to (n, k, d).
+            Maps (n, c, ...) to (n, k, d).
         """
         raise TypeError(f"{type(self).__name__} must define build(channels, map_shape, ...).")
 

@@ -116,7 +116,7 @@ class Encoder(Part):
         Returns
         -------
         torch.nn.Module
-            Maps (n, *shape) to an `Encoding`.
+            Maps (n, ...) to an `Encoding`.
         """
         raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
 
@@ -206,7 +206,7 @@ class DataDriven(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (n, *shape)
+        x : Tensor of shape (n, ...)
             Standardised samples, 4,096 at most, as the whole network gets them.
         views : Augmentation or None
             What training will make views with.
