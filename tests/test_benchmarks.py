@@ -117,9 +117,15 @@ def few_steps(measure):
     return lambda t, X_train, X_test, seed: measure(t, X_test, max_steps=1, random_state=seed)
 
 
+OPTIONAL = {"simclr-pml": "pytorch_metric_learning", "umap": "umap"}
+FOR_IMAGES = {"two-view-768-filters"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in FOR_IMAGES])
 def test_methods_run(method, places, tmp_path, monkeypatch):
+    if method in OPTIONAL:
+        pytest.importorskip(OPTIONAL[method], reason="of the extra bench")
     command = f"--data {{table}} --budgets 2 --seeds 0 --methods {method} --out {{out}}"
     assert run("representation", command, places, tmp_path, monkeypatch)
 
