@@ -37,4 +37,9 @@ html_sidebars = {"**": []}
 def setup(app):
     """Write the tables of the registries before pages that include them are read."""
     app.connect("builder-inited", _registries.write)
-suppress_warnings = ["ref.term", "ref.ref"]  # labels of pages of scikit-learn, in methods that it makes
+
+
+suppress_warnings = [
+    "ref.term",
+    "ref.ref",
+]  # labels of pages of scikit-learn, in methods that it makes
