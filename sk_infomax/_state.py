@@ -32,6 +32,7 @@ __all__ = [
     "Saved",
     "Unsaved",
     "arrays_of",
+    "arrays_under",
     "from_json",
     "history_rows",
     "load_arrays",
@@ -55,6 +56,11 @@ class Unsaved:
 def arrays_of(module: nn.Module) -> dict[str, np.ndarray]:
     """Weights and buffers of a module as arrays of our own."""
     return {name: t.detach().cpu().numpy().copy() for name, t in module.state_dict().items()}
+
+
+def arrays_under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Those whose names start with a prefix, by what follows it."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def load_arrays(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._state import Fitted, Memory, Unsaved
+from .._state import Fitted, Memory, Unsaved, arrays_under
 from ._columns import Columns
 from ._learned import Learned, recall
 
@@ -45,16 +45,13 @@ class FittedInformation(Fitted):
         """The same again; parts of a user's own class are those of the estimator."""
         arrays, facts = memory
         of_x, of_y = (
-            Columns.recall(_under(arrays, f"{side}."), facts["columns"][side]) for side in "xy"
+            Columns.recall(arrays_under(arrays, f"{side}."), facts["columns"][side])
+            for side in "xy"
         )
         columns = of_x, of_y
         parts = {
             name: estimator._part(name) if isinstance(value, Unsaved) else value
             for name, value in facts["parts"].items()
         }
-        learned = Memory(_under(arrays, "learned."), facts["learned"] | {"parts": parts})
+        learned = Memory(arrays_under(arrays, "learned."), facts["learned"] | {"parts": parts})
         return cls(columns, recall(learned, columns))
-
-
-def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
-from .._state import Memory, arrays_of, load_arrays
+from .._state import Memory, arrays_of, arrays_under, load_arrays
 from ..bounds import BOUNDS, SMILE, Bound
 from ..critics import Critic
 from ._columns import Columns
@@ -313,9 +313,9 @@ def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
         referred=facts["referred"],
     )
     model: Any = trainer.build(0)
-    load_arrays(model, _under(arrays, "model."))
+    load_arrays(model, arrays_under(arrays, "model."))
     model = model.eval()
-    encoding = _under(arrays, "encoding.")
+    encoding = arrays_under(arrays, "encoding.")
     if encoding:
         model = EncodedModel(recall_encoding(layout_of(columns), encoding), model)
     return ByCritics(columns, trainer, model, *said)
@@ -414,10 +414,6 @@ def _both(shown: Estimate, counted: Estimate) -> Estimate:
     high = max(counted.high, low)
     value = min(max(shown.value, low), high)
     return Estimate(value, low, high, counted.standard_error, counted.finding)
-
-
-def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def _said(learned: Learned) -> dict[str, Any]:
