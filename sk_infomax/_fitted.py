@@ -31,6 +31,8 @@ __all__ = ["OUTPUTS", "FittedFeatures", "read_output"]
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
 _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
+_PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
+_FEWEST_ROWS = 256  # samples that it sees however large they are (rule of thumb)
 
 
 def read_output(encoding: Encoding, output: str) -> Tensor:
@@ -97,7 +99,8 @@ class FittedFeatures(Fitted):
     def prepare(self, rows: np.ndarray) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
         device, seed = self.net.device, self.seed
-        chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:_PREPARE_ROWS]
+        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, _PREPARE_VALUES // self.layout.n_features))
+        chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:most]
         samples = self.scaling.apply(rows[np.sort(chosen)]).to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():

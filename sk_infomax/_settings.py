@@ -80,8 +80,12 @@ class Preset:
 # three and ten minutes of one core (benchmarks/README.md, representation.py).
 PRESETS: dict[str, Preset] = {
     "fast": Preset(600, 100),
-    "balanced": Preset(1200, 200, {"image": {"n_filters": 128}}),
-    "accurate": Preset(1800, 300, {"image": {"n_filters": 384}}),
+    "balanced": Preset(1200, 200, {"image": {"n_channels": 96, "n_places": 28}}),
+    "accurate": Preset(
+        1800,
+        300,
+        {"image": {"n_filters": 256, "n_channels": 128, "n_places": 28, "overlapping": True}},
+    ),
 }
 _FEWEST_EPOCHS = 2  # passes over large data, so that each sample is met with two pairs of views
 _BATCH = 128  # samples; fewer lost from fewer negatives where there is one view (UCR series)
@@ -125,12 +129,13 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         n_views = 2 if layout.kind == "image" else 1
     if encoder is None:
         encoder = _default_encoder(layout.kind, estimator)
+    augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
-        encoder=encoder.fitted_to(len(rows)),
+        encoder=encoder.fitted_to(len(rows), augmentation),
         critic=settle_part(estimator, "critic"),
         bound=settle_part(estimator, "bound"),
         prior=settle_part(estimator, "prior"),
-        augmentation=_settle_augmentation(estimator, layout.kind, n_views),
+        augmentation=augmentation,
         n_views=n_views,
         n_components=int(estimator.n_components),
         weights=_settle_weights(estimator),
@@ -169,14 +174,21 @@ def settle_setup(estimator, device: torch.device | None = None) -> Setup:
 
 def plan_of_fit(estimator, parts: Parts, n: int) -> Plan:
     """A whole training on n samples: as many passes as asked for, a schedule, an end in time."""
-    size = estimator.batch_size
-    if size == "auto":
-        size = _SMALL_BATCH if n < _FEW_SAMPLES and parts.n_views == 2 else _BATCH
-    epochs = estimator.max_epochs
+    epochs, size = estimator.max_epochs, _batch_size(estimator, parts, n)
     if epochs == "auto":
-        preset, steps = PRESETS[estimator.preset], max(1, n // size)
-        epochs = min(preset.max_epochs, max(_FEWEST_EPOCHS, math.ceil(preset.steps / steps)))
-    return Plan(int(epochs), int(size), estimator.lr_schedule, estimator.max_time)
+        preset = PRESETS[estimator.preset]
+        wanted = preset.steps * parts.encoder.share_of_steps
+        epochs = min(preset.max_epochs, math.ceil(wanted / max(1, n // size)))
+        if parts.encoder.share_of_steps == 1:
+            epochs = max(_FEWEST_EPOCHS, epochs)
+    return Plan(int(epochs), size, estimator.lr_schedule, estimator.max_time)
+
+
+def _batch_size(estimator, parts: Parts, n: int) -> int:
+    """Samples in a batch, as asked for or by the number of samples and views."""
+    if estimator.batch_size != "auto":
+        return int(estimator.batch_size)
+    return _SMALL_BATCH if n < _FEW_SAMPLES and parts.n_views == 2 else _BATCH
 
 
 def plan_of_pass(estimator, parts: Parts, n: int) -> Plan:
@@ -184,18 +196,32 @@ def plan_of_pass(estimator, parts: Parts, n: int) -> Plan:
     return Plan(1, plan_of_fit(estimator, parts, n).batch_size)
 
 
-def rows_apart(estimator, n: int, seed: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+def rows_apart(
+    estimator, parts: Parts, n: int, seed: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Rows to train on (None for all) and rows to validate on (None for none), of n."""
-    if not estimator.early_stopping:
-        return None, None
-    n_valid = max(2, math.ceil(estimator.validation_fraction * n))
+    n_valid = 0
+    if estimator.early_stopping:
+        n_valid = max(2, math.ceil(estimator.validation_fraction * n))
     if n - n_valid < 2:
         raise ValueError(
             f"early_stopping holds out {n_valid} of {n} samples and leaves too few to train "
             "on. Lower validation_fraction or set early_stopping=False."
         )
+    n_train = min(n - n_valid, _most_rows(estimator, parts, n))
+    if n_train == n:
+        return None, None
     order = np.random.RandomState(seed).permutation(n)
-    return np.sort(order[n_valid:]), np.sort(order[:n_valid])
+    train, valid = order[n_valid:][:n_train], order[:n_valid]
+    return np.sort(train), np.sort(valid) if n_valid else None
+
+
+def _most_rows(estimator, parts: Parts, n: int) -> int:
+    """How many rows training meets, where one pass over all is more than the steps it takes."""
+    share = parts.encoder.share_of_steps
+    if share == 1 or estimator.max_epochs != "auto":
+        return n
+    return math.ceil(PRESETS[estimator.preset].steps * share) * _batch_size(estimator, parts, n)
 
 
 def _is_open(value: Any) -> bool:

@@ -357,7 +357,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         setup = settle_setup(self)
         fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup)
         plan = plan_of_fit(self, fitted.parts, len(rows))
-        subsets = rows_apart(self, len(rows), fitted.seed)
+        subsets = rows_apart(self, fitted.parts, len(rows), fitted.seed)
         return self._train(draft, fitted, rows, plan, subsets)
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:

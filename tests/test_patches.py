@@ -1,5 +1,8 @@
 """The default encoder of images: its dictionary and its directions against plain references."""
 
+import math
+from itertools import chain, product
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +13,15 @@ from sk_infomax import DeepInfoMaxTransformer, ImageViews, PatchEncoder
 from sk_infomax._random import new_generator
 from sk_infomax._settings import plan_of_fit, settle
 from sk_infomax.encoders._base import prepare
-from sk_infomax.encoders._directions import telling_directions
-from sk_infomax.encoders._patches import PatchDictionary, _kmeans, _scales
+from sk_infomax.encoders._directions import equal_spread, telling_directions
+from sk_infomax.encoders._patches import PatchDictionary, _kmeans
 from sk_infomax.views import Augmentation
 
 
-def prepared(images, views=None, n_filters=7, seed=0):
+def prepared(images, views=None, n_filters=7, seed=0, **settings):
     torch.manual_seed(seed)
-    encoder = PatchEncoder(n_filters, n_directions=42 * n_filters, width=8)
+    settings = {"n_directions": 10**4, "width": 8, "n_channels": 5} | settings
+    encoder = PatchEncoder(n_filters, **settings).fitted_to(len(images), views)
     network = encoder.build(tuple(images.shape[1:]), 6)
     prepare(network, images, views, new_generator(seed))
     return network.eval()
@@ -31,7 +35,7 @@ def images():
 
 
 def test_codes_against_one_patch_after_another(images):
-    stem = prepared(images).local_stage[0]
+    stem = prepared(images).stem
     x = images[:2]
     expected = torch.zeros(2, 14, 11 - stem.size + 1, 12 - stem.size + 1)
     for n, row, column in np.ndindex(2, *expected.shape[2:]):
@@ -43,20 +47,56 @@ def test_codes_against_one_patch_after_another(images):
             likeness -= stem.offset[k, 0, 0]
             expected[n, k, row, column] = (likeness - 0.25).clamp(min=0)
             expected[n, 7 + k, row, column] = (-likeness - 0.25).clamp(min=0)
-    torch.testing.assert_close(stem(x), adaptive_avg_pool2d(expected, 8), atol=1e-4, rtol=1e-3)
+    means = adaptive_avg_pool2d(expected, 8)
+    torch.testing.assert_close(stem(x).maps, (means + 1e-6).sqrt(), atol=1e-4, rtol=1e-3)
+    pooled = torch.cat([adaptive_avg_pool2d(means, p).flatten(1) for p in (1, 2, 4)], 1).sqrt()
+    first = stem(x).pooled[:, : pooled.shape[1]] * stem.sizes[0]
+    torch.testing.assert_close(first, pooled, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_second_moments_against_one_window_after_another(images, overlapping):
+    stem = prepared(images, overlapping=overlapping).stem
+    codes = stem._codes(images[:2]).double()
+    channels = (codes.sqrt() - stem.mean) @ stem.basis.double()
+    cells = 4 if overlapping else 2
+    # A place that the edge of a cell cuts counts in both cells.
+    cut = [
+        [list(range(i * side // cells, math.ceil((i + 1) * side / cells))) for i in range(cells)]
+        for side in codes.shape[1:3]
+    ]
+    joined = lambda spans: list(chain.from_iterable(spans))  # noqa: E731
+    halves = [[joined(c[i : i + cells // 2]) for i in range(cells // 2 + 1)] for c in cut]
+    windows = [tuple(map(joined, cut)), *product(*halves)]
+    expected = []
+    for rows, columns in windows:
+        for image in channels:
+            covariance = torch.cov(image[rows][:, columns].flatten(0, 1).T, correction=0)
+            expected.append([covariance[i, j] for i in range(5) for j in range(i, 5)])
+    expected = torch.tensor(expected).reshape(len(windows), 2, -1).transpose(0, 1).flatten(1)
+    found = stem(images[:2]).pooled[:, -expected.shape[1] :] * stem.sizes[1]
+    signed = expected.sign() * expected.abs().sqrt()
+    torch.testing.assert_close(found, signed.float(), atol=2e-3, rtol=2e-2)
+
+
+def test_channels_are_white(images):
+    stem = prepared(images).stem
+    channels = (stem._codes(images).sqrt() - stem.mean) @ stem.basis
+    covariance = torch.cov(channels.flatten(0, 2).T, correction=0)
+    torch.testing.assert_close(covariance, torch.eye(5), atol=1e-2, rtol=0)
 
 
 def test_codes_do_not_depend_on_the_size_of_blocks(images, monkeypatch):
-    stem = prepared(images).local_stage[0]
-    whole = stem(images)
+    stem = prepared(images).stem
+    whole = stem(images).pooled
     monkeypatch.setattr("sk_infomax.encoders._patches._CACHED_VALUES", 1)
-    torch.testing.assert_close(stem(images), whole, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(stem(images).pooled, whole, atol=1e-5, rtol=1e-4)
 
 
 def test_codes_do_not_change_with_contrast_and_brightness(images):
-    stem = prepared(images).local_stage[0]
+    stem = prepared(images).stem
     stem.floor.zero_()
-    torch.testing.assert_close(stem(3 * images - 1), stem(images), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(stem.maps(3 * images - 1), stem.maps(images), atol=2e-3, rtol=1e-3)
 
 
 def test_mirror_images_are_alike_where_views_mirror(images):
@@ -66,10 +106,21 @@ def test_mirror_images_are_alike_where_views_mirror(images):
         first, second = (getattr(alike(x), name) for x in (images, mirrored))
         torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(apart(images).hidden, apart(mirrored).hidden, atol=1e-2)
-    stem = alike.local_stage[0]
-    restored = PatchDictionary(2, 7, stem.size, stem.stride)
-    restored.load_state_dict(stem.state_dict())
-    torch.testing.assert_close(restored(images), stem(images))
+    stem = alike.stem
+    assert len(stem.filters) == 8  # one more than asked for, so that each has its mirror image
+    torch.testing.assert_close(stem.filters[4:], stem.filters[:4].flip(-1))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3), (1, 9, 8), (3, 20, 13), (1, 64, 70)])
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_mirrored_columns_are_half_as_many_and_alike(shape, overlapping):
+    images = torch.randn(30, *shape, generator=new_generator(0))
+    settings = {"n_filters": 6, "overlapping": overlapping}
+    stem = prepared(images, ImageViews(flip=True), **settings).stem
+    x = images[:, :, :, : shape[2] // stem.coarse * stem.coarse]
+    torch.testing.assert_close(stem(x.flip(-1)).pooled, stem(x).pooled, atol=1e-3, rtol=1e-3)
+    both = prepared(images, **settings).stem
+    assert stem(x).pooled.shape[1] < 0.75 * both(x).pooled.shape[1]
 
 
 class Mirrors(Augmentation):
@@ -101,14 +152,15 @@ def test_own_views_say_whether_they_mirror(images):
 
 
 def test_directions_follow_filters_and_samples():
-    for n_filters, expected in ((32, 1024), (64, 2048), (128, 4096), (384, 4096)):
-        encoder = PatchEncoder(n_filters)
+    for n_filters, n_places, expected in ((32, 14, 448), (128, 14, 1792), (384, 28, 4096)):
+        encoder = PatchEncoder(n_filters, n_places=n_places)
         assert encoder.fitted_to(60_000).n_directions == expected
         assert encoder.fitted_to(1200).n_directions == 300
         assert encoder.fitted_to(40).n_directions == 128
         assert encoder.n_directions == "auto"
-    given = PatchEncoder(128, 2500)
+    given = PatchEncoder(128, 2500, mirrored=False)
     assert given.fitted_to(40) is given
+    assert PatchEncoder().fitted_to(40, ImageViews(flip=True)).mirrored
 
 
 def test_kmeans_finds_clusters():
@@ -128,48 +180,76 @@ def test_filters_are_more_useful_than_random_ones(digits):
     scores = []
     for ready in (False, True):
         torch.manual_seed(0)
-        stem = PatchDictionary(1, 16, 3, 1)
+        stem = PatchDictionary((1, 8, 8), 16, 3, 1)
         if ready:
             stem.prepare(images, None, new_generator(0))
-        Z = _scales(stem(images)).numpy()
+        Z = stem(images).pooled.numpy()
         Z /= Z.std()
         probe = LogisticRegression(C=0.1, max_iter=500).fit(Z[:60], labels[:60])
         scores.append(probe.score(Z[60:], labels[60:]))
     assert scores[1] > scores[0]
 
 
-def test_differences_of_views_have_one_size_in_every_direction(images):
-    """The directions whiten what two views of a sample differ by, but for the floor."""
-    views = ImageViews()
-    network = prepared(images.repeat(20, 1, 1, 1), views)
-    generator = new_generator(9)
-    sides = [network(views(images.repeat(9, 1, 1, 1), generator)).hidden for _ in range(2)]
-    within = (sides[0] - sides[1]).var(0)
-    total = torch.cat(sides).var(0)
-    assert within[:20].max() / within[:20].min() < 1.7  # the floor makes the last ones smaller
-    assert within.max() < 1.5 * within[:20].mean()
-    assert (total[:5] / within[:5]).min() > (total[-5:] / within[-5:]).max()
-
-
 def test_directions_are_those_of_the_generalised_eigenproblem(images):
     from scipy.linalg import eigh
 
     network = prepared(images)
-    codes = _scales(network.local_stage[0](images)).double()
-    total = torch.cov(codes.T, correction=0).numpy()
+    pooled = network.stem(images).pooled.double()
+    total = torch.cov(pooled.T, correction=0).numpy()
     within = np.diag(np.diag(total)) + 0.3 * np.diag(total).mean() * np.eye(len(total))
     values = eigh(total, within, eigvals_only=True)[::-1]
-    spread = network(images).hidden.double().var(0, correction=0).numpy()
-    np.testing.assert_allclose(spread / spread.sum(), values / values.sum(), atol=1e-4)
+    # What is kept is turned so that samples spread alike; their covariance has the same values.
+    hidden = network(images).hidden.double()
+    spread = torch.linalg.eigvalsh(torch.cov(hidden.T, correction=0)).flip(0).numpy()
+    n = min(len(values), len(spread))
+    np.testing.assert_allclose(spread[:n] / spread.sum(), values[:n] / values.sum(), atol=1e-4)
 
 
-def test_before_training_the_embedding_starts_from_the_best_directions(images):
+def test_views_make_small_what_they_change(images):
+    many = images.repeat(20, 1, 1, 1)
+    views, generator = ImageViews(), new_generator(9)
+    shares = []
+    for network in (prepared(many, views), prepared(many)):
+        sides = [network(views(many, generator)).hidden for _ in range(2)]
+        shares.append(((sides[0] - sides[1]).var(0).sum() / torch.cat(sides).var(0).sum()).item())
+    assert shares[0] < 0.9 * shares[1]
+
+
+@pytest.mark.parametrize("n_samples", [60, 20])
+def test_all_columns_spread_alike_so_that_a_scaler_changes_nothing(images, n_samples):
+    network = prepared(images[:n_samples])
+    found = network(images[:n_samples])
+    for columns, size in ((found.hidden, 0.2), (found.global_vector, 1.0), (found.wide, 0.2)):
+        spread = columns.std(0, correction=0)
+        spread = spread[spread > 0]
+        torch.testing.assert_close(spread, torch.full_like(spread, size), atol=0, rtol=0.02)
+
+
+def test_turning_to_equal_spread_keeps_distances():
+    generator = new_generator(0)
+    x = torch.randn(50, 8, generator=generator) * torch.logspace(0, -2, 8)
+    x -= x.mean(0)
+    _, sizes, axes = torch.linalg.svd(x, full_matrices=False)
+    turned = equal_spread(
+        torch.cat([axes.T, torch.zeros(8, 2)], 1), torch.cat([sizes**2, torch.zeros(2)])
+    )
+    torch.testing.assert_close(
+        torch.cdist(x @ turned, x @ turned), torch.cdist(x, x), atol=1e-3, rtol=1e-3
+    )
+    spread = (x @ turned).square().sum(0)
+    torch.testing.assert_close(spread[:8], spread[:8].mean().expand(8), atol=0, rtol=1e-3)
+    assert not spread[8:].any()
+
+
+def test_before_training_the_embedding_is_the_leading_directions(images):
     network = prepared(images)
-    torch.nn.init.zeros_(network.hidden_stage.weight)
-    encoding = network(images)
-    direct = encoding.hidden[:, :6]
-    expected = direct / direct.std(0, correction=0)
-    torch.testing.assert_close(encoding.global_vector, expected, atol=1e-2, rtol=1e-2)
+    kept, vector = (network(images)[i].double() for i in (2, 1))
+    covariance = torch.cov(vector.T, correction=0)
+    _, _, axes = torch.linalg.svd(kept - kept.mean(0), full_matrices=False)
+    best = (kept - kept.mean(0)) @ axes[:6].T  # the leading principal components
+    fit = torch.linalg.lstsq(best, vector - vector.mean(0)).solution
+    torch.testing.assert_close(best @ fit, vector - vector.mean(0), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(covariance.diagonal(), torch.ones(6).double(), atol=2e-2, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (4, 4), (70, 64)])
@@ -227,28 +307,29 @@ def test_presets_change_what_is_left_to_them(digits):
         n: [settle(model, large[:n])[0].encoder.n_directions for model in models.values()]
         for n in (40, 1200, len(large))
     }
-    assert directions == {40: [128] * 3, 1200: [300] * 3, 12_000: [2048, 3000, 3000]}
+    assert directions == {40: [128] * 3, 1200: [300] * 3, 12_000: [1792, 3000, 3000]}
     assert [model.transform(images).shape[1] for model in models.values()] == [5 + 128] * 3
     epochs = {
-        preset: plan_of_fit(model.set_params(max_epochs="auto"), None, 2000).epochs
+        preset: plan_of_fit(
+            model.set_params(max_epochs="auto"), settle(model, large[:2000])[0], 2000
+        ).epochs
         for preset, model in models.items()
     }
-    assert epochs == {"fast": 6, "balanced": 12, "accurate": 18}
+    assert epochs == {"fast": 1, "balanced": 2, "accurate": 3}
     chosen = DeepInfoMaxTransformer(
         5, preset="accurate", encoder="strided", max_epochs=1, random_state=0
     ).fit(images)
     assert chosen.transform(images).shape[1] == 5
 
 
-def test_fewer_directions_are_the_first_ones(images):
-    torch.manual_seed(0)
-    every = prepared(images)
-    few = PatchEncoder(7, n_directions=9, width=8).build(tuple(images.shape[1:]), 6).eval()
-    prepare(few, images, None, new_generator(0))
-    kept, first = few(images).hidden, every(images).hidden[:, :9]
+def test_fewer_directions_are_the_best_ones(images):
+    every, few = prepared(images), prepared(images, n_directions=9)
+    kept, all_of_them = (network(images).hidden.double() for network in (few, every))
     assert kept.shape[1] == 9
-    kept, first = kept.abs() / kept.std(), first.abs() / first.std()
-    torch.testing.assert_close(kept, first, atol=1e-3, rtol=1e-2)
+    values = [
+        torch.linalg.eigvalsh(torch.cov(z.T, correction=0)).flip(0)[:9] for z in (kept, all_of_them)
+    ]
+    torch.testing.assert_close(*(v / v.sum() for v in values), atol=1e-3, rtol=1e-2)
 
 
 @pytest.mark.parametrize("n_views", [1, 2])

@@ -102,6 +102,8 @@ class Encoder(Part):
     """What samples it reads: "table", "series", "image", or None for any."""
     output: str = "embedding"
     """What `transform` reads unless the estimator's `output` says otherwise."""
+    share_of_steps: float = 1.0
+    """How many of a preset's steps it takes; fewer where most is found before training."""
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network.
@@ -120,13 +122,15 @@ class Encoder(Part):
         """
         raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
 
-    def fitted_to(self, n_samples: int) -> "Encoder":
-        """The same settings with all that depends on the number of samples settled.
+    def fitted_to(self, n_samples: int, views: "Views | None" = None) -> "Encoder":
+        """The same settings with all that depends on the samples settled.
 
         Parameters
         ----------
         n_samples : int
             How many there are to learn from.
+        views : Augmentation or None
+            What training will make views with.
 
         Returns
         -------

@@ -1,5 +1,7 @@
 """The default encoder of images: a dictionary of patches, and what is learned on top of it."""
 
+import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -7,28 +9,19 @@ from sklearn.base import clone
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, one_hot, unfold
 
-from .._checks import AUTO, POSITIVE_INT
-from ._base import (
-    DataDriven,
-    Encoder,
-    Encoding,
-    StagedNetwork,
-    Views,
-    convolution,
-    flat_size,
-    flatten_channels_last,
-    locations,
-)
-from ._directions import telling_directions
+from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
+from ._base import Encoder, Views
+from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
 
 __all__ = ["PatchEncoder"]
 
-_COARSE_FROM = 28  # pixels; a side of twice as many is read at every second place, and so on
-_PATCH = 6  # pixels on each side of a patch (Coates, Ng and Lee 2011)
+_FINEST = 48  # pixels; of a side of twice as many each patch sees means of 2 x 2, and so on
+_PATCH = 5  # pixels on each side of a patch; 6, as Coates, Ng and Lee (2011), lost a point or two
 _LEAST_PATCH = 3  # pixels; for images too small for four patches in a row (rule of thumb)
 _GRID = 8  # cells on each side of an image, of which the learned part reads (rule of thumb)
 _POOLS = (1, 2, 4)  # cells on each side; without 4, up to 2.4 points are lost (docs/ablation.md)
 _THRESHOLD = 0.25  # of likeness, below which a code is 0; 0 and 0.5 do as well (docs/ablation.md)
+_LEAST_CODE = 1e-12  # in the place of 0 (rule of thumb)
 _CONTRAST_FLOOR = 0.1  # of the contrast of all patches; flat ones stay small (rule of thumb)
 _WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates, Ng and Lee 2011)
 _N_PATCHES = 40_000  # patches that k-means sees (rule of thumb; Coates, Ng and Lee take 400,000)
@@ -36,50 +29,67 @@ _PATCH_VALUES = 2**23  # values of all patches together; 32 MB in float32, for c
 _KMEANS_ROUNDS = 15  # rounds of Lloyd's algorithm (rule of thumb)
 _BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
 _CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
-_WITHIN_FLOOR = 0.3  # of the mean difference of views, added to each column's (rule of thumb)
-_N_SCALED = 1024  # images that the size of the directions is measured on (rule of thumb)
-_SPREAD = 0.2  # standard deviation of the features, in the mean (rule of thumb)
-_EACH_DIRECTIONS = 32  # directions for each filter; half as many lost nothing (docs/ablation.md)
 _MOST_DIRECTIONS = 4096  # directions; as many as there are images to find them on
 _FEWEST_DIRECTIONS = 128  # directions, however few the images (rule of thumb)
 _SAMPLES_EACH = 4  # images for each direction; with fewer, the last ones fit noise (rule of thumb)
 _ROOT_FLOOR = 1e-6  # added to codes under a root, whose slope is then 500 at most
+# Windows on each side for each number of cells on each side: the whole, and halves of it.
+_WINDOWS = {1: (1,), 2: (1, 2), 4: (1, 3)}
+_NOISE_FLOOR = 0.3  # of the mean variance of columns, added to each one's (rule of thumb)
+_CHANNEL_FLOOR = 1e-4  # of the largest variance of a channel; smaller ones are not blown up
+_N_SCALED = 1024  # images that channels and sizes are measured on (rule of thumb)
+_PLACES_EACH = 196  # places of an image that channels are found among (rule of thumb)
 _TINY = 1e-6  # least mean square of patches, for images that are blank
-_LEAST_SPREAD = 1e-12  # least difference of views, for images that are all the same
 
 
 class PatchEncoder(Encoder):
     """The default for images, made for CPUs: a dictionary of patches that `fit` finds in seconds.
 
     1. Patches at random places are normalised in contrast and whitened, and k-means finds
-       `n_filters` centres [1]_. The first layer is how much each patch of an image is like each
-       centre and how much like its negative, above a threshold, averaged over a grid of 8 x 8
-       cells. It stays as it is. Where views mirror images, as those of `ImageViews(flip=True)`
-       do, it is averaged over an image and its mirror image too.
-    2. The square roots of its means over the whole, the quarters and the sixteenths of the image
-       are mapped to the `n_directions` directions that tell most about another view of the same
-       image: what the mutual information of normal variables asks for, in closed form.
-       `output="hidden"` is these, best first.
-    3. A convolution on the grid (the local map, 4 x 4 locations) and a linear layer learn what
-       step 2 misses; the global vector is the sum of both.
+       `n_filters` centres [1]_. The code of a place is how much its patch is like each centre
+       and how much like its negative, above a threshold. It stays as it is. Where views mirror
+       images, as those of `ImageViews(flip=True)` do, half of the centres are the mirror images
+       of the others, and what follows is averaged over an image and its mirror image.
+    2. Pooled are the square roots of the codes' means over the whole, the quarters and the
+       sixteenths of the image, and the covariances of the `n_channels` leading whitened
+       channels
+       of the roots of the codes, over the places of the whole image and of windows of half of it
+       (signed roots). They are mapped to the `n_directions` directions that tell most about
+       another look at the same image: what the mutual information of normal variables asks for,
+       in closed form. `output="hidden"` is these.
+    3. A convolution on a grid of 8 x 8 cells (the local map, 4 x 4 locations) and a linear layer
+       learn what step 2 misses; the global vector is the leading directions and what is learned.
 
     `output="multiscale"`, the default of `transform`, is the embedding beside the features of
-    step 2.
+    step 2. All of its columns have about the same spread, so that a scaler behind changes nothing.
 
     Parameters
     ----------
-    n_filters : int, default=64
+    n_filters : int, default=128
         Size of the dictionary. More filters make better features in more time.
     n_directions : int or "auto", default="auto"
-        Number of directions of step 2 that are kept, at most 42 for each filter. There are no more
-        than images that `fit` looks at, 4,096; further columns are 0. "auto" is 32 for each filter,
-        but no more than 4,096, and than a quarter as many as there are images, or 128: the last
-        ones fit the noise of few.
+        Number of directions of step 2 that are kept. There are no more than images that `fit`
+        looks at, 4,096; further columns are 0. "auto" is `n_filters` times `n_places`, but
+        no more than 4,096, and than a quarter as many as there are images, or 128: the last ones
+        fit the noise of few.
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
-        Pixels on each side of a patch; None is 6 for images of 28 to 55 pixels, 3 for very small
-        ones, and grows with larger ones.
+        Pixels on each side of a patch; None is 5 or a little more for images of 20 pixels and
+        more, 3 for very small ones.
+    n_channels : int, default=64
+        Channels whose covariances are pooled; 0 for none.
+    n_places : int, default=14
+        Patches along the shorter side of an image, about; more make better features in more time.
+    overlapping : bool, default=False
+        Whether covariances are pooled over nine windows that overlap, not the four quarters.
+    mirrored : bool or "auto", default="auto"
+        Whether an image and its mirror image get the same features; "auto" asks the views.
+
+    Notes
+    -----
+    Images of 96 pixels and more are first averaged over squares of pixels, so that 48 to 95 remain
+    on the shorter side.
 
     References
     ----------
@@ -90,7 +100,7 @@ class PatchEncoder(Encoder):
     --------
     >>> from sk_infomax import PatchEncoder
     >>> PatchEncoder().fitted_to(60_000).n_directions
-    2048
+    1792
     >>> PatchEncoder().fitted_to(1000).n_directions
     250
     """
@@ -100,134 +110,318 @@ class PatchEncoder(Encoder):
         "n_directions": [POSITIVE_INT, AUTO],
         "width": [POSITIVE_INT],
         "patch_size": [POSITIVE_INT, None],
+        "n_channels": [NON_NEGATIVE_INT],
+        "n_places": [POSITIVE_INT],
+        "overlapping": ["boolean"],
+        "mirrored": ["boolean", AUTO],
     }
     kind = "image"
     output = "multiscale"
+    share_of_steps = SHARE_OF_STEPS
 
     def __init__(
         self,
-        n_filters: int = 64,
+        n_filters: int = 128,
         n_directions: int | Literal["auto"] = "auto",
         width: int = 128,
         patch_size: int | None = None,
+        n_channels: int = 64,
+        n_places: int = 14,
+        overlapping: bool = False,
+        mirrored: bool | Literal["auto"] = "auto",
     ):
         self.n_filters = n_filters
         self.n_directions = n_directions
         self.width = width
         self.patch_size = patch_size
+        self.n_channels = n_channels
+        self.n_places = n_places
+        self.overlapping = overlapping
+        self.mirrored = mirrored
 
-    def fitted_to(self, n_samples: int) -> "PatchEncoder":
-        """The same settings with a number of directions that so many images can carry."""
-        if self.n_directions != "auto":
-            return self
-        carried = max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH)
-        return clone(self).set_params(n_directions=min(self._most_directions(), carried))
+    def fitted_to(self, n_samples: int, views: Views | None = None) -> "PatchEncoder":
+        """The same settings with as many directions as so many images carry, mirrored as views."""
+        settled = {}
+        if self.n_directions == "auto":
+            carried = max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH)
+            settled["n_directions"] = min(self._most_directions(), carried)
+        if self.mirrored == "auto":
+            settled["mirrored"] = views is not None and views.mirrors
+        return clone(self).set_params(**settled) if settled else self
 
     def _most_directions(self) -> int:
         """How many directions are kept, whatever the number of images."""
         if self.n_directions != "auto":
             return int(self.n_directions)
-        return min(_EACH_DIRECTIONS * self.n_filters, _MOST_DIRECTIONS)
+        return min(self.n_filters * self.n_places, _MOST_DIRECTIONS)
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
-        shorter = min(shape[1:])
-        if shorter < 2:
+        if min(shape[1:]) < 2:
             raise ValueError(
                 f"PatchEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
                 "Treat the values as a table: encoder='table'."
             )
-        stride = max(1, shorter // _COARSE_FROM)
-        usual = min(shorter, max(_LEAST_PATCH, min(shorter // 4, _PATCH))) * stride
-        size = self.patch_size or usual
-        if size > shorter:
-            raise ValueError(
-                f"patch_size={size} does not fit images of {shape[1:]} pixels. "
-                f"Choose 1 to {shorter}."
-            )
-        stem = PatchDictionary(shape[0], self.n_filters, size, stride)
-        return PatchNetwork(stem, self._most_directions(), self.width, shape, n_components)
+        coarse = max(1, min(shape[1:]) // _FINEST)
+        sides = [side // coarse for side in shape[1:]]
+        stride = max(1, round(min(sides) / self.n_places))
+        mirrored = self.mirrored is True
+        stem = PatchDictionary(
+            (shape[0], *sides),
+            self.n_filters + (self.n_filters % 2 if mirrored else 0),
+            self._patch(sides, stride, mirrored, coarse),
+            stride,
+            self.n_channels,
+            self.overlapping,
+            mirrored,
+            coarse,
+        )
+        return ClosedFormNetwork(stem, self._most_directions(), self.width, shape, n_components)
+
+    def _patch(self, sides: list[int], stride: int, mirrored: bool, coarse: int) -> int:
+        """Pixels on each side of a patch."""
+        shorter = min(sides)
+        if self.patch_size is not None:
+            if self.patch_size > shorter:
+                raise ValueError(
+                    f"patch_size={self.patch_size} does not fit images of {tuple(sides)} pixels"
+                    + (f", means over {coarse} x {coarse} pixels" if coarse > 1 else "")
+                    + f". Choose 1 to {shorter}."
+                )
+            return self.patch_size
+        size = min(shorter, max(_LEAST_PATCH, min(shorter // 4, _PATCH)))
+        # Patches and their mirror images lie at the same places only if the last one ends the row.
+        return min(shorter, size + (sides[1] - size) % stride) if mirrored else size
 
 
-class PatchDictionary(DataDriven):
+class PatchDictionary(Stem):
     """How much patches of images (n, c, h, w) are like filters or like their negatives.
 
-    After `prepare` with views that mirror images, images and their mirror images are alike.
+    Pooled are the square roots of the codes' means over parts of the image, and the covariances
+    of the leading channels of the roots of the codes over windows of it.
 
     Parameters
     ----------
-    channels : int
-        Of the images.
+    shape : tuple of int
+        Of an image, (c, h, w).
     n_filters : int
-        Number of filters.
+        Number of filters, even where `mirrored`.
     size, stride : int
         Of the patches, in pixels.
+    n_channels : int
+        Leading channels whose covariances are pooled, at most ``2 * n_filters``; 0 for none.
+    overlapping : bool
+        Whether windows overlap: nine of them, not the four quarters, beside the whole image.
+    mirrored : bool
+        Whether an image and its mirror image are to be alike. Half of the filters are then the
+        mirror images of the others, so that what is pooled of a mirror image is known without it.
+    coarse : int
+        Pixels on each side of the squares whose means are the pixels that patches are taken of;
+        `shape` is what results.
     """
 
     filters: Tensor
     offset: Tensor
     floor: Tensor
-    mirrored: Tensor
+    basis: Tensor
+    mean: Tensor
+    sizes: Tensor
 
-    def __init__(self, channels: int, n_filters: int, size: int, stride: int):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        n_filters: int,
+        size: int,
+        stride: int,
+        n_channels: int = 0,
+        overlapping: bool = False,
+        mirrored: bool = False,
+        coarse: int = 1,
+    ):
         super().__init__()
-        self.size = size
-        self.stride = stride
-        filters = torch.randn(n_filters, channels, size, size)
+        self.size, self.stride, self.mirrored, self.coarse = size, stride, mirrored, coarse
+        places = [(side - size) // stride + 1 for side in shape[1:]]
+        # Windows of half of the image, on a grid of cells; an image of one place has the whole.
+        self.cells = 4 if overlapping and min(places) >= 4 else 2 if min(places) >= 2 else 1
+        filters = torch.randn(n_filters, shape[0], size, size)
         self.register_buffer("filters", filters - filters.mean((1, 2, 3), keepdim=True))
         self.register_buffer("offset", torch.zeros(n_filters, 1, 1))
         self.register_buffer("floor", torch.tensor(_CONTRAST_FLOOR**2))
-        self.register_buffer("mirrored", torch.tensor(False))
-        self.mirrors = False
-        self.register_load_state_dict_post_hook(_read_mirrored)
+        n_channels = min(n_channels, 2 * n_filters)
+        # Channels that mirroring leaves as they are come first, then those whose sign it turns.
+        self.n_even = (n_channels + 1) // 2 if mirrored else n_channels
+        self.register_buffer("basis", torch.eye(2 * n_filters, n_channels))
+        self.register_buffer("mean", torch.zeros(2 * n_filters))
+        self.register_buffer("sizes", torch.ones(2))
 
     @torch.no_grad()
-    def forward(self, x: Tensor) -> Tensor:
-        """Codes (n, 2 * n_filters, rows, columns), means over the cells of a grid, none below 0."""
-        if self.mirrors:  # to ask the buffer would be to wait for the device in each step
-            return (self._blocks(x) + self._blocks(x.flip(-1))) / 2
-        return self._blocks(x)
+    def forward(self, x: Tensor) -> Codes:
+        """Maps (n, 2 * n_filters, rows, columns), roots of codes; pooled (n, d)."""
+        blocks = [self._read(block) for block in self._split(x)]
+        return Codes(*(torch.cat(parts) for parts in zip(*blocks)))
 
-    def _blocks(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return self._codes(x)
-        # Codes of a few images fit the cache of a processor, which makes this twice as fast; so
-        # do channels that come last, for which grey images have to be copied.
-        places = [(side - self.size) // self.stride + 1 for side in x.shape[2:]]
-        few = max(1, _CACHED_VALUES // (len(self.filters) * places[0] * places[1]))
-        blocks = (block.clone(memory_format=torch.channels_last) for block in x.split(few))
-        return torch.cat([self._codes(block) for block in blocks])
+    @torch.no_grad()
+    def maps(self, x: Tensor) -> Tensor:
+        """The maps alone."""
+        return torch.cat([self._grid(self._codes(block)) for block in self._split(x)])
+
+    def noise(self, pooled: Tensor) -> Tensor:
+        """A column's own variance, and a part of the mean one, so that flat columns stay small."""
+        variances = pooled.var(0, correction=0)
+        return variances + _NOISE_FLOOR * variances.mean()
+
+    def _split(self, x: Tensor) -> Iterator[Tensor]:
+        """Blocks of a batch, channels last.
+
+        Codes of a few images fit the cache of a processor, which makes this twice as fast; so do
+        channels that come last, for which grey images have to be copied.
+        """
+        sides = [side // self.coarse for side in x.shape[2:]]
+        places = math.prod((side - self.size) // self.stride + 1 for side in sides)
+        few = max(1, _CACHED_VALUES // (len(self.filters) * places))
+        few = few if x.device.type == "cpu" else max(few, _BLOCK)
+        for block in x.split(few):
+            block = avg_pool2d(block, self.coarse) if self.coarse > 1 else block
+            yield block.clone(memory_format=torch.channels_last)
 
     def _codes(self, x: Tensor) -> Tensor:
+        """Codes (n, rows, columns, 2 * n_filters), all above 0: like first, then unlike."""
         window = self.size, self.stride
         mean = avg_pool2d(x.mean(1, keepdim=True), *window)
         power = avg_pool2d(x.square().mean(1, keepdim=True), *window)
         contrast = (power - mean.square()).clamp_(min=0).add_(self.floor).rsqrt_()
         likeness = conv2d(x, self.filters, stride=self.stride).mul_(contrast).sub_(self.offset)
-        grid = min(_GRID, likeness.shape[2]), min(_GRID, likeness.shape[3])
-        below = (-_THRESHOLD - likeness).relu_()
-        above = likeness.sub_(_THRESHOLD).relu_()
-        return torch.cat([adaptive_avg_pool2d(codes, grid) for codes in (above, below)], 1)
+        likeness = likeness.permute(0, 2, 3, 1)
+        # The root of a 0 costs ten times that of any other number.
+        below = (-_THRESHOLD - likeness).clamp_(min=_LEAST_CODE)
+        return torch.cat([likeness.sub_(_THRESHOLD).clamp_(min=_LEAST_CODE), below], 3)
+
+    def _grid(self, codes: Tensor) -> Tensor:
+        """Roots of the codes' means over the cells of a grid, (n, 2 * n_filters, rows, columns)."""
+        return (self._means(codes) + _ROOT_FLOOR).sqrt()
+
+    def _means(self, codes: Tensor) -> Tensor:
+        grid = min(_GRID, codes.shape[1]), min(_GRID, codes.shape[2])
+        means = adaptive_avg_pool2d(codes.permute(0, 3, 1, 2), grid)
+        return (means + self._turned(means)) / 2 if self.mirrored else means
+
+    def _turned(self, maps: Tensor) -> Tensor:
+        """Maps (n, 2 * n_filters, rows, columns) of the mirror images, from those of images."""
+        k = len(self.filters) // 2
+        return maps.unflatten(1, (2, 2, k)).flip(2).flatten(1, 3).flip(-1)
+
+    def _read(self, x: Tensor) -> Codes:
+        codes = self._codes(x)
+        means = self._means(codes)
+        pooled = self._first(means)
+        if self.basis.shape[1]:
+            pooled = torch.cat([pooled / self.sizes[0], self._second(codes) / self.sizes[1]], 1)
+        return Codes((means + _ROOT_FLOOR).sqrt(), pooled)
+
+    # First moments: means over parts ------------------------------------------------------
+
+    def _first(self, means: Tensor) -> Tensor:
+        """Square roots of means over coarser grids, (n, d1); once each where mirrored."""
+        pools = [pool for pool in _POOLS if pool <= min(means.shape[2:])]
+        return torch.cat([self._once(adaptive_avg_pool2d(means, p)) for p in pools], 1).sqrt()
+
+    def _once(self, maps: Tensor) -> Tensor:
+        """Values of maps, without those that mirroring repeats."""
+        if not self.mirrored:
+            return maps.flatten(1)
+        columns, k = maps.shape[-1], len(self.filters) // 2
+        middle = maps[..., columns // 2].unflatten(1, (2, 2, k))[:, :, 0]
+        left = maps[..., : columns // 2].flatten(1)
+        return torch.cat([left, middle.flatten(1)], 1) if columns % 2 else left
+
+    # Second moments: covariances over windows ---------------------------------------------
+
+    def _second(self, codes: Tensor) -> Tensor:
+        """Signed roots of covariances over windows of the leading channels, (n, d2)."""
+        channels = codes.sqrt() @ self.basis - self.mean @ self.basis  # (n, rows, columns, c)
+        c = channels.shape[-1]
+        sums, products, counts = _cell_moments(channels, self.cells)
+        rows, columns = torch.triu_indices(c, c, device=codes.device)
+        products = products.index_select(2, rows * c + columns)
+        found = []
+        for width in _WINDOWS[self.cells]:
+            inside = _inside(self.cells, width).to(sums)
+            total = (inside @ counts)[:, None]
+            mean, product = inside @ sums / total, inside @ products / total
+            covariance = product - mean[..., rows] * mean[..., columns]
+            covariance = covariance.unflatten(1, (width, width))
+            found.append(self._covariances(covariance, rows, columns))
+        both = torch.cat(found, 1)
+        return both.sign() * (both.abs() + _LEAST_CODE).sqrt()
+
+    def _covariances(self, values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Covariances (n, w, w, d) over windows, flattened; once each where mirrored."""
+        if not self.mirrored:
+            return values.flatten(1)
+        even = (rows < self.n_even) == (columns < self.n_even)
+        sign = 2.0 * even.to(values) - 1
+        width = values.shape[2]
+        left, right = values[:, :, : width // 2], values.flip(2)[:, :, : width // 2]
+        both = (left + sign * right).flatten(1) / 2
+        if width % 2 == 0:
+            return both
+        return torch.cat([both, values[:, :, width // 2, even].flatten(1)], 1)
+
+    # Preparation --------------------------------------------------------------------------
 
     @torch.no_grad()
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
-        """Find the filters among patches of images x (n, c, h, w)."""
-        self.mirrors = views is not None and views.mirrors
-        self.mirrored.fill_(self.mirrors)
-        patches = self._patches(x, generator)
+        """Find the filters among patches of images x (n, c, h, w), and the channels of codes."""
+        patches = self._patches(avg_pool2d(x, self.coarse), generator)
         patches -= patches.mean(1, keepdim=True)
         self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY))
         patches *= (patches.square().mean(1, keepdim=True) + self.floor).rsqrt()
+        turned = torch.arange(patches.shape[1], device=x.device)
+        turned = turned.unflatten(0, self.filters.shape[1:]).flip(-1).flatten()
+        if self.mirrored:
+            patches = torch.cat([patches, patches[:, turned]])
         mean = patches.mean(0)
         centred = patches - mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
         whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
-        centres = _kmeans(centred @ whiten, len(self.filters), generator)
+        mirror = turned if self.mirrored else None
+        centres = _kmeans(centred @ whiten, len(self.filters), generator, mirror)
         # The whitening goes into the filters, so that patches need not be whitened one by one.
         filters = centres @ whiten
         self.offset.copy_((filters @ mean)[:, None, None])
         filters -= filters.mean(1, keepdim=True)  # takes the mean off each patch
         self.filters.copy_(filters.reshape(self.filters.shape))
+        if self.basis.shape[1]:
+            self._find_channels(x[:_N_SCALED])
+
+    def _find_channels(self, x: Tensor) -> None:
+        """Whitened leading channels of the roots of codes, and the size of both kinds of columns.
+
+        The leading ones are as many of those that mirroring leaves as of those that it turns.
+        """
+        roots = torch.cat([self._sample(self._codes(block).sqrt()) for block in self._split(x)])
+        n, k = self.basis.shape[1], roots.shape[1] // 4
+        if self.mirrored:
+            turned = roots.unflatten(1, (2, 2, k)).flip(2).flatten(1)
+            self.mean.copy_((roots + turned).mean(0) / 2)
+            even, odd = (roots + turned) / 2 - self.mean, (roots - turned) / 2
+            parts = [_whitened(even, self.n_even), _whitened(odd, n - self.n_even)]
+            self.basis.copy_(torch.cat(parts, 1))
+        else:
+            self.mean.copy_(roots.mean(0))
+            self.basis.copy_(_whitened(roots - self.mean, n))
+        self.sizes.fill_(1)
+        pooled = torch.cat([self._read(block).pooled for block in self._split(x)])
+        variances = pooled.var(0, correction=0)
+        first = self._first(self._means(self._codes(next(self._split(x[:1]))))).shape[1]
+        sizes = torch.stack([part.sum().sqrt() for part in (variances[:first], variances[first:])])
+        self.sizes.copy_(torch.where(sizes > 0, sizes, torch.ones_like(sizes)))
+
+    def _sample(self, roots: Tensor) -> Tensor:
+        """Some places of maps (n, rows, columns, k), evenly, as (m, k)."""
+        flat = roots.flatten(1, 2)
+        step = max(1, flat.shape[1] // _PLACES_EACH)
+        return flat[:, step // 2 :: step].flatten(0, 1)
 
     def _patches(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Patches (k, c * size * size) at random places of random images."""
@@ -247,13 +441,56 @@ class PatchDictionary(DataDriven):
         return torch.cat(found)
 
 
-def _read_mirrored(dictionary: PatchDictionary, _) -> None:
-    """Take over from the buffer, once it is loaded, whether images are mirrored."""
-    dictionary.mirrors = bool(dictionary.mirrored)
+def _cell_moments(channels: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums (n, s * s, c), sums of products (n, s * s, c * c) and counts (s * s) in s x s cells."""
+    n, height, width, c = channels.shape
+    # A place that a cut goes through counts on both sides, so that mirror images are cut alike.
+    spans = [
+        [(i * side // cells, -(-(i + 1) * side // cells)) for i in range(cells)]
+        for side in (height, width)
+    ]
+    sums, counts = channels.new_empty(n, cells**2, c), channels.new_empty(cells**2)
+    products = channels.new_empty(n, cells**2, c, c)
+    for cell in range(cells**2):
+        (top, bottom), (left, right) = spans[0][cell // cells], spans[1][cell % cells]
+        part = channels[:, top:bottom, left:right].reshape(n, -1, c)
+        sums[:, cell] = part.new_ones(part.shape[1]) @ part
+        products[:, cell] = part.transpose(1, 2) @ part
+        counts[cell] = part.shape[1]
+    return sums, products.flatten(2), counts
 
 
-def _kmeans(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """Centres (k, d) of points (n, d) after some rounds of Lloyd's algorithm."""
+def _inside(cells: int, width: int) -> Tensor:
+    """Which of s * s cells lie in each of w * w windows, (w * w, s * s): ones and zeros.
+
+    One window is the whole image, more are half as long and wide each.
+    """
+    taken = cells if width == 1 else cells // 2
+    step = 1 if width == 1 else (cells - taken) // (width - 1)
+    side = torch.zeros(width, cells)
+    for window in range(width):
+        side[window, window * step : window * step + taken] = 1
+    return torch.kron(side, side)
+
+
+def _whitened(centred: Tensor, n: int) -> Tensor:
+    """A basis (k, n) of the leading principal components of rows (m, k), each of variance 1."""
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    leading = values.argsort(descending=True)[:n]
+    floor = _CHANNEL_FLOOR * values.max().clamp(min=_TINY)
+    return vectors[:, leading] * values[leading].clamp(min=floor).rsqrt()
+
+
+def _kmeans(
+    points: Tensor, k: int, generator: torch.Generator, mirror: Tensor | None = None
+) -> Tensor:
+    """Centres (k, d) of points (n, d) after some rounds of Lloyd's algorithm.
+
+    With `mirror`, an order (d,) of the values that makes mirror images of points, points have
+    to come with theirs, and the second half of the centres are the mirror images of the first.
+    """
+    if mirror is not None:
+        k = k // 2
 
     def draw(count: int) -> Tensor:
         rows = torch.randint(len(points), (count,), generator=generator, device=points.device)
@@ -262,12 +499,13 @@ def _kmeans(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
     order = torch.randperm(len(points), generator=generator, device=points.device)[:k]
     centres = torch.cat([points[order], draw(k - len(order))])
     for _ in range(_KMEANS_ROUNDS):
-        nearest = (points @ centres.T - 0.5 * centres.square().sum(1)).argmax(1)
-        counts = torch.bincount(nearest, minlength=k)[:, None]
-        sums = _sums_by_centre(points, nearest, k)
+        both = centres if mirror is None else torch.cat([centres, centres[:, mirror]])
+        nearest = (points @ both.T - 0.5 * both.square().sum(1)).argmax(1)
+        counts = torch.bincount(nearest, minlength=len(both))[:k, None]
+        sums = _sums_by_centre(points, nearest, len(both))[:k]
         # A centre that has lost all its points starts anew from one of them.
         centres = torch.where(counts > 0, sums / counts.clamp(min=1), draw(k))
-    return centres
+    return centres if mirror is None else torch.cat([centres, centres[:, mirror]])
 
 
 def _sums_by_centre(points: Tensor, nearest: Tensor, k: int) -> Tensor:
@@ -276,123 +514,3 @@ def _sums_by_centre(points: Tensor, nearest: Tensor, k: int) -> Tensor:
         return points.new_zeros(k, points.shape[1]).index_add_(0, nearest, points)
     # On CUDA index_add_ adds in another order each time; a product should not.
     return one_hot(nearest, k).to(points).T @ points
-
-
-class PatchNetwork(StagedNetwork, DataDriven):
-    """A dictionary of patches, what follows from it in closed form, and what is learned.
-
-    Parameters
-    ----------
-    stem : PatchDictionary
-        Gives codes (n, k, rows, columns).
-    n_directions : int
-        How many of the directions are kept, at most.
-    width : int
-        Channels of the local map.
-    shape : tuple of int
-        Of an image, (c, h, w).
-    n_components : int
-        Width of the global vector.
-    """
-
-    local_stage: nn.Sequential
-    centre: Tensor
-    directions: Tensor
-    scale: Tensor
-
-    def __init__(
-        self,
-        stem: PatchDictionary,
-        n_directions: int,
-        width: int,
-        shape: tuple[int, ...],
-        n_components: int,
-    ):
-        with torch.no_grad():
-            codes = stem(torch.zeros(1, *shape))
-        channels, grid = codes.shape[1], codes.shape[2:]
-        # Kernel, stride, padding: 4 x 4 locations where the grid allows, never less than one.
-        window = (3, 2, 1) if min(grid) > 6 else (3, 1, 0) if min(grid) >= 3 else (1, 1, 0)
-        learned = nn.Sequential(
-            _Root(), nn.BatchNorm2d(channels), convolution(2, channels, width, *window)
-        )
-        local_stage = nn.Sequential(stem, learned)
-        super().__init__(
-            local_stage,
-            nn.Identity(),
-            nn.Linear(flat_size(local_stage, shape), n_components, bias=False),
-            nn.BatchNorm1d(n_components),
-        )
-        d = _scales(codes).shape[1]
-        kept = min(d, n_directions)
-        self.n_direct = min(kept, n_components)
-        self.register_buffer("centre", torch.zeros(d))
-        self.register_buffer("directions", torch.eye(d, kept))
-        self.register_buffer("scale", torch.ones(self.n_direct))
-
-    def forward(self, x: Tensor) -> Encoding:
-        """Encoding of images (n, c, h, w)."""
-        codes = self.local_stage[0](x)
-        local = self.local_stage[1](codes)
-        flat = flatten_channels_last(local)
-        n = self.n_direct
-        # Training reads the first directions alone, so the others are not computed in its steps.
-        kept = self.directions[:, :n] if self.training else self.directions
-        direct = (_scales(codes) - self.centre) @ kept
-        learned = self.hidden_stage(flat)
-        both = learned[:, :n] + direct[:, :n] * self.scale
-        vector = self.output_stage(torch.cat([both, learned[:, n:]], 1))
-        wide = None if self.training else torch.cat([_SPREAD * vector, direct], 1)
-        return Encoding(locations(local), vector, direct, flat, wide, tuple(local.shape[2:]))
-
-    @torch.no_grad()
-    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
-        """Find the directions in which images differ most, for what views of an image differ by.
-
-        Under a normal distribution of features and differences these are the ones that tell
-        most about another view. Without views it is the spread alone that counts.
-        """
-        if views is None:
-            first = self._pooled(x)
-            mean, within = first, first[:0]
-        else:
-            first, second = (self._pooled(x, views, generator) for _ in range(2))
-            mean, within = (first + second) / 2, (first - second) * 0.5**0.5
-        centre = mean.mean(0)
-        between = mean - centre
-        noise = between.square().mean(0) if views is None else torch.zeros_like(centre)
-        spread = noise.mean() + within.square().sum(0).mean() / len(x)
-        noise += _WITHIN_FLOOR * spread.clamp(min=_LEAST_SPREAD)
-        found = telling_directions(between, within, noise, self.directions.shape[1])
-        self._keep(centre, found, ((first[:_N_SCALED] - centre) @ found).var(0, correction=0))
-
-    def _keep(self, centre: Tensor, found: Tensor, variance: Tensor) -> None:
-        """Take over directions (d, kept) at one size, and how the first ones become the vector."""
-        size = _SPREAD / variance[variance > 0].mean().sqrt() if variance.any() else 1.0
-        self.centre.copy_(centre)
-        self.directions.copy_(found * size)
-        scale = 1 / (size * variance[: self.n_direct].sqrt())
-        self.scale.copy_(scale.nan_to_num(posinf=0.0))
-
-    def _pooled(
-        self, x: Tensor, views: Views | None = None, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Pooled codes (n, d) of images, or of a view of each."""
-        found = []
-        for block in x.split(_BLOCK):
-            seen = block if views is None or generator is None else views(block, generator)
-            found.append(_scales(self.local_stage[0](seen)))
-        return torch.cat(found)
-
-
-class _Root(nn.Module):
-    """Square roots, with a slope that is finite at 0."""
-
-    def forward(self, codes: Tensor) -> Tensor:
-        return (codes + _ROOT_FLOOR).sqrt()
-
-
-def _scales(codes: Tensor) -> Tensor:
-    """Square roots of the means of codes (n, k, rows, columns) over coarser grids, (n, d)."""
-    pools = [pool for pool in _POOLS if pool <= min(codes.shape[2:])]
-    return torch.cat([adaptive_avg_pool2d(codes, pool).flatten(1) for pool in pools], 1).sqrt()
