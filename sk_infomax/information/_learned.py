@@ -24,6 +24,7 @@ from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
+from ._gaussian import overclaims
 from ._kinds import Column
 from ._models import INFINITE
 from ._neighbours import capped, follows, single_pair_information
@@ -358,7 +359,6 @@ def trainer_for(
     """What trains critics of such columns, for `pairs_of` them."""
     layout = layout_of(columns)
     numbers = layout.split(pairs)[::2]
-    encoded = bool(layout.levels_x or layout.levels_y) or are_wide(*numbers)
     indicators = any(p.is_discrete and not p.is_embedded for known in columns for p in known.parts)
     plain = RatioTrainer(
         settings.critic,
@@ -373,7 +373,10 @@ def trainer_for(
         seed=settings.seed,
         rows=settings.rows,
     )
-    return EncodedTrainer.around(plain, layout) if encoded else plain
+    if layout.levels_x or layout.levels_y or are_wide(*numbers):
+        return EncodedTrainer.around(plain, layout)
+    curved = plain.fitted_to(pairs).referred and overclaims(*numbers)
+    return EncodedTrainer.around(plain, layout, curved) if curved else plain
 
 
 def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:
