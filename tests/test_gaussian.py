@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sk_infomax import MutualInfoEstimator
-from sk_infomax.information._encoding import are_wide
 from sk_infomax.information._columns import normal_scores
+from sk_infomax.information._encoding import are_wide
+from sk_infomax.information._following import share_a_line
 from sk_infomax.information._gaussian import SharedDirections, gaussian_information, overclaims
 
 
@@ -88,15 +89,17 @@ def test_more_columns_than_rows_have_no_upper_end():
     "of_x",
     [
         lambda x: x**2,
-        pytest.param(
-            lambda x: x.sum(1, keepdims=True),
-            marks=pytest.mark.xfail(reason="scores of a sum are no sum of scores", strict=True),
-        ),
+        lambda x: x.sum(1, keepdims=True),
+        lambda x: np.column_stack([x[:, 0] - 1e-3 * x[:, 1], x[::-1, 0]]),
+        lambda x: np.exp(x @ [[1.0], [2.0]]),  # sums of logarithms, where x is above 0
     ],
 )
 def test_a_function_without_noise_has_no_upper_end(of_x):
     x = np.random.RandomState(0).normal(size=(1000, 2))
-    fitted = MutualInfoEstimator(max_steps=0, random_state=0).fit(x, of_x(x))
+    y = of_x(x)
+    x = np.exp(x) if (y > 0).all() and y.shape[1] == 1 else x
+    with pytest.warns(UserWarning, match="may be infinite"):
+        fitted = MutualInfoEstimator(max_steps=0, random_state=0).fit(x, y)
     assert fitted.confidence_interval_[1] == math.inf
 
 
@@ -112,6 +115,57 @@ def test_strong_correlation_is_no_function_and_its_interval_holds_it(rho, n):
         assert high < 1.2 * truth
         held += low <= truth <= high
     assert held >= 3
+
+
+# Lines in several columns ---------------------------------------------------------------
+
+
+def start_and_length(rng, n):
+    """Dates over three years in nanoseconds, and minutes to some hours after each."""
+    start = 1.6e18 + (1e17 * rng.uniform(size=n)).round()
+    return start, (6e11 * rng.exponential(size=n)).round()
+
+
+LINES = {
+    "a sum": lambda r, x: (x, x.sum(1)),
+    "weights of any size": lambda r, x: (x, x @ np.geomspace(1e-3, 1e3, x.shape[1])),
+    "a sum beside noise": lambda r, x: (x, np.column_stack([r.normal(size=len(x)), x.sum(1)])),
+    "a sum in single precision": lambda r, x: (x, x.astype(np.float32).sum(1)),
+    "a line of both sides": lambda r, x: (x, np.column_stack([x[:, 0] + x[::-1, 1], x[::-1, 1]])),
+    "collinear columns": lambda r, x: (np.hstack([x, x[:, :2] * 2]), x.sum(1)),
+}
+NO_LINES = {
+    "little noise": lambda r, x: (x, x.sum(1) + 1e-4 * r.normal(size=len(x))),
+    "independent": lambda r, x: (x, r.standard_cauchy(size=x.shape)),
+    "collinear on one side": lambda r, x: (np.hstack([x, x[:, :2] * 2]), r.normal(size=len(x))),
+    "noise under a tail": lambda r, x: (
+        np.exp(8 * x),
+        np.exp(8 * x).sum(1) + r.normal(size=len(x)),
+    ),
+    "sums of ages": lambda r, x: ((10 * x).round(), (10 * x).round().sum(1)),
+}
+
+
+@pytest.mark.parametrize(("cases", "found"), [(LINES, True), (NO_LINES, False)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_lines_are_seen_and_nothing_else(cases, found, turned):
+    for seed in range(6):
+        rng = np.random.RandomState(seed)
+        for name, make in cases.items():
+            tails = rng.standard_cauchy if seed % 2 else rng.normal
+            x = tails(size=([60, 1000][seed % 2], 3))
+            x = x.clip(-50, 50) if "tail" in name or "ages" in name else x
+            x, y = make(rng, x)
+            x, y = np.asarray(x, float), np.asarray(y, float).reshape(len(y), -1)
+            assert share_a_line(*((y, x) if turned else (x, y))) == found, (name, seed)
+
+
+def test_a_duration_between_two_dates_is_seen():
+    start, length = start_and_length(np.random.RandomState(0), 300)
+    both = np.column_stack([start, start + length])
+    assert share_a_line(both, length[:, None])
+    assert share_a_line(length[:, None], both)
+    assert not share_a_line(both, np.roll(length, 1)[:, None])
 
 
 # Curves in few columns ------------------------------------------------------------------

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,11 @@ from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
+from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
 from ._kinds import Column
 from ._models import INFINITE
-from ._neighbours import capped, follows, single_pair_information
+from ._neighbours import capped, single_pair_information
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -43,16 +43,10 @@ __all__ = [
     "recall",
 ]
 
-_FOLLOWS = (
-    "One side follows from the other as far as so many pairs can tell: the information may be "
-    "infinite, and the estimate only says that it is large."
-)
 _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
 _ROWS_FOR_COLUMNS = 2  # rows for each column under which anything may be hidden: a rule
-_ROWS_FOR_FUNCTIONS = 500  # from which chance makes none of 400 pairs of columns a function (rule)
-_MOST_FUNCTIONS = 400  # pairs of columns that are looked at, which takes half a second (rule)
 _REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
 
 
@@ -224,17 +218,9 @@ class ByCritics(Learned):
             self.estimate = _interval(value, error, settings.level)
 
     def _look_for_functions(self, sides: Sides) -> None:
-        """Where a column follows from one of the other side, no interval ends."""
-        numbers = [
-            [p.numbers(column)[:, 0] for p, column in zip(known.parts, side) if p.order is not None]
-            for known, side in zip(self.columns, sides)
-        ]
-        n_pairs = len(numbers[0]) * len(numbers[1])
-        enough = n_pairs == 1 or len(sides.x[0]) >= _ROWS_FOR_FUNCTIONS
-        if not enough or n_pairs > _MOST_FUNCTIONS:
-            return
-        if any(follows(x, y) or follows(y, x) for x, y in product(*numbers)):
-            self.findings.append(_FOLLOWS)
+        """Where a column follows from those of the other side, no interval ends."""
+        if one_follows(self.columns, sides):
+            self.findings = [FOLLOWS, *(one for one in self.findings if one != INFINITE)]
             self.estimate = replace(self.estimate, high=math.inf)
 
     def log_ratio(self, sides: Sides) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from ._counts import Estimate
 
-__all__ = ["INDEPENDENT", "Rows", "alike_neighbours"]
+__all__ = ["INDEPENDENT", "Rows", "alike_neighbours", "lag_one"]
 
 _LARGEST_SHARE = 4  # blocks at least that a fold holds: fewer say nothing of their spread (rule)
 _PLAIN = 0.5  # lag-1 correlation of both sides from which rows are plainly dependent (rule)
@@ -125,7 +125,7 @@ def alike_neighbours(x: np.ndarray, y: np.ndarray) -> str | None:
     """
     if len(x) < _FEWEST:
         return None
-    lags = [_lag_one(side) for side in (x, y)]
+    lags = [lag_one(side) for side in (x, y)]
     if min(lags) < _PLAIN:
         return None
     return (
@@ -136,7 +136,7 @@ def alike_neighbours(x: np.ndarray, y: np.ndarray) -> str | None:
     )
 
 
-def _lag_one(side: np.ndarray) -> float:
+def lag_one(side: np.ndarray) -> float:
     """Largest correlation of a column with itself one row later."""
     centred = side - side.mean(0)
     spread = (centred**2).sum(0)

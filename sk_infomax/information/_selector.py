@@ -24,7 +24,7 @@ from .._checks import (
     take_columns,
     validate_params,
 )
-from ._items import information_of, items_of, p_value_of, target_of
+from ._items import alike_items, information_of, items_of, p_value_of, say_of_items, target_of
 from ._kinds import Column
 from ._sides import refuse_vector
 from ._tables import MISSING, complete_rows, read_columns
@@ -156,7 +156,10 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):
         items, target = items_of(columns, None, self.missing), target_of(y, self.missing)
         options = {"missing": self.missing, "confidence_level": 0.95, "block_length": 1}
         options |= {"random_state": self.random_state}
-        scores = np.array([information_of(item, target, options).value for item in items])
+        found = [information_of(item, target, options) for item in items]
+        of_rows = [] if self.fdr is None else alike_items(items, target)
+        say_of_items([items, [target]], of_rows, zip([item.where for item in items], found))
+        scores = np.array([one.estimate.value for one in found])
         if self.fdr is None:
             return scores, None
         options["n_permutations"] = self.n_permutations
