@@ -14,6 +14,7 @@ from ._counts import Estimate, conditional_information, permutation_p_value
 from ._following import FOLLOWS, one_follows
 from ._kinds import Column
 from ._learned import Settings, pairs_of, trainer_for
+from ._models import INFINITE
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -29,10 +30,13 @@ def conditional_estimate(estimator, given: dict[str, list[Column]]) -> tuple[Est
     settings = estimator._settings(len(given["X"][0]), Rows(estimator.block_length))
     if all(all(columns.is_discrete) for columns in known.values()):
         x, y, z = (known[name].codes(given[name]) for name in ("X", "y", "z"))
-        estimate = settings.rows.widened(conditional_information(x, y, z, settings.level))
+        rows_of_unit = settings.rows.rows_of_unit
+        estimate = conditional_information(x, y, z, settings.level, rows_of_unit)
         return estimate, [] if estimate.finding is None else [estimate.finding]
     whole, part = (_read(given, names, settings) for names in (("y", "z"), ("z",)))
     estimate, findings = _difference(whole, part, settings), [*whole.findings, *part.findings]
+    if INFINITE in whole.findings and INFINITE not in part.findings:
+        return replace(estimate, high=math.inf), findings
     if _follows_beyond(given):
         return replace(estimate, high=math.inf), [*findings, FOLLOWS]
     return estimate, findings

@@ -132,9 +132,8 @@ def conditional_mutual_info(
     sides = {name: read_columns(side, name) for name, side in (("X", X), ("y", y), ("z", z))}
     kept = complete_rows(sides, estimator.missing)
     given = {name: take_rows(columns, kept) for name, columns in sides.items()}
-    known = [Columns(columns, argument=name) for name, columns in given.items()]
     estimate, findings = conditional_estimate(estimator, given)
-    say([*(finding for columns in known for finding in columns.findings), *findings])
+    _say_of_sides(given, estimator.block_length, findings)
     unit = UNITS[estimator.units]
     found = estimate.value * unit, (estimate.low * unit, estimate.high * unit)
     if not return_p_value:
@@ -353,7 +352,7 @@ def lagged_mutual_info(
         ends, findings = _of_moments(estimator, moved)
         rows.append([lag, *ends])
         found += [(f"lag {lag}", finding) for finding in findings]
-    _say_of_series(sides, estimator.block_length, found)
+    _say_of_sides(sides, estimator.block_length, merged(found))
     names = ["lag", "mutual_info", "low", "high"]
     return like_columns(np.array(rows, dtype=float), names, x if is_frame(x) else y)
 
@@ -376,15 +375,12 @@ def _of_moments(
     return (estimate.value * unit, estimate.low * unit, estimate.high * unit), findings
 
 
-def _say_of_series(
-    sides: dict[str, list[Column]], block_length: int, found: list[tuple[str, str]]
-) -> None:
-    """Say what there is of series, of their rows, and what was found at each lag."""
-    known = {name: Columns(columns, argument=name) for name, columns in sides.items()}
-    of_columns = [finding for columns in known.values() for finding in columns.findings]
-    of_both = known["x"], known["y"]
-    of_rows = alike(of_both, Sides(sides["x"], sides["y"]), Rows(block_length))
-    say([*of_columns, *of_rows, *merged(found)])
+def _say_of_sides(sides: dict[str, list[Column]], block_length: int, found: list[str]) -> None:
+    """Say what there is of columns, of the rows of the first two sides, and what was found."""
+    x, y, *given = (Columns(columns, argument=name) for name, columns in sides.items())
+    of_columns = [finding for known in (x, y, *given) for finding in known.findings]
+    of_x, of_y, *_ = sides.values()
+    say([*of_columns, *alike((x, y), Sides(of_x, of_y), Rows(block_length)), *found])
 
 
 def _memory(sides: dict[str, list[Column]], n: int) -> int:

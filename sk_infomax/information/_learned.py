@@ -140,8 +140,9 @@ class ByCounts(Learned):
     @classmethod
     def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCounts:
         """Count the pairs."""
-        ratio = CountRatio(*(known.codes(side) for known, side in zip(columns, sides)))
-        estimate = settings.rows.widened(ratio.estimate(settings.level))
+        codes = (known.codes(side) for known, side in zip(columns, sides))
+        ratio = CountRatio(*codes, settings.rows.rows_of_unit)
+        estimate = ratio.estimate(settings.level)
         findings = [] if estimate.finding is None else [estimate.finding]
         return cls(columns, ratio, estimate, {"plug-in": ratio.table.plug_in()}, findings)
 
@@ -161,7 +162,8 @@ class ByCounts(Learned):
 
     def remember(self) -> Memory:
         """The joint table, each kind of pair once."""
-        return Memory(self.ratio.joint_counts(), {"kind": "counts", **_said(self)})
+        facts = {"kind": "counts", "rows_of_unit": self.ratio.rows_of_unit, **_said(self)}
+        return Memory(self.ratio.joint_counts(), facts)
 
 
 @dataclass
@@ -284,7 +286,8 @@ def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
     facts, arrays = memory.facts, memory.arrays
     said = Estimate(*facts["estimate"]), dict(facts["bounds"]), list(facts["findings"])
     if facts["kind"] == "counts":
-        return ByCounts(columns, CountRatio.of_joint_counts(arrays), *said)
+        rows_of_unit = facts.get("rows_of_unit", 1.0)  # older files have rows that are independent
+        return ByCounts(columns, CountRatio.of_joint_counts(arrays, rows_of_unit), *said)
     size_x, size_y = facts["sizes"]
     trainer = RatioTrainer(
         facts["parts"]["critic"],

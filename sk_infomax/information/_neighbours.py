@@ -151,7 +151,7 @@ def _readings(column: Column, known: LearnedColumn) -> list[tuple[np.ndarray, bo
 def _information_of(x, y, level: float, block_length: int) -> Estimate:
     (a, of_levels_a), (b, of_levels_b) = x, y
     if of_levels_a and of_levels_b:
-        return CountRatio(a, b).estimate(level)
+        return CountRatio(a, b, block_length).estimate(level)
     if not of_levels_a and not of_levels_b:
         coarse = _of_numbers(a[::2], b[::2])
         one = _from_terms(_of_numbers(a, b), coarse, level, block_length)
