@@ -389,12 +389,12 @@ def test_7_every_function_says_what_the_estimator_says(kind, name):
     assert sum(said in str(w.message) for w in caught) == 1
 
 
-@pytest.mark.filterwarnings("always::UserWarning")
 def test_7_what_is_alike_is_said_once_for_all_columns():
     rng = np.random.RandomState(0)
     frame = pd.DataFrame({f"id {j}": [f"{j} {i}" for i in range(100)] for j in range(7)})
     frame["same"], frame["too"] = 1.0, "b"
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         mutual_info_scores(frame, rng.randint(2, size=100))
     constant, thin, coverage = (str(w.message) for w in caught)
     assert "'same'" in constant

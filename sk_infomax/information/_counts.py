@@ -167,8 +167,8 @@ def _finding(
     return (
         f"{once:.0%} of the {n * rows_of_unit:.0f} rows hold a level, or a combination of levels, "
         f"that was seen once (Good-Turing coverage {1 - once:.0%}; of pairs {1 - cells:.0%}), and "
-        f"tell nothing of the dependence: the information may lie anywhere in {low:.3g} to {high:.3g} nats. "
-        "Merge rare levels, give fewer columns or more rows."
+        f"tell nothing of the dependence: the information may lie anywhere in {low:.3g} to "
+        f"{high:.3g} nats. Merge rare levels, give fewer columns or more rows."
     )
 
 
