@@ -68,9 +68,10 @@ def mutual_info(
     >>> round(value, 2)
     0.69
     """
-    estimator = MutualInfoEstimator(**settings)
-    estimator._validated()._fit(X, y, groups)
-    return estimator.mutual_info_, estimator.confidence_interval_
+    estimator = MutualInfoEstimator(**settings)._validated()
+    estimate = estimator._read_estimate(X, y, groups)
+    unit = UNITS[estimator.units]
+    return estimate.value * unit, (estimate.low * unit, estimate.high * unit)
 
 
 def conditional_mutual_info(
@@ -369,7 +370,7 @@ def _of_moments(
         given = {"X": moved["x"], "y": moved["y"], "z": moved["given"]}
         estimate, findings = conditional_estimate(estimator, given)
     else:
-        learned = estimator._learn(Sides(moved["x"], moved["y"]))[1]
+        learned = estimator._learn(Sides(moved["x"], moved["y"]), for_reading=False)[1]
         estimate, findings = learned.estimate, learned.findings
     unit = UNITS[estimator.units]
     return (estimate.value * unit, estimate.low * unit, estimate.high * unit), findings

@@ -101,7 +101,8 @@ def information_of(a: Item, b: Item, options: dict[str, Any]) -> Found:
     """Information of two items, in nats."""
     sides, known = _complete(a, b, options["missing"])
     if len(sides.x) + len(sides.y) > 2:
-        learned = MutualInfoEstimator(**options)._validated()._learn(sides)[1]
+        estimator = MutualInfoEstimator(**options)._validated()
+        learned = estimator._learn(sides, for_reading=False)[1]
         return Found(learned.estimate, learned.findings)
     of_x, of_y = (columns.parts[0] for columns in known)
     level, block_length = options["confidence_level"], options["block_length"]

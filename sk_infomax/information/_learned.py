@@ -76,6 +76,8 @@ class Settings:
         Which rows are independent of each other.
     verbose : int
         1 shows a bar in a terminal.
+    for_reading : bool
+        Whether a model is trained on all pairs too, which reads others; no estimate needs it.
     """
 
     critic: Critic
@@ -90,6 +92,7 @@ class Settings:
     level: float
     rows: Rows
     verbose: int = 0
+    for_reading: bool = True
 
 
 class Learned(ABC):
@@ -202,7 +205,8 @@ class ByCritics(Learned):
         learned._ask_neighbours(sides, settings)
         learned._look_for_functions(sides)
         learned.estimate = capped(learned.estimate, ceiling)
-        learned.model = trainer.train(pairs, settings.cv)
+        if settings.for_reading:
+            learned.model = trainer.train(pairs, settings.cv)
         return learned
 
     def _ask_neighbours(self, sides: Sides, settings: Settings) -> None:

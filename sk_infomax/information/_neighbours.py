@@ -240,16 +240,31 @@ def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.zeros(0), kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts = np.bincount(levels)
-    radius, near = np.empty(len(x)), np.minimum(_NEIGHBOURS, counts - 1)[levels]
-    order = np.argsort(levels, kind="stable")
-    for rows in np.split(order, np.cumsum(counts)[:-1]):
-        own = x[rows][:, None]
-        k = min(_NEIGHBOURS, len(rows) - 1)
-        radius[rows] = cKDTree(own).query(own, k + 1)[0][:, -1]
-        tied = rows[radius[rows] == 0]
-        near[tied] = _within(x[rows], np.zeros(len(rows)))[radius[rows] == 0]
+    near = np.minimum(_NEIGHBOURS, counts - 1)[levels]
+    radius, same = _nearest_of_level(x, levels, near)
+    near = np.where(radius == 0, same, near)
     inside = _within(x, radius * _INSIDE)
     return digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside), kept
+
+
+def _nearest_of_level(
+    x: np.ndarray, levels: np.ndarray, k: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (n,) to the k-th (n,) nearest of one's own level, and how many are the same (n,)."""
+    order, place = np.lexsort([x, levels]), np.arange(len(x))
+    x, levels, k = x[order], levels[order], k[order]
+    first, last = (np.searchsorted(levels, levels, side) for side in ("left", "right"))
+    radius = np.full(len(x), np.inf)
+    for below in range(_NEIGHBOURS + 1):  # of k neighbours in a row, so many lie below
+        low, high = place - below, place - below + k
+        fits = (below <= k) & (low >= first) & (high < last)
+        reach = np.maximum(x - x[low.clip(min=0)], x[high.clip(max=len(x) - 1)] - x)
+        radius = np.where(fits, np.minimum(radius, reach), radius)
+    new = np.concatenate([[True], (np.diff(x) != 0) | (np.diff(levels) != 0)])
+    run = np.cumsum(new) - 1
+    found = np.empty((2, len(x)))
+    found[:, order] = radius, np.bincount(run)[run]
+    return found[0], found[1].astype(np.int64)
 
 
 def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
