@@ -394,10 +394,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
         Parameters
         ----------
-        X : array-like of shape (n, dx)
-            One side.
-        y : array-like of shape (n,) or (n, dy)
-            The other side.
+        X, y : array-like
+            New pairs, as `pointwise` takes them.
 
         Returns
         -------

@@ -27,7 +27,7 @@ from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
 from ._kinds import Column
 from ._models import INFINITE
-from ._neighbours import capped, single_pair_information
+from ._neighbours import single_pair_information, within_bounds
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -204,7 +204,7 @@ class ByCritics(Learned):
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
         learned._look_for_functions(sides)
-        learned.estimate = capped(learned.estimate, ceiling)
+        learned.estimate = within_bounds(learned.estimate, ceiling)
         if settings.for_reading:
             learned.model = trainer.train(pairs, settings.cv)
         return learned
