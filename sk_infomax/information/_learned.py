@@ -143,8 +143,8 @@ class ByCounts(Learned):
     @classmethod
     def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCounts:
         """Count the pairs."""
-        codes = (known.codes(side) for known, side in zip(columns, sides))
-        ratio = CountRatio(*codes, settings.rows.rows_of_unit)
+        x, y = (known.codes(side) for known, side in zip(columns, sides))
+        ratio = CountRatio(x, y, settings.rows.rows_of_unit)
         estimate = ratio.estimate(settings.level)
         findings = [] if estimate.finding is None else [estimate.finding]
         return cls(columns, ratio, estimate, {"plug-in": ratio.table.plug_in()}, findings)
