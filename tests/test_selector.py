@@ -16,8 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_global_output_transform_pandas,
     check_global_set_output_transform_polars,
     check_set_output_transform,
+    check_set_output_transform_pandas,
     check_set_output_transform_polars,
     check_transformer_get_feature_names_out,
     check_transformer_get_feature_names_out_pandas,
@@ -53,8 +55,10 @@ def test_scikit_learn_check(estimator, check):
     "check",
     [
         check_dataframe_column_names_consistency,
+        check_global_output_transform_pandas,
         check_global_set_output_transform_polars,
         check_set_output_transform,
+        check_set_output_transform_pandas,
         check_set_output_transform_polars,
         check_transformer_get_feature_names_out,
         check_transformer_get_feature_names_out_pandas,
@@ -76,6 +80,19 @@ def test_columns_of_any_kind_in_any_frame():
         np.testing.assert_array_equal(selector.scores_, mutual_info_scores(frame, y))
         assert selector.pvalues_ is None
     assert selector.get_support(indices=True).tolist() == [1, 2]
+
+
+def test_names_out_are_those_of_the_frame_that_comes_out():
+    """Whatever the fit was given; a frame whose names are numbers keeps them."""
+    frame, y = mixed()
+    selector = MutualInfoSelector(2).fit(frame.to_numpy(), y)
+    for given in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
+        with pytest.warns(UserWarning, match="feature names"):
+            chosen = selector.transform(given)
+        names = chosen.column_names if isinstance(given, pa.Table) else list(chosen.columns)
+        assert names == list(selector.get_feature_names_out()) == ["x1", "x2"]
+    numbered = frame.set_axis(range(frame.shape[1]), axis=1)
+    assert list(MutualInfoSelector(2).fit(numbered, y).transform(numbered).columns) == [1, 2]
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -19,7 +19,14 @@ from scipy.special import ndtri
 
 from ._kinds import Column, Kind, read_values
 
-__all__ = ["Columns", "LearnedColumn", "discrete_flags", "normal_scores"]
+__all__ = [
+    "Columns",
+    "LearnedColumn",
+    "discrete_flags",
+    "findings_of",
+    "listed",
+    "normal_scores",
+]
 
 _INDICATORS = 20  # levels with an indicator each, as many as `Column.is_few` has; more are embedded
 _LISTED = 5  # columns that one finding lists by name, at most
@@ -222,7 +229,7 @@ class Columns:
         flags = discrete_flags(columns, discrete, f"discrete_{argument.lower()}")
         self.argument = argument
         self.parts = [LearnedColumn.learn(column, flag) for column, flag in zip(columns, flags)]
-        self.findings = _find(columns, self.parts)
+        self.findings = findings_of(columns, self.parts)
 
     @property
     def width(self) -> int:
@@ -407,7 +414,7 @@ def _position(columns: list[Column], item: Any, parameter: str) -> int:
 # Findings and checks ----------------------------------------------------------------------
 
 
-def _find(columns: list[Column], parts: list[LearnedColumn]) -> list[str]:
+def findings_of(columns: list[Column], parts: list[LearnedColumn]) -> list[str]:
     """What is worth saying of a sample: constant columns, thin labels, numbers as text."""
     pairs = list(zip(columns, parts))
     constant = [part.where for part in parts if part.is_constant]
@@ -417,22 +424,22 @@ def _find(columns: list[Column], parts: list[LearnedColumn]) -> list[str]:
     findings = []
     if constant:
         findings.append(
-            f"{_listed(constant)}: one value only, which tells nothing. Leave out what is constant."
+            f"{listed(constant)}: one value only, which tells nothing. Leave out what is constant."
         )
     if thin:
         findings.append(
-            f"{_listed(thin)}: most rows hold a label that is seen fewer than five times, of "
+            f"{listed(thin)}: most rows hold a label that is seen fewer than five times, of "
             "which little can be learned. Join rare labels, or leave out what is an id."
         )
     if text:
         findings.append(
-            f"{_listed(text)}: numbers as text are read as labels, without order. Convert them "
+            f"{listed(text)}: numbers as text are read as labels, without order. Convert them "
             "to numbers if their order means something."
         )
     return findings
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """Names with commas, the first few of many."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -10,8 +11,10 @@ from scipy.stats import norm
 
 from ._columns import Columns
 from ._counts import Estimate, conditional_information, permutation_p_value
+from ._following import FOLLOWS, one_follows
 from ._kinds import Column
 from ._learned import Settings, pairs_of, trainer_for
+from ._models import INFINITE
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -22,17 +25,31 @@ _NEAREST = 7  # neighbours in z among which y is permuted; Runge 2018 has 5 to 1
 
 
 def conditional_estimate(estimator, given: dict[str, list[Column]]) -> tuple[Estimate, list[str]]:
-    """Estimate in nats for columns "X", "y" and "z", and what should be said."""
+    """Estimate in nats for columns "X", "y" and "z", and what should be said of it."""
     known = {name: Columns(columns, argument=name) for name, columns in given.items()}
     settings = estimator._settings(len(given["X"][0]), Rows(estimator.block_length))
-    findings = [finding for columns in known.values() for finding in columns.findings]
     if all(all(columns.is_discrete) for columns in known.values()):
         x, y, z = (known[name].codes(given[name]) for name in ("X", "y", "z"))
-        estimate = settings.rows.widened(conditional_information(x, y, z, settings.level))
-        return estimate, findings + ([] if estimate.finding is None else [estimate.finding])
+        rows_of_unit = settings.rows.rows_of_unit
+        estimate = conditional_information(x, y, z, settings.level, rows_of_unit)
+        return estimate, [] if estimate.finding is None else [estimate.finding]
     whole, part = (_read(given, names, settings) for names in (("y", "z"), ("z",)))
-    findings += [*whole.findings, *part.findings]
-    return _difference(whole, part, settings), findings
+    estimate, findings = _difference(whole, part, settings), [*whole.findings, *part.findings]
+    if INFINITE in whole.findings and INFINITE not in part.findings:
+        return replace(estimate, high=math.inf), findings
+    if _follows_beyond(given):
+        return replace(estimate, high=math.inf), [*findings, FOLLOWS]
+    return estimate, findings
+
+
+def _follows_beyond(given: dict[str, list[Column]]) -> bool:
+    """Whether y and z fix a column of X that z alone does not fix, nor all of y."""
+
+    def follows(one: str, *others: str) -> bool:
+        sides = Sides(given[one], [column for name in others for column in given[name]])
+        return one_follows((Columns(sides.x), Columns(sides.y)), sides)
+
+    return follows("X", "y", "z") and not follows("X", "z") and not follows("y", "z")
 
 
 def conditional_p_value(estimator, given: dict[str, list[Column]], n_permutations: int) -> float:

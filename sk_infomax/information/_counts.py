@@ -155,18 +155,20 @@ def _left(plug_in: float, nats: float) -> float:
     return abs(plug_in - nats) * nats / max(plug_in, nats, 1e-300)
 
 
-def _finding(table: Table, low: float, high: float, ceiling: float) -> str | None:
+def _finding(
+    table: Table, low: float, high: float, ceiling: float, rows_of_unit: float
+) -> str | None:
     """What to say of an interval that coverage makes wide."""
     n = table.size @ table.times
-    once = float(table.times @ (table.size == 1) / n)
+    once = float(table.times @ (table.size * (table.size <= 1)) / n)
     if once < _THIN or high - low < _WIDE * ceiling:
         return None
-    cells = table.times[table.row] @ (table.count == 1) / n
+    cells = table.times[table.row] @ (table.count * (table.count <= 1)) / n
     return (
-        f"{once:.0%} of the {n:.0f} rows hold a level, or a combination of levels, that was seen "
-        f"once (Good-Turing coverage {1 - once:.0%}; of pairs {1 - cells:.0%}), and tell nothing "
-        f"of the dependence: the information may lie anywhere in {low:.3g} to {high:.3g} nats. "
-        "Merge rare levels, give fewer columns or more rows."
+        f"{once:.0%} of the {n * rows_of_unit:.0f} rows hold a level, or a combination of levels, "
+        f"that was seen once (Good-Turing coverage {1 - once:.0%}; of pairs {1 - cells:.0%}), and "
+        f"tell nothing of the dependence: the information may lie anywhere in {low:.3g} to "
+        f"{high:.3g} nats. Merge rare levels, give fewer columns or more rows."
     )
 
 
@@ -177,9 +179,13 @@ class CountRatio:
     ----------
     x, y : ndarray of int of shape (n, dx) and (n, dy), or (n,)
         Codes of the values of each column. Several columns of a side are read as joint rows.
+    rows_of_unit : float, default=1.0
+        Rows that may be one observation, as in groups or blocks: n pairs then are counted as
+        n / rows_of_unit of them, so that what chance adds is taken off for as many.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray):
+    def __init__(self, x: np.ndarray, y: np.ndarray, rows_of_unit: float = 1.0):
+        self.rows_of_unit = rows_of_unit
         self.rows_x, of_x = _distinct(x)
         self.rows_y, of_y = _distinct(y)
         self._pairs, self._times = np.unique(
@@ -189,7 +195,7 @@ class CountRatio:
         # Outcomes are the side that is known better; a tie goes to y.
         self.turned = plug_in_entropy(self.counts_x) < plug_in_entropy(self.counts_y)
         rows, outcomes = (of_y, of_x) if self.turned else (of_x, of_y)
-        self.table = Table.count_pairs(rows, outcomes, np.zeros_like(rows))
+        self.table = Table.count_pairs(rows, outcomes, np.zeros_like(rows)).of_units(rows_of_unit)
         without = null(self.table)
         self._near_margin = dirichlet(self.table, without)
         self._all = Parts.joined(self._near_margin, one_outcome(self.table, without))
@@ -200,10 +206,10 @@ class CountRatio:
         return {"x": self.rows_x[at_x], "y": self.rows_y[at_y], "times": self._times}
 
     @classmethod
-    def of_joint_counts(cls, arrays: dict[str, np.ndarray]) -> CountRatio:
+    def of_joint_counts(cls, arrays: dict[str, np.ndarray], rows_of_unit: float) -> CountRatio:
         """The same as of the pairs that were counted."""
         rows = np.repeat(np.arange(len(arrays["times"])), arrays["times"])
-        return cls(arrays["x"][rows], arrays["y"][rows])
+        return cls(arrays["x"][rows], arrays["y"][rows], rows_of_unit)
 
     @property
     def n_profiles(self) -> int:
@@ -225,12 +231,13 @@ class CountRatio:
         if min(len(self.counts_x), len(self.counts_y)) < 2:
             return Estimate(0.0, 0.0, 0.0, 0.0)
         quantile = float(norm.ppf(0.5 + level / 2))
-        ceiling = min(_entropy_ceiling(c, quantile) for c in (self.counts_x, self.counts_y))
+        wide = quantile * math.sqrt(self.rows_of_unit)
+        ceiling = min(_entropy_ceiling(c, wide) for c in (self.counts_x, self.counts_y))
         outcomes = self.counts_x if self.turned else self.counts_y
         scale = max(1.0, corrected_entropy(outcomes) / plug_in_entropy(outcomes))
         mixture = Mixture.fit(self.table, self._all)
         value, low, high = _interval(mixture, scale, _MISFIT, ceiling, level)
-        finding = _finding(self.table, low, high, ceiling)
+        finding = _finding(self.table, low, high, ceiling, self.rows_of_unit)
         return Estimate(value, low, high, (high - low) / (2 * quantile), finding)
 
     def log_ratio(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -261,7 +268,7 @@ class CountRatio:
 
 
 def conditional_information(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float = 0.95
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, level: float = 0.95, rows_of_unit: float = 1.0
 ) -> Estimate:
     """Information of x and y given z, all discrete, with its interval.
 
@@ -275,6 +282,8 @@ def conditional_information(
         Codes of the values.
     level : float, default=0.95
         Of the interval.
+    rows_of_unit : float, default=1.0
+        As in `CountRatio`.
 
     Returns
     -------
@@ -288,20 +297,21 @@ def conditional_information(
     if plug_in_entropy(counts_x) < plug_in_entropy(counts_y):
         x, y, counts_y = y, x, counts_x
     quantile = float(norm.ppf(0.5 + level / 2))
-    ceiling = min(_entropy_ceiling(np.bincount(side), quantile) for side in (x, y))
+    wide = quantile * math.sqrt(rows_of_unit)
+    ceiling = min(_entropy_ceiling(np.bincount(side), wide) for side in (x, y))
     rows = codes_of_rows(np.column_stack([z, x]))
-    table = Table.count_pairs(rows, y, z)
+    table = Table.count_pairs(rows, y, z).of_units(rows_of_unit)
     of_margin = np.unique(z * len(counts_y) + y) % len(counts_y)
-    table = table.with_margins_near(_told_by(z, y), (counts_y / len(y))[of_margin])
+    table = table.with_margins_near(_told_by(z, y, rows_of_unit), (counts_y / len(y))[of_margin])
     mixture = Mixture.fit(table, Parts.joined(dirichlet(table, null(table))))
     value, low, high = _interval(mixture, 1.0, _MISFIT_IN_STRATA, ceiling, level)
-    finding = _finding(table, low, high, ceiling)
+    finding = _finding(table, low, high, ceiling, rows_of_unit)
     return Estimate(value, low, high, (high - low) / (2 * quantile), finding)
 
 
-def _told_by(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _told_by(z: np.ndarray, y: np.ndarray, rows_of_unit: float) -> np.ndarray:
     """How far (s,) the distribution of y in each stratum is its own, 0 to 1."""
-    table = Table.count_pairs(z, y, np.zeros_like(z))
+    table = Table.count_pairs(z, y, np.zeros_like(z)).of_units(rows_of_unit)
     mixture = Mixture.fit(table, Parts.joined(dirichlet(table, null(table))))
     own = table.size[:, None] / (table.size[:, None] + CONCENTRATIONS)
     return mixture.certainty * (mixture.posterior[:, 1:] * own).sum(1)[table.kept]

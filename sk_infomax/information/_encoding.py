@@ -339,24 +339,34 @@ class EncodedTrainer(RatioTrainer):
     ----------
     layout : PairLayout
         Where the codes are; `size_x` and `size_y` count what is there before they are encoded.
+    curved : bool
+        Whether the Gaussian ratio of all columns overclaims, however few they are.
     """
 
     layout: PairLayout = _NOTHING
+    curved: bool = False
 
     @classmethod
-    def around(cls, trainer: RatioTrainer, layout: PairLayout) -> EncodedTrainer:
+    def around(
+        cls, trainer: RatioTrainer, layout: PairLayout, curved: bool = False
+    ) -> EncodedTrainer:
         """One that encodes pairs of this layout and trains as another does."""
-        return cls(**{name: getattr(trainer, name) for name in _FIELDS}, layout=layout)
+        settings = {name: getattr(trainer, name) for name in _FIELDS}
+        return cls(**settings, layout=layout, curved=curved)
 
     def fitted_to(self, pairs: np.ndarray) -> EncodedTrainer:
         """The same: a reference would have to know all columns, not what critics read of them."""
         return self
 
     def gaussian(self, pairs: np.ndarray) -> float:
-        """Gaussian information in nats; nan where there are levels or repeated columns."""
+        """Gaussian information in nats; nan where it is none of the pairs' own.
+
+        That is where there are levels or repeated columns, or where it overclaims.
+        """
         numbers_x, codes_x, numbers_y, codes_y = self.layout.split(pairs)
         sizes = numbers_x.shape[1], numbers_y.shape[1]
-        if codes_x.shape[1] + codes_y.shape[1] or self.n_columns(pairs) != sizes:
+        n_codes = codes_x.shape[1] + codes_y.shape[1]
+        if self.curved or n_codes or self.n_columns(pairs) != sizes:
             return math.nan
         return gaussian_information(numbers_x, numbers_y)
 
@@ -382,7 +392,7 @@ class EncodedTrainer(RatioTrainer):
         """Rows that are held out in turn where directions are sought: of wide sides of numbers."""
         numbers_x, _, numbers_y, _ = self.layout.split(pairs)
         has_both = min(numbers_x.shape[1], numbers_y.shape[1]) > 0
-        if not (self.base and has_both and are_wide(numbers_x, numbers_y)):
+        if not (self.base and has_both and (self.curved or are_wide(numbers_x, numbers_y))):
             return None
         rows = np.arange(len(pairs))
         if self.rows.independent:

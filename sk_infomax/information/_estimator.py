@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -239,27 +240,37 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         """
         validate_params(self)
         refuse_vector(X)
-        return self._fit(X, y, groups)
-
-    def _fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """`fit` that takes a vector for one column."""
         draft = draft_of(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         check_columns(draft, X, len(sides.x), reset=True)
         columns, learned = self._learn(sides, rows)
         adopt_names(self, draft)
         self._fitted = FittedInformation(columns, learned)
-        of_columns = [finding for known in columns for finding in known.findings]
-        say([*of_columns, *alike(columns, sides, rows), *learned.findings])
+        self._say_of(columns, sides, rows, learned)
         return self
 
+    def _read_estimate(self, X: Any, y: Any, groups: Any) -> Estimate:
+        """The estimate in nats, without a model that could read other pairs."""
+        sides, rows, _ = read_sides(self, X, y, groups)
+        columns, learned = self._learn(sides, rows, for_reading=False)
+        self._say_of(columns, sides, rows, learned)
+        return learned.estimate
+
+    @staticmethod
+    def _say_of(
+        columns: tuple[Columns, Columns], sides: Sides, rows: Rows, learned: Learned
+    ) -> None:
+        of_columns = [finding for known in columns for finding in known.findings]
+        say([*of_columns, *alike(columns, sides, rows), *learned.findings])
+
     def _learn(
-        self, sides: Sides, rows: Rows | None = None
+        self, sides: Sides, rows: Rows | None = None, for_reading: bool = True
     ) -> tuple[tuple[Columns, Columns], Learned]:
         """What is known of columns that were read, and of their dependence."""
         rows = Rows(self.block_length) if rows is None else rows
         columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
-        return columns, learn(columns, sides, self._settings(len(sides.x[0]), rows))
+        settings = replace(self._settings(len(sides.x[0]), rows), for_reading=for_reading)
+        return columns, learn(columns, sides, settings)
 
     def _test(self, sides: Sides, n_permutations: int, rows: Rows | None = None) -> float:
         """P-value of the independence of columns that were read."""
@@ -383,10 +394,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
         Parameters
         ----------
-        X : array-like of shape (n, dx)
-            One side.
-        y : array-like of shape (n,) or (n, dy)
-            The other side.
+        X, y : array-like
+            New pairs, as `pointwise` takes them.
 
         Returns
         -------

@@ -14,9 +14,19 @@ from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
 from ._estimator import UNITS, MutualInfoEstimator
 from ._frames import is_frame, like_column, like_columns, like_table
-from ._items import information_of, items_of, own_entropy, p_value_of, target_of
+from ._items import (
+    alike_items,
+    information_of,
+    items_of,
+    merged,
+    own_entropy,
+    p_value_of,
+    say_of_items,
+    target_of,
+)
 from ._kinds import Column
-from ._sides import Sides
+from ._rows import Rows
+from ._sides import Sides, alike
 from ._tables import complete_rows, read_columns, take_rows
 
 __all__ = [
@@ -58,9 +68,10 @@ def mutual_info(
     >>> round(value, 2)
     0.69
     """
-    estimator = MutualInfoEstimator(**settings)
-    estimator._validated()._fit(X, y, groups)
-    return estimator.mutual_info_, estimator.confidence_interval_
+    estimator = MutualInfoEstimator(**settings)._validated()
+    estimate = estimator._read_estimate(X, y, groups)
+    unit = UNITS[estimator.units]
+    return estimate.value * unit, (estimate.low * unit, estimate.high * unit)
 
 
 def conditional_mutual_info(
@@ -123,7 +134,7 @@ def conditional_mutual_info(
     kept = complete_rows(sides, estimator.missing)
     given = {name: take_rows(columns, kept) for name, columns in sides.items()}
     estimate, findings = conditional_estimate(estimator, given)
-    say(findings)
+    _say_of_sides(given, estimator.block_length, findings)
     unit = UNITS[estimator.units]
     found = estimate.value * unit, (estimate.low * unit, estimate.high * unit)
     if not return_p_value:
@@ -199,10 +210,13 @@ def mutual_info_scores(
     options = {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": random_state}
     found = [information_of(item, target, options) for item in items]
-    names = [item.name for item in items]
-    result = [like_column([one.value for one in found], names, "mutual_info", X)]
+    rows_count = block_length == 1 and (return_interval or return_p_values)
+    of_rows = alike_items(items, target) if rows_count else []
+    say_of_items([items, [target]], of_rows, zip([item.where for item in items], found))
+    names, estimates = [item.name for item in items], [one.estimate for one in found]
+    result = [like_column([one.value for one in estimates], names, "mutual_info", X)]
     if return_interval:
-        ends = np.array([[one.low, one.high] for one in found])
+        ends = np.array([[one.low, one.high] for one in estimates])
         result.append(like_table(ends, names, ["low", "high"], X))
     if return_p_values:
         options["n_permutations"] = n_permutations
@@ -261,12 +275,15 @@ def mutual_info_matrix(
     found = Parallel(n_jobs=n_jobs)(
         delayed(information_of)(items[i], items[j], options) for i, j in pairs
     )
+    of_rows = alike_items(items) if return_interval and block_length == 1 else []
+    places = [f"{items[i].where} and {items[j].where}" for i, j in pairs]
+    say_of_items([items], of_rows, zip(places, found))
     own = np.diag([own_entropy(item) for item in items])
     names, tables = [item.name for item in items], []
     for field in ("value", "low", "high") if return_interval else ("value",):
         table = own.copy()
         for (i, j), one in zip(pairs, found):
-            table[i, j] = table[j, i] = getattr(one, field)
+            table[i, j] = table[j, i] = getattr(one.estimate, field)
         tables.append(like_columns(table, names, X, names))
     return tuple(tables) if return_interval else tables[0]
 
@@ -321,7 +338,7 @@ def lagged_mutual_info(
     if given is not None:
         sides["given"] = read_columns(given, "given")
     complete_rows(sides, settings.get("missing", "error"))
-    n, rows = len(sides["x"][0]), []
+    n, rows, found = len(sides["x"][0]), [], list[tuple[str, str]]()
     length = _memory(sides, n) if isinstance(block_length, str) else block_length
     estimator = MutualInfoEstimator(block_length=length, **settings)._validated()
     for lag in lags:
@@ -333,7 +350,10 @@ def lagged_mutual_info(
         now = np.arange(max(0, lag), n + min(0, lag))
         moved = {name: take_rows(columns, now) for name, columns in sides.items()}
         moved["x"] = take_rows(sides["x"], now - lag)
-        rows.append([lag, *_of_moments(estimator, moved)])
+        ends, findings = _of_moments(estimator, moved)
+        rows.append([lag, *ends])
+        found += [(f"lag {lag}", finding) for finding in findings]
+    _say_of_sides(sides, estimator.block_length, merged(found))
     names = ["lag", "mutual_info", "low", "high"]
     return like_columns(np.array(rows, dtype=float), names, x if is_frame(x) else y)
 
@@ -342,15 +362,26 @@ _FEWEST_PAIRS = 20  # under which no fold can be read
 _FORGOTTEN = 0.2  # correlation with oneself from which a series counts as having forgotten; a rule
 
 
-def _of_moments(estimator: MutualInfoEstimator, moved: dict[str, list[Column]]):
-    """Estimate and ends of moments that are lined up."""
+def _of_moments(
+    estimator: MutualInfoEstimator, moved: dict[str, list[Column]]
+) -> tuple[tuple[float, float, float], list[str]]:
+    """Estimate and ends of moments that are lined up, and what should be said of them."""
     if "given" in moved:
         given = {"X": moved["x"], "y": moved["y"], "z": moved["given"]}
-        estimate, _ = conditional_estimate(estimator, given)
+        estimate, findings = conditional_estimate(estimator, given)
     else:
-        estimate = estimator._learn(Sides(moved["x"], moved["y"]))[1].estimate
+        learned = estimator._learn(Sides(moved["x"], moved["y"]), for_reading=False)[1]
+        estimate, findings = learned.estimate, learned.findings
     unit = UNITS[estimator.units]
-    return estimate.value * unit, estimate.low * unit, estimate.high * unit
+    return (estimate.value * unit, estimate.low * unit, estimate.high * unit), findings
+
+
+def _say_of_sides(sides: dict[str, list[Column]], block_length: int, found: list[str]) -> None:
+    """Say what there is of columns, of the rows of the first two sides, and what was found."""
+    x, y, *given = (Columns(columns, argument=name) for name, columns in sides.items())
+    of_columns = [finding for known in (x, y, *given) for finding in known.findings]
+    of_x, of_y, *_ = sides.values()
+    say([*of_columns, *alike((x, y), Sides(of_x, of_y), Rows(block_length)), *found])
 
 
 def _memory(sides: dict[str, list[Column]], n: int) -> int:

@@ -17,6 +17,7 @@ __all__ = [
     "canonical_directions",
     "gaussian_information",
     "log_determinant",
+    "overclaims",
     "whitening",
 ]
 
@@ -25,6 +26,10 @@ _RIDGES = (0.01, 0.1, 0.3, 1.0, 3.0)  # shares of the mean variance added to eac
 _MOST_COMPONENTS = 256  # of a side, so that seconds grow with the columns squared; a rule
 _LEAST_SPREAD = 1e-6  # share of the largest variance under which a component only repeats others
 _SHIFTS = 4  # others for each x where ratios are compared; a rule
+_LIKELY = 5.0  # nats from which a pair is looked at: few at random reach it, and 20 of 300 rows' do
+_SHIFTS_OF_CLAIMS = 64  # others for each x among which such pairs are counted; a rule
+_OVERCLAIM = 1.2  # times what a ratio may have: 0.4 at most for lines, 1.8 or more for curves
+_FEWEST_CLAIMS = 20  # pairs under which a count is chance; a rule
 _SURE = 2.5  # standard errors above 0 of a held-out correlation that is believed; a rule
 
 
@@ -210,6 +215,35 @@ def _running_ratio(x: np.ndarray, y: np.ndarray, rho: np.ndarray) -> np.ndarray:
     """Gaussian log ratio (n, k) of the first, the first two, ... of variates (n, k)."""
     value = x * y * rho - (x**2 + y**2) * rho**2 / 2
     return np.cumsum(value / (1 - rho**2) - 0.5 * np.log1p(-(rho**2)), axis=1)
+
+
+def overclaims(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether the Gaussian ratio calls more pairs likely than any density ratio can.
+
+    For a density ratio r, pairs put together at random have log r above t at most exp(-t) times
+    as often as the pairs themselves (Markov). Columns that are curves of few places, such as
+    pixels of a shape that moves or harmonics of an angle, have Gaussian ratios of many correlated
+    variates that count the same evidence again and again, and get there far more often. Heavy
+    tails do not: their ratios say too little of most pairs.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n, dx) and (n, dy)
+        Pairs of numbers.
+    """
+    order = np.random.RandomState(0).permutation(len(x))  # neighbouring rows may be alike
+    folds = np.array_split(np.arange(len(x)), _FOLDS)
+    a, b = (side[order] - side.mean(0) for side in (x, y))
+    shared = SharedDirections.learn(a, b, folds)
+    rho = (shared.own_x * shared.own_y).mean(0).clip(0, 1 - 1e-6)
+    if not len(rho):
+        return False
+    shifts = range(min(_SHIFTS_OF_CLAIMS, len(x) - 1) + 1)  # by 0: the pairs themselves
+    others = (np.roll(shared.own_y, shift, axis=0) for shift in shifts)
+    ratios = (_running_ratio(shared.own_x, other, rho)[:, -1] for other in others)
+    own, *at_random = (int((ratio > _LIKELY).sum()) for ratio in ratios)
+    most = math.exp(-_LIKELY) * own * len(at_random)
+    return sum(at_random) > max(_OVERCLAIM * most, _FEWEST_CLAIMS)
 
 
 def gaussian_information(x: np.ndarray, y: np.ndarray) -> float:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._columns import Columns
+from .._checks import say
+from ._columns import Columns, findings_of, listed
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import MutualInfoEstimator
+from ._following import FOLLOWS, one_follows
 from ._kinds import Column
 from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
+from ._rows import alike_neighbours, lag_one
 from ._sides import Sides
 from ._tables import complete_rows, read_columns
 
-__all__ = ["Item", "information_of", "items_of", "own_entropy", "p_value_of", "target_of"]
+__all__ = [
+    "Found",
+    "Item",
+    "alike_items",
+    "information_of",
+    "items_of",
+    "merged",
+    "own_entropy",
+    "p_value_of",
+    "say_of_items",
+    "target_of",
+]
 
 
 class Item(NamedTuple):
@@ -25,6 +41,18 @@ class Item(NamedTuple):
     name: Any
     columns: list[Column]
     known: Columns
+
+    @property
+    def where(self) -> str:
+        """What findings call it."""
+        return self.columns[0].where if len(self.columns) == 1 else f"group {self.name!r}"
+
+
+class Found(NamedTuple):
+    """What two items have in common, and what should be said of that."""
+
+    estimate: Estimate
+    findings: list[str]
 
 
 def items_of(
@@ -69,14 +97,19 @@ def target_of(y: Any, missing: str) -> Item:
     return Item("y", columns, _known(columns, missing))
 
 
-def information_of(a: Item, b: Item, options: dict[str, Any]) -> Estimate:
+def information_of(a: Item, b: Item, options: dict[str, Any]) -> Found:
     """Information of two items, in nats."""
     sides, known = _complete(a, b, options["missing"])
     if len(sides.x) + len(sides.y) > 2:
-        return MutualInfoEstimator(**options)._validated()._learn(sides)[1].estimate
+        estimator = MutualInfoEstimator(**options)._validated()
+        learned = estimator._learn(sides, for_reading=False)[1]
+        return Found(learned.estimate, learned.findings)
     of_x, of_y = (columns.parts[0] for columns in known)
     level, block_length = options["confidence_level"], options["block_length"]
-    return single_pair_information(sides.x[0], of_x, sides.y[0], of_y, level, block_length)
+    one = single_pair_information(sides.x[0], of_x, sides.y[0], of_y, level, block_length)
+    if one_follows(known, sides):
+        return Found(replace(one, high=math.inf), [FOLLOWS])
+    return Found(one, [] if one.finding is None else [one.finding])
 
 
 def _complete(a: Item, b: Item, missing: str) -> tuple[Sides, tuple[Columns, Columns]]:
@@ -112,3 +145,58 @@ def own_entropy(item: Item) -> float:
 def _joint_entropy(item: Item) -> float:
     codes = codes_of_rows(item.known.codes(item.columns))
     return corrected_entropy(np.bincount(codes))
+
+
+# Findings ---------------------------------------------------------------------------------
+
+
+def say_of_items(
+    sides: list[list[Item]], of_rows: list[str], found: Iterable[tuple[str, Found]]
+) -> None:
+    """Say what there is of columns, of their rows, and of pairs of items by their names."""
+    of_pairs = [(where, finding) for where, one in found for finding in one.findings]
+    say([*(f for items in sides for f in _of_columns(items)), *of_rows, *merged(of_pairs)])
+
+
+def _of_columns(items: list[Item]) -> list[str]:
+    """What should be said of the columns of items, all that is alike in one finding."""
+    columns = [column for item in items for column in item.columns]
+    return findings_of(columns, [part for item in items for part in item.known.parts])
+
+
+def alike_items(items: list[Item], target: Item | None = None) -> list[str]:
+    """What to say of neighbouring rows: of items and a target, or of items among each other.
+
+    Of those that miss nothing: between the rows of others there are gaps.
+    """
+    numbers = [_numbers(item) for item in items if not _misses(item)]
+    if target is not None:
+        of_target = [] if _misses(target) else [_numbers(target)]
+    else:
+        numbers.sort(key=lag_one)
+        of_target, numbers = numbers[-1:], numbers[:-1]
+    if not (numbers and of_target):
+        return []
+    found = alike_neighbours(np.hstack(numbers), of_target[0])
+    return [] if found is None else [found]
+
+
+def _numbers(item: Item) -> np.ndarray:
+    return item.known.apply(item.columns)
+
+
+def _misses(item: Item) -> bool:
+    return any(column.missing.any() for column in item.columns)
+
+
+def merged(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Findings after what they are of, those that differ by their numbers alone as one."""
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for where, finding in found:
+        alike.setdefault(re.sub(r"\d+(\.\d+)?", "#", finding), []).append((where, finding))
+    said = []
+    for (where, finding), *others in alike.values():
+        names = list(dict.fromkeys(name for name, _ in others if name != where))
+        also = f" The same holds for {listed(names)}." if names else ""
+        said.append(f"{where}: {finding}{also}")
+    return said

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,11 @@ from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
+from ._following import FOLLOWS, one_follows
+from ._gaussian import overclaims
 from ._kinds import Column
 from ._models import INFINITE
-from ._neighbours import capped, follows, single_pair_information
+from ._neighbours import single_pair_information, within_bounds
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -42,16 +43,10 @@ __all__ = [
     "recall",
 ]
 
-_FOLLOWS = (
-    "One side follows from the other as far as so many pairs can tell: the information may be "
-    "infinite, and the estimate only says that it is large."
-)
 _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
 _ROWS_FOR_COLUMNS = 2  # rows for each column under which anything may be hidden: a rule
-_ROWS_FOR_FUNCTIONS = 500  # from which chance makes none of 400 pairs of columns a function (rule)
-_MOST_FUNCTIONS = 400  # pairs of columns that are looked at, which takes half a second (rule)
 _REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
 
 
@@ -81,6 +76,8 @@ class Settings:
         Which rows are independent of each other.
     verbose : int
         1 shows a bar in a terminal.
+    for_reading : bool
+        Whether a model is trained on all pairs too, which reads others; no estimate needs it.
     """
 
     critic: Critic
@@ -95,6 +92,7 @@ class Settings:
     level: float
     rows: Rows
     verbose: int = 0
+    for_reading: bool = True
 
 
 class Learned(ABC):
@@ -145,8 +143,9 @@ class ByCounts(Learned):
     @classmethod
     def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCounts:
         """Count the pairs."""
-        ratio = CountRatio(*(known.codes(side) for known, side in zip(columns, sides)))
-        estimate = settings.rows.widened(ratio.estimate(settings.level))
+        x, y = (known.codes(side) for known, side in zip(columns, sides))
+        ratio = CountRatio(x, y, settings.rows.rows_of_unit)
+        estimate = ratio.estimate(settings.level)
         findings = [] if estimate.finding is None else [estimate.finding]
         return cls(columns, ratio, estimate, {"plug-in": ratio.table.plug_in()}, findings)
 
@@ -166,7 +165,8 @@ class ByCounts(Learned):
 
     def remember(self) -> Memory:
         """The joint table, each kind of pair once."""
-        return Memory(self.ratio.joint_counts(), {"kind": "counts", **_said(self)})
+        facts = {"kind": "counts", "rows_of_unit": self.ratio.rows_of_unit, **_said(self)}
+        return Memory(self.ratio.joint_counts(), facts)
 
 
 @dataclass
@@ -204,8 +204,9 @@ class ByCritics(Learned):
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
         learned._look_for_functions(sides)
-        learned.estimate = capped(learned.estimate, ceiling)
-        learned.model = trainer.train(pairs, settings.cv)
+        learned.estimate = within_bounds(learned.estimate, ceiling)
+        if settings.for_reading:
+            learned.model = trainer.train(pairs, settings.cv)
         return learned
 
     def _ask_neighbours(self, sides: Sides, settings: Settings) -> None:
@@ -223,17 +224,9 @@ class ByCritics(Learned):
             self.estimate = _interval(value, error, settings.level)
 
     def _look_for_functions(self, sides: Sides) -> None:
-        """Where a column follows from one of the other side, no interval ends."""
-        numbers = [
-            [p.numbers(column)[:, 0] for p, column in zip(known.parts, side) if p.order is not None]
-            for known, side in zip(self.columns, sides)
-        ]
-        n_pairs = len(numbers[0]) * len(numbers[1])
-        enough = n_pairs == 1 or len(sides.x[0]) >= _ROWS_FOR_FUNCTIONS
-        if not enough or n_pairs > _MOST_FUNCTIONS:
-            return
-        if any(follows(x, y) or follows(y, x) for x, y in product(*numbers)):
-            self.findings.append(_FOLLOWS)
+        """Where a column follows from those of the other side, no interval ends."""
+        if one_follows(self.columns, sides):
+            self.findings = [FOLLOWS, *(one for one in self.findings if one != INFINITE)]
             self.estimate = replace(self.estimate, high=math.inf)
 
     def log_ratio(self, sides: Sides) -> np.ndarray:
@@ -297,7 +290,8 @@ def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
     facts, arrays = memory.facts, memory.arrays
     said = Estimate(*facts["estimate"]), dict(facts["bounds"]), list(facts["findings"])
     if facts["kind"] == "counts":
-        return ByCounts(columns, CountRatio.of_joint_counts(arrays), *said)
+        rows_of_unit = facts.get("rows_of_unit", 1.0)  # older files have rows that are independent
+        return ByCounts(columns, CountRatio.of_joint_counts(arrays, rows_of_unit), *said)
     size_x, size_y = facts["sizes"]
     trainer = RatioTrainer(
         facts["parts"]["critic"],
@@ -358,7 +352,6 @@ def trainer_for(
     """What trains critics of such columns, for `pairs_of` them."""
     layout = layout_of(columns)
     numbers = layout.split(pairs)[::2]
-    encoded = bool(layout.levels_x or layout.levels_y) or are_wide(*numbers)
     indicators = any(p.is_discrete and not p.is_embedded for known in columns for p in known.parts)
     plain = RatioTrainer(
         settings.critic,
@@ -373,7 +366,10 @@ def trainer_for(
         seed=settings.seed,
         rows=settings.rows,
     )
-    return EncodedTrainer.around(plain, layout) if encoded else plain
+    if layout.levels_x or layout.levels_y or are_wide(*numbers):
+        return EncodedTrainer.around(plain, layout)
+    curved = plain.fitted_to(pairs).referred and overclaims(*numbers)
+    return EncodedTrainer.around(plain, layout, curved) if curved else plain
 
 
 def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:

@@ -107,6 +107,11 @@ class Table:
         pairs = self.count * self.times[self.row]
         return float((pairs * lift).sum() / pairs.sum())
 
+    def of_units(self, rows: float) -> Table:
+        """As many pairs as there are units of so many rows: rows of a unit may be the same."""
+        names = ("count", "size", "margin_count")
+        return replace(self, **{name: getattr(self, name) / rows for name in names})
+
     def with_margins_near(self, shrinkage: np.ndarray, outcome_share: np.ndarray) -> Table:
         """Margins of strata drawn to that of all pairs (b,), by `shrinkage` (s,) of their own."""
         own, common = shrinkage[self.margin_stratum], outcome_share

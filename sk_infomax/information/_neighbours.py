@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,13 @@ from ._counts import (
 from ._kinds import Column
 from ._rows import Rows
 
-__all__ = ["capped", "entropy_of", "follows", "single_pair_information", "single_pair_p_value"]
+__all__ = [
+    "entropy_of",
+    "follows",
+    "single_pair_information",
+    "single_pair_p_value",
+    "within_bounds",
+]
 
 _NEIGHBOURS = 5  # of a pair; few have little bias, many little noise: a rule between 3 and 10
 _SMOOTH = 0.35  # ratio of the two: 0.31 at most for functions, 0.42 at least for noise (drawn)
@@ -134,12 +141,10 @@ def entropy_of(column: Column, known: LearnedColumn) -> float:
     return corrected_entropy(np.bincount(known.levels.codes(column)))
 
 
-def capped(estimate: Estimate, ceiling: float) -> Estimate:
-    """The same, with nothing above what an entropy allows."""
-    if estimate.high <= ceiling:
-        return estimate
-    value, low, high = (min(v, ceiling) for v in (estimate.value, estimate.low, estimate.high))
-    return Estimate(value, low, high, estimate.standard_error, estimate.finding)
+def within_bounds(estimate: Estimate, most: float) -> Estimate:
+    """The same within 0 and the most that an entropy allows."""
+    low, high = (min(max(end, 0.0), most) for end in (estimate.low, estimate.high))
+    return replace(estimate, value=min(max(estimate.value, low), high), low=low, high=high)
 
 
 def _readings(column: Column, known: LearnedColumn) -> list[tuple[np.ndarray, bool]]:
@@ -151,11 +156,10 @@ def _readings(column: Column, known: LearnedColumn) -> list[tuple[np.ndarray, bo
 def _information_of(x, y, level: float, block_length: int) -> Estimate:
     (a, of_levels_a), (b, of_levels_b) = x, y
     if of_levels_a and of_levels_b:
-        return CountRatio(a, b).estimate(level)
+        return CountRatio(a, b, block_length).estimate(level)
     if not of_levels_a and not of_levels_b:
         coarse = _of_numbers(a[::2], b[::2])
-        one = _from_terms(_of_numbers(a, b), coarse, level, block_length)
-        return _within_bounds(one.value, one.low, one.high, one.standard_error, math.inf)
+        return within_bounds(_from_terms(_of_numbers(a, b), coarse, level, block_length), math.inf)
     numbers, levels = (b, a) if of_levels_a else (a, b)
     terms, kept = _with_levels(numbers, levels)
     coarse, _ = _with_levels(numbers[::2], levels[::2])
@@ -202,17 +206,10 @@ def _error_of_mean(terms: np.ndarray, units: np.ndarray | None) -> float:
 
 def _with_untold(told: Estimate, share: float, ceiling: float) -> Estimate:
     """Of all rows, of which a share is told: the others may tell nothing or all that they can."""
-    value = told.value * (
-        1 - (1 - share) ** 2
-    )  # rows seen once are like the others, if these are many
+    like_others = 1 - (1 - share) ** 2  # rows seen once are like the others, if these are many
     high = share * told.high + (1 - share) * ceiling if share > 0 else ceiling
-    return _within_bounds(value, share * told.low, high, told.standard_error, ceiling)
-
-
-def _within_bounds(value: float, low: float, high: float, error: float, most: float) -> Estimate:
-    """An estimate within 0 and the most that is possible."""
-    low, high = min(max(low, 0.0), most), min(max(high, 0.0), most)
-    return Estimate(min(max(value, low, 0.0), high), low, high, error)
+    value, low = like_others * told.value, share * told.low
+    return within_bounds(replace(told, value=value, low=low, high=high), ceiling)
 
 
 def _of_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -240,16 +237,31 @@ def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.zeros(0), kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts = np.bincount(levels)
-    radius, near = np.empty(len(x)), np.minimum(_NEIGHBOURS, counts - 1)[levels]
-    order = np.argsort(levels, kind="stable")
-    for rows in np.split(order, np.cumsum(counts)[:-1]):
-        own = x[rows][:, None]
-        k = min(_NEIGHBOURS, len(rows) - 1)
-        radius[rows] = cKDTree(own).query(own, k + 1)[0][:, -1]
-        tied = rows[radius[rows] == 0]
-        near[tied] = _within(x[rows], np.zeros(len(rows)))[radius[rows] == 0]
+    near = np.minimum(_NEIGHBOURS, counts - 1)[levels]
+    radius, same = _nearest_of_level(x, levels, near)
+    near = np.where(radius == 0, same, near)
     inside = _within(x, radius * _INSIDE)
     return digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside), kept
+
+
+def _nearest_of_level(
+    x: np.ndarray, levels: np.ndarray, k: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (n,) to the k-th (n,) nearest of one's own level, and how many are the same (n,)."""
+    order, place = np.lexsort([x, levels]), np.arange(len(x))
+    x, levels, k = x[order], levels[order], k[order]
+    first, last = (np.searchsorted(levels, levels, side) for side in ("left", "right"))
+    radius = np.full(len(x), np.inf)
+    for below in range(_NEIGHBOURS + 1):  # of k neighbours in a row, so many lie below
+        low, high = place - below, place - below + k
+        fits = (below <= k) & (low >= first) & (high < last)
+        reach = np.maximum(x - x[low.clip(min=0)], x[high.clip(0, len(x) - 1)] - x)
+        radius = np.where(fits, np.minimum(radius, reach), radius)
+    new = np.concatenate([[True], (np.diff(x) != 0) | (np.diff(levels) != 0)])
+    run = np.cumsum(new) - 1
+    found = np.empty((2, len(x)))
+    found[:, order] = radius, np.bincount(run)[run]
+    return found[0], found[1].astype(np.int64)
 
 
 def _untied(scores: np.ndarray, seed: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._training._callbacks import progress_bar
 from ..bounds import BOUNDS
+from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
 from ._models import nats_of
 from ._rows import INDEPENDENT, Rows
@@ -45,6 +46,8 @@ class Reading:
     most_shown : float
         Nats that are told from pairs put together at random: the logarithm of how many there
         are. What a model says beyond that, the pairs don't confirm. Infinite for a reference.
+    blur : float
+        Nats that "gaussian" has been raised by, for what ranks of so few rows blur.
     """
 
     pointwise: np.ndarray
@@ -55,6 +58,7 @@ class Reading:
     rows: Rows = INDEPENDENT
     findings: tuple[str, ...] = ()
     most_shown: float = math.inf
+    blur: float = 0.0
 
     def mean(self, name: str) -> float:
         """Mean over the folds."""
@@ -74,7 +78,8 @@ class Reading:
         """Standard error of the estimate, or of one with another error of the model.
 
         Its parts, taken as independent: chance in the pairs; `model_error`; chance in the Gaussian
-        information of independent sides; and what few samples for each column can hide.
+        information of independent sides; what few samples for each column can hide; and `blur`,
+        which is known no better than by its own size.
         """
         n, (dx, dy) = len(self.pointwise), self.n_columns
         parts = (
@@ -82,6 +87,7 @@ class Reading:
             self.model_error() if model_error is None else model_error,
             0.0 if self.gaussian is None else math.sqrt(dx * dy / 2) / (n - dx - dy),
             self.hidden(dx + dy, n),
+            self.blur,
         )
         return math.hypot(*parts)
 
@@ -141,9 +147,26 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     bar.close()
     folds = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     sizes = trainer.n_columns(pairs)
-    gaussian = _gaussian_of_all(trainer, pairs) if whole else None
+    gaussian, blur = _gaussian_of_all(trainer, pairs) if whole else None, 0.0
+    if gaussian is not None and trainer.referred:
+        blur = _blurred(trainer, pairs, gaussian)
+        gaussian += blur
     said = tuple(findings)
-    return Reading(pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, said, most_shown)
+    return Reading(
+        pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, said, most_shown, blur
+    )
+
+
+def _blurred(trainer: RatioTrainer, pairs: np.ndarray, gaussian: float) -> float:
+    """Nats of Gaussian information that scores by the ranks of so few rows hide.
+
+    Between two ranks nothing is known, which hides what is finer: about half as much as in half
+    of the rows. So as much is missing as halves have less; a row is in one of the two halves.
+    """
+    order = np.random.RandomState(trainer.seed).permutation(len(pairs))
+    halves = [trainer.gaussian(normal_scores(pairs[part])) for part in np.array_split(order, 2)]
+    blur = gaussian - float(np.mean(halves))
+    return max(0.0, blur) if math.isfinite(blur) else 0.0
 
 
 def _gaussian_of_all(trainer: RatioTrainer, pairs: np.ndarray) -> float | None:

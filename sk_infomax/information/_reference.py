@@ -105,15 +105,21 @@ class ReferredModel(RatioModel):
 
     def sides(self, inputs: Tensor) -> tuple[SideOfX, SideOfY]:
         """As in `RatioModel`, and what the reference makes of each side."""
-        left, right = super().sides(inputs)
         x, y = self.split(inputs)
-        mean = self.get_buffer("slopes") * left.variates @ self.get_buffer("whitening")[: self.rank]
-        whitened = y[:, : self.size_y] @ self.get_buffer("whitening")
+        left, right = self._sides_of(x, y[:, None])
+        first = slice(None), 0
+        return left.lined_up(first), right.lined_up(first)
+
+    def _sides_of(self, x: Tensor, y: Tensor) -> tuple[SideOfX, SideOfY]:
+        """Sides (n, 1, ...) of inputs x (n, ...), and (n, m, ...) of m inputs y for each."""
+        left, right = self.network.sides(x[:, None], y)
+        variates = x[:, None, : self.rank]
+        mean = self.get_buffer("slopes") * variates @ self.get_buffer("whitening")[: self.rank]
+        whitened = y[..., : self.size_y] @ self.get_buffer("whitening")
         ones = torch.ones(len(y), 1, 1, device=y.device)
-        alone = (side[:, 0] for side in self.alone.sides(ones, y[:, None]))
-        ratio = self.gate_alone * self.alone.combine(*alone)
-        of_x = SideOfX(left.variates, left.critic, mean, x[:, self.size_x :])
-        return of_x, SideOfY(right.variates, right.critic, whitened, ratio)
+        ratio = self.gate_alone * self.alone.combine(*self.alone.sides(ones, y))
+        of_x = SideOfX(variates, left, mean, x[:, None, self.size_x :])
+        return of_x, SideOfY(y[..., : self.rank], right, whitened, ratio)
 
     def combine(self, left: Any, right: Any) -> Tensor:
         """Log ratio (...) of a `SideOfX` and a `SideOfY` that are lined up."""
@@ -121,7 +127,7 @@ class ReferredModel(RatioModel):
         return super().combine(left, right) + correction - right.ratio
 
     def _told(self, left: SideOfX, right: SideOfY) -> Tensor:
-        """Log ratio (n,) of pairs to those of the reference."""
+        """Log ratio (n, m) of pairs to those of the reference."""
         network = self.gate * self.network.combine(left.critic, right.critic)
         return network + self.correction(left.mean, right.whitened, left.radial)
 
@@ -129,16 +135,11 @@ class ReferredModel(RatioModel):
         self, inputs: Tensor, count: int, generator: torch.Generator
     ) -> tuple[Tables, Tables]:
         """Scores of joint and drawn pairs, by the critic of pairs and by that of y alone."""
-        left, right = self.sides(inputs)
-        x, _ = self.split(inputs)
-        drawn, alone = [], []
-        for _ in range(count):
-            _, side = self.sides(torch.cat([x, self._draw(left.variates, generator)], 1))
-            drawn.append(self._told(left, side))
-            alone.append(side.ratio)
-        joint = self._told(left, right)
-        of_pairs = joint[:, None], torch.stack(drawn, 1)[..., None]
-        return of_pairs, (right.ratio[:, None], torch.stack(alone, 1)[..., None])
+        x, y = self.split(inputs)
+        drawn = [self._draw(x[:, : self.rank], generator) for _ in range(count)]
+        left, right = self._sides_of(x, torch.stack([y, *drawn], 1))
+        told, alone = self._told(left, right), right.ratio  # (n, 1 + count)
+        return (told[:, :1], told[:, 1:, None]), (alone[:, :1], alone[:, 1:, None])
 
     def _draw(self, variates: Tensor, generator: torch.Generator) -> Tensor:
         """Inputs of y from the Gaussian conditional of canonical variates (n, r) of x."""

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
 
-from ._counts import Estimate
-
-__all__ = ["INDEPENDENT", "Rows", "alike_neighbours"]
+__all__ = ["INDEPENDENT", "Rows", "alike_neighbours", "lag_one"]
 
 _LARGEST_SHARE = 4  # blocks at least that a fold holds: fewer say nothing of their spread (rule)
 _PLAIN = 0.5  # lag-1 correlation of both sides from which rows are plainly dependent (rule)
@@ -94,18 +91,12 @@ class Rows:
             return self
         return replace(self, groups=np.unique(self.groups[rows], return_inverse=True)[1])
 
-    def widened(self, estimate: Estimate, level: float = 0.95) -> Estimate:
-        """An estimate that took rows for independent, with an interval for so many fewer."""
-        if self.independent:
-            return estimate
-        factor = math.sqrt(self._size_of_units())
-        low = max(0.0, estimate.value - factor * (estimate.value - estimate.low))
-        high = estimate.value + factor * (estimate.high - estimate.value)
-        quantile = float(norm.ppf(0.5 + level / 2))
-        return Estimate(estimate.value, low, high, (high - low) / (2 * quantile), estimate.finding)
+    @property
+    def rows_of_unit(self) -> float:
+        """Mean number of rows in a block or group; 1 for independent rows.
 
-    def _size_of_units(self) -> float:
-        """Mean number of rows in a unit, each counted by its rows."""
+        Each unit counts by its rows, so that one large group is not lost among small ones.
+        """
         if self.groups is None:
             return float(self.block_length)
         counts = np.bincount(self.groups)
@@ -125,7 +116,7 @@ def alike_neighbours(x: np.ndarray, y: np.ndarray) -> str | None:
     """
     if len(x) < _FEWEST:
         return None
-    lags = [_lag_one(side) for side in (x, y)]
+    lags = [lag_one(side) for side in (x, y)]
     if min(lags) < _PLAIN:
         return None
     return (
@@ -136,7 +127,7 @@ def alike_neighbours(x: np.ndarray, y: np.ndarray) -> str | None:
     )
 
 
-def _lag_one(side: np.ndarray) -> float:
+def lag_one(side: np.ndarray) -> float:
     """Largest correlation of a column with itself one row later."""
     centred = side - side.mean(0)
     spread = (centred**2).sum(0)

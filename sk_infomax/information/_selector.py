@@ -24,7 +24,7 @@ from .._checks import (
     take_columns,
     validate_params,
 )
-from ._items import information_of, items_of, p_value_of, target_of
+from ._items import alike_items, information_of, items_of, p_value_of, say_of_items, target_of
 from ._kinds import Column
 from ._sides import refuse_vector
 from ._tables import MISSING, complete_rows, read_columns
@@ -156,7 +156,10 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):
         items, target = items_of(columns, None, self.missing), target_of(y, self.missing)
         options = {"missing": self.missing, "confidence_level": 0.95, "block_length": 1}
         options |= {"random_state": self.random_state}
-        scores = np.array([information_of(item, target, options).value for item in items])
+        found = [information_of(item, target, options) for item in items]
+        of_rows = [] if self.fdr is None else alike_items(items, target)
+        say_of_items([items, [target]], of_rows, zip([item.where for item in items], found))
+        scores = np.array([one.estimate.value for one in found])
         if self.fdr is None:
             return scores, None
         options["n_permutations"] = self.n_permutations
@@ -173,7 +176,8 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):
         Returns
         -------
         frame, sparse matrix or ndarray of shape (n, n_selected)
-            A frame where X is one.
+            A frame where X is one, under its names; under those of `get_feature_names_out` where
+            the fit was given no names.
 
         Raises
         ------
@@ -190,7 +194,19 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):
         if not mask.any():
             say(["No column was selected: none tells about y as far as so many rows show."])
         only_numbers = all(column.kind == "number" for column in columns)
-        return take_columns(_as_container(X, only_numbers, self), mask)
+        chosen = take_columns(_as_container(X, only_numbers, self), mask)
+        return self._renamed(chosen)
+
+    def _renamed(self, chosen: Any) -> Any:
+        """A frame under the names of `get_feature_names_out`, where the fit saw no names."""
+        if hasattr(self, "feature_names_in_") or not nw.dependencies.is_into_dataframe(chosen):
+            return chosen
+        names = self.get_feature_names_out().tolist()
+        if nw.dependencies.is_pandas_like_dataframe(chosen):
+            as_text = all(isinstance(name, str) for name in chosen.columns)
+            return chosen.set_axis(names, axis=1) if as_text else chosen
+        frame = nw.from_native(chosen, eager_only=True)
+        return frame.rename(dict(zip(frame.columns, names))).to_native()
 
     def _get_support_mask(self) -> np.ndarray:
         """Whether each column is selected (d,); of equal scores the first."""
