@@ -22,6 +22,7 @@ from ._counts import (
 )
 from ._kinds import Column
 from ._rows import Rows
+from ._shifts import Shifted, foretold_errors, shifted_by_curve, shifted_by_levels
 
 __all__ = ["capped", "entropy_of", "follows", "single_pair_information", "single_pair_p_value"]
 
@@ -33,6 +34,10 @@ _INSIDE = 1 - 1e-9  # of a radius, so that rounding counts no neighbour that lie
 _BEYOND = 3  # permutations that may beat the pairs where a tail is fitted: a rule
 _EDGES = 2.0  # nats times n that terms are wrong by at the ends of each level (800 drawn rows)
 _MISSED = 2.0  # times what half of the rows miss, that all of them miss: a rule (dates, waves)
+_BLUR = 1.0  # nats times rows of a level that neighbours in it may be wrong by (2 to 20 drawn rows)
+_SURELY = 1.0  # standard errors by which levels must foretell better than the order does: a rule
+_FORETOLD = 20  # most frequent levels of the other side that are foretold: as many as indicators
+_CHANCE = 2.0  # nats of evidence under which a thin column of levels tells nothing: as for counts
 _INFLATION = 1.3  # of the spread of pointwise terms, which neighbours share (200 normal samples)
 
 
@@ -47,8 +52,10 @@ def single_pair_information(
     """Information of two columns in nats, with its interval.
 
     By nearest neighbours on normal scores (Kraskov, Stögbauer and Grassberger 2004; Ross 2014
-    where one column is read by its levels), by counts where both are. A column that is read by
-    its order and by its levels is tried both ways; the levels have to say plainly more.
+    where one column is read by its levels), joined with what a shift by a curve or by levels
+    tells of a number; by counts where both are levels. A column that is read by its order and by
+    its levels is read by those where they foretell the other column better on rows held out; if
+    not, the levels have to say plainly more.
 
     Parameters
     ----------
@@ -61,11 +68,10 @@ def single_pair_information(
     block_length : int
         Neighbouring rows that are not independent of each other.
     """
-    readings = [
-        _information_of(a, b, level, block_length)
-        for a in _readings(x, of_x)
-        for b in _readings(y, of_y)
-    ]
+    of_x, of_y = _readings(x, of_x), _readings(y, of_y)
+    of_x = _foretelling(of_x, of_y[0])
+    of_y = _foretelling(of_y, of_x[0])
+    readings = [_information_of(a, b, level, block_length) for a in of_x for b in of_y]
     best, quantile = readings[0], float(norm.ppf(0.5 + level / 2))
     for other in readings[1:]:
         # By chance alone: what a reading may miss besides is why others are tried. A thin table
@@ -142,26 +148,91 @@ def capped(estimate: Estimate, ceiling: float) -> Estimate:
     return Estimate(value, low, high, estimate.standard_error, estimate.finding)
 
 
-def _readings(column: Column, known: LearnedColumn) -> list[tuple[np.ndarray, bool]]:
-    """Values (n,) and whether they are levels: by order first, where there is one."""
+_Reading = tuple[np.ndarray, bool]  # values (n,), and whether they are levels
+
+
+def _readings(column: Column, known: LearnedColumn) -> list[_Reading]:
+    """By order first, where there is one; by levels, where there are any or values repeat."""
     found = [] if known.order is None else [(known.order.scores(column), False)]
-    return found + ([(known.levels.codes(column), True)] if len(known.levels) else [])
+    if len(known.levels):
+        return [*found, (known.levels.codes(column), True)]
+    return [*found, (codes_of_rows(column.values), True)] if known.repeats else found
 
 
-def _information_of(x, y, level: float, block_length: int) -> Estimate:
+def _foretelling(readings: list[_Reading], other: _Reading) -> list[_Reading]:
+    """The levels alone where they foretell the other column better than the order does.
+
+    Each row is foretold from the others: by a curve through its neighbours, or by the rows of its
+    level. Whole numbers that are names of classes have no curve; amounts have one.
+    """
+    if len(readings) < 2:
+        return readings
+    (along, _), (levels, _) = readings
+    better = foretold_errors(_targets_of(other), _spread(along, 0), levels)
+    error = float(better.std()) / math.sqrt(len(better))
+    return readings[1:] if float(better.mean()) > _SURELY * error else readings
+
+
+def _targets_of(reading: _Reading) -> np.ndarray:
+    """What is foretold of a column, (n, t) of mean 0: its scores, or indicators of levels."""
+    values, of_levels = reading
+    if not of_levels:
+        return _spread(values, 1)[:, None]
+    frequent = np.bincount(values).argsort(kind="stable")[::-1][:_FORETOLD]
+    hits = (values[:, None] == frequent).astype(float)
+    return hits - hits.mean(0)
+
+
+def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -> Estimate:
     (a, of_levels_a), (b, of_levels_b) = x, y
     if of_levels_a and of_levels_b:
         return CountRatio(a, b).estimate(level)
     if not of_levels_a and not of_levels_b:
-        coarse = _of_numbers(a[::2], b[::2])
-        one = _from_terms(_of_numbers(a, b), coarse, level, block_length)
-        return _within_bounds(one.value, one.low, one.high, one.standard_error, math.inf)
+        near = _from_terms(_of_numbers(a, b), _of_numbers(a[::2], b[::2]), level, block_length)
+        return _within_bounds(_joined(_by_curve(a, b, block_length), near, 0.0, level), math.inf)
     numbers, levels = (b, a) if of_levels_a else (a, b)
     terms, kept = _with_levels(numbers, levels)
     coarse, _ = _with_levels(numbers[::2], levels[::2])
     units = np.where(np.bincount(levels)[levels] > 2 * _NEIGHBOURS, -1, levels)[kept]
-    told = _from_terms(terms, coarse, level, block_length, units)
-    return _with_untold(told, float(kept.mean()), entropy_ceiling(levels, level))
+    near = _from_terms(terms, coarse, level, block_length, units)
+    shifted = shifted_by_levels(_spread(numbers, 0), levels) if block_length == 1 else _UNKNOWN
+    blur = _BLUR * len(np.unique(levels[kept])) / max(1, int(kept.sum()))
+    told = _joined(shifted, near, blur, level)
+    gain = max(shifted.gain, (max(near.value, 0.0) / near.standard_error) ** 2 / 2)
+    return _with_untold(told, float(kept.mean()), gain, entropy_ceiling(levels, level))
+
+
+_UNKNOWN = Shifted(0.0, math.inf, 0.0)
+
+
+def _by_curve(x: np.ndarray, y: np.ndarray, block_length: int) -> Shifted:
+    """What a curve tells of one column along the other, the way round that tells more.
+
+    Rows that remember each other foretell each other without any curve.
+    """
+    if block_length > 1:
+        return _UNKNOWN
+    x, y = _spread(x, 0), _spread(y, 1)
+    return max(shifted_by_curve(y, x), shifted_by_curve(x, y), key=lambda one: one.value)
+
+
+def _joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
+    """A model with little chance, and neighbours, which see what it misses.
+
+    Both fall short where they are wrong. Neighbours count by their variance, and by more where
+    they say more than chance, and `blur` nats that few rows of a level cost, explain; where they
+    say less, they are blurred.
+    """
+    if math.isinf(shifted.error) or math.isinf(near.standard_error):
+        return near
+    noise, gap = math.hypot(near.standard_error, blur), near.value - shifted.value
+    beyond = gap**2 - noise**2 if gap > 0 else 0.0
+    own = math.sqrt(max(shifted.error**2, beyond))
+    weight = own**2 / (own**2 + noise**2)
+    value = shifted.value + weight * max(gap, -noise)
+    error = math.hypot(weight * noise, (1 - weight) * own)
+    half = float(norm.ppf(0.5 + level / 2)) * error
+    return Estimate(value, value - half, max(value + half, near.high), error)
 
 
 def _from_terms(
@@ -173,9 +244,9 @@ def _from_terms(
 ) -> Estimate:
     """Mean of pointwise terms (k,) with its interval.
 
-    The upper end rises by what half of the rows (`coarse`) fall short by, since neighbours see
-    less of a strong dependence the further away they are. Rows of one unit (k,), -1 for none, have
-    their neighbours among each other.
+    The upper end rises by what half of the rows (`coarse`) fall short by beyond chance, since
+    neighbours see less of a strong dependence the further away they are. Rows of one unit (k,),
+    -1 for none, have their neighbours among each other.
     """
     n = len(terms)
     if n < 2:
@@ -187,7 +258,8 @@ def _from_terms(
     chance = _INFLATION * _error_of_mean(terms, units)
     error, value = math.hypot(chance, _EDGES / n), float(terms.mean())
     half = float(norm.ppf(0.5 + level / 2)) * error
-    missed = max(0.0, value - float(coarse.mean())) if len(coarse) > 1 else math.inf
+    # Of the rows and of half of them means differ by as much as either by chance.
+    missed = max(0.0, value - float(coarse.mean()) - error) if len(coarse) > 1 else math.inf
     return Estimate(value, value - half, value + half + _MISSED * missed, error)
 
 
@@ -200,19 +272,23 @@ def _error_of_mean(terms: np.ndarray, units: np.ndarray | None) -> float:
     return math.sqrt(float((sums**2).sum())) / len(terms)
 
 
-def _with_untold(told: Estimate, share: float, ceiling: float) -> Estimate:
-    """Of all rows, of which a share is told: the others may tell nothing or all that they can."""
-    value = told.value * (
-        1 - (1 - share) ** 2
-    )  # rows seen once are like the others, if these are many
+def _with_untold(told: Estimate, share: float, gain: float, ceiling: float) -> Estimate:
+    """Of all rows, of which a share is told: the others may tell nothing or all that they can.
+
+    Rows seen once are taken to be like the others as far as there is evidence (`gain`, in nats)
+    that those tell anything.
+    """
+    certainty = 1 - (_CHANCE / gain) ** 2 if gain > _CHANCE else 0.0
+    value = told.value * (1 - (1 - share) * (1 - max(share, certainty)))
     high = share * told.high + (1 - share) * ceiling if share > 0 else ceiling
-    return _within_bounds(value, share * told.low, high, told.standard_error, ceiling)
+    whole = Estimate(value, share * told.low, max(high, value), told.standard_error)
+    return _within_bounds(whole, ceiling)
 
 
-def _within_bounds(value: float, low: float, high: float, error: float, most: float) -> Estimate:
+def _within_bounds(one: Estimate, most: float) -> Estimate:
     """An estimate within 0 and the most that is possible."""
-    low, high = min(max(low, 0.0), most), min(max(high, 0.0), most)
-    return Estimate(min(max(value, low, 0.0), high), low, high, error)
+    low, high = min(max(one.low, 0.0), most), min(max(one.high, 0.0), most)
+    return Estimate(min(max(one.value, low, 0.0), high), low, high, one.standard_error)
 
 
 def _of_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -240,16 +316,37 @@ def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.zeros(0), kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts = np.bincount(levels)
-    radius, near = np.empty(len(x)), np.minimum(_NEIGHBOURS, counts - 1)[levels]
-    order = np.argsort(levels, kind="stable")
-    for rows in np.split(order, np.cumsum(counts)[:-1]):
-        own = x[rows][:, None]
-        k = min(_NEIGHBOURS, len(rows) - 1)
-        radius[rows] = cKDTree(own).query(own, k + 1)[0][:, -1]
-        tied = rows[radius[rows] == 0]
-        near[tied] = _within(x[rows], np.zeros(len(rows)))[radius[rows] == 0]
+    near = np.minimum(_NEIGHBOURS, counts - 1)[levels]
+    radius, alike = _to_neighbours(x, levels, near)
+    near = np.where(radius == 0, alike, near)
     inside = _within(x, radius * _INSIDE)
     return digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside), kept
+
+
+def _to_neighbours(
+    x: np.ndarray, levels: np.ndarray, near: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (n,) to the neighbour of a rank (n,) in one's level, and how many are as oneself.
+
+    Neighbours along a line stand next to each other: of each stretch of so many rows that holds
+    a row, the further end counts, and of all of them the nearest one.
+    """
+    order = np.lexsort((x, levels))
+    value, rank, row = x[order], near[order], np.arange(len(x))
+    end = np.cumsum(np.bincount(levels))[levels[order]]
+    start = end - np.bincount(levels)[levels[order]]
+    reach = np.full(len(x), np.inf)
+    for below in range(_NEIGHBOURS + 1):
+        first, last = row - below, row + rank - below
+        inside = (below <= rank) & (first >= start) & (last < end)
+        first, last = first.clip(min=0), last.clip(max=len(x) - 1)
+        further = np.maximum(value - value[first], value[last] - value)
+        reach = np.where(inside, np.minimum(reach, further), reach)
+    new = np.r_[True, (np.diff(value) != 0) | (np.diff(levels[order]) != 0)]
+    times = np.bincount(np.cumsum(new) - 1)[np.cumsum(new) - 1]
+    radius, alike = np.empty(len(x)), np.empty(len(x), dtype=np.int64)
+    radius[order], alike[order] = reach, times
+    return radius, alike
 
 
 def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
@@ -262,9 +359,15 @@ def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
     n = len(scores)
     _, value, counts = np.unique(scores, return_inverse=True, return_counts=True)
     often = counts > max(_POINT * n, math.sqrt(2 * (_NEIGHBOURS + 1) * n))
+    return np.where((often | (counts == 1))[value], scores, _spread(value, seed))
+
+
+def _spread(values: np.ndarray, seed: int) -> np.ndarray:
+    """Normal scores (n,) by rank, all ties broken by chance."""
+    n = len(values)
     ranks = np.empty(n)
-    ranks[np.lexsort([np.random.RandomState(seed).permutation(n), value])] = np.arange(n)
-    return np.where((often | (counts == 1))[value], scores, ndtri((ranks + 0.5) / n))
+    ranks[np.lexsort([np.random.RandomState(seed).permutation(n), values])] = np.arange(n)
+    return ndtri((ranks + 0.5) / n)
 
 
 def _within(values: np.ndarray, reach: np.ndarray) -> np.ndarray:
