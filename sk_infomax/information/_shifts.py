@@ -10,23 +10,26 @@ what the model says is short of the truth where it is wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, entr, ndtri
+from scipy.special import digamma, entr, ndtr
 from scipy.stats import f as f_distribution
 from scipy.stats import norm
 
-__all__ = ["Shifted", "foretold_errors", "shifted_by_curve", "shifted_by_levels"]
+__all__ = ["NOTHING", "Shifted", "foretold_errors", "shifted_by_curve", "shifted_by_levels"]
 
 _ROUNDS = 4  # of moving the scores; the fifth changed drawn cases by less than 0.002 nats
 _REACH = 6.0  # standard deviations of all scores that densities are summed over
 _STEP = 0.04  # of that sum, a third of the least noise
 _LEAST_NOISE = 0.12  # standard deviation of the noise, so at most 2.1 nats: neighbours see more
 _GRID = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
-_WIDTHS = 8  # different variances that are kept apart
+_WIDTHS = 4  # steps of the variance for each factor of e: coarser than chance in it, 50 rows
+_SETTLED = 1e-3  # nats of a round after which no more are needed
 _WINDOWS = (3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377)  # rows on each side that a curve is seen by
+_WORSE = 3  # windows in a row that foretell worse after which no wider one is tried: a rule
 
 
 class Shifted(NamedTuple):
@@ -57,23 +60,23 @@ class _Fit(NamedTuple):
     freedom: float  # rows beyond those that the shifts cost
 
 
-_NOTHING = Shifted(0.0, math.inf, 0.0)
+NOTHING = Shifted(0.0, math.inf, 0.0)
 
 
 def shifted_by_levels(scores: np.ndarray, levels: np.ndarray) -> Shifted:
-    """Of scores (n,) and levels (n,) that shift them; levels seen once tell nothing of the noise.
+    """Of a number and levels that shift it; levels seen once tell nothing of the noise.
 
     Parameters
     ----------
     scores : ndarray of shape (n,)
-        A number of which only the order counts; ties are broken by their place.
+        Normal scores without ties.
     levels : ndarray of int of shape (n,)
         Codes from 0.
     """
     levels = np.unique(levels, return_inverse=True)[1]
     counts = np.bincount(levels).astype(float)
     if len(scores) - len(counts) < 1 or len(counts) < 2:
-        return _NOTHING
+        return NOTHING
 
     def fit(z: np.ndarray) -> _Fit:
         return _fit_levels(z, levels, counts)
@@ -81,21 +84,23 @@ def shifted_by_levels(scores: np.ndarray, levels: np.ndarray) -> Shifted:
     return _information(scores, fit)._replace(gain=_gain_of_levels(scores, levels, counts))
 
 
-def shifted_by_curve(scores: np.ndarray, along: np.ndarray) -> Shifted:
-    """Of scores (n,) and a curve of another column (n,) with an order, such as seasons of a date.
+def shifted_by_curve(x: np.ndarray, y: np.ndarray) -> Shifted:
+    """Of two numbers, one of which follows a curve along the other, such as seasons of a date.
 
-    The curve at a row is the line through its neighbours along the other column, without the row;
-    how many neighbours is what foretells rows best.
+    The curve at a row is the line through its neighbours along the other number, without the row;
+    how many neighbours, and which number follows, is what foretells rows best.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+        Normal scores without ties.
     """
-    order = np.argsort(along, kind="stable")
-    if len(scores) < 2 * _WINDOWS[0] + 2:
-        return _NOTHING
-    window = _best_window(_normal(scores)[order])
-
-    def fit(z: np.ndarray) -> _Fit:
-        return _fit_curve(z[order], window)
-
-    return _information(scores, fit)
+    if len(x) < 2 * _WINDOWS[0] + 2:
+        return NOTHING
+    ways = [(x, np.argsort(y)), (y, np.argsort(x))]
+    windows = [_best_window(z[order]) for z, order in ways]
+    (scores, order), (window, _) = min(zip(ways, windows), key=lambda way: way[1][1])
+    return _information(scores[order], lambda z: _fit_curve(z, window))
 
 
 def foretold_errors(targets: np.ndarray, along: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -119,7 +124,7 @@ def foretold_errors(targets: np.ndarray, along: np.ndarray, levels: np.ndarray) 
     for target in targets.T:
         ordered = target[order]
         by_order = np.empty(len(target))
-        by_order[order] = (ordered - _curve(ordered, _best_window(ordered))[0]) ** 2
+        by_order[order] = (ordered - _curve(ordered, _best_window(ordered)[0])[0]) ** 2
         better += by_order - (target - _means_of_others(target, levels)) ** 2
     return better
 
@@ -127,29 +132,20 @@ def foretold_errors(targets: np.ndarray, along: np.ndarray, levels: np.ndarray) 
 # The scale ---------------------------------------------------------------------------------
 
 
-def _normal(scores: np.ndarray) -> np.ndarray:
-    """Normal scores (n,) by rank."""
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(scores, kind="stable")] = np.arange(len(scores))
-    return ndtri((ranks + 0.5) / len(scores))
-
-
 def _information(scores: np.ndarray, fit: Callable[[np.ndarray], _Fit]) -> Shifted:
     """Information on the scale where shifts and noise fit best."""
-    z = _normal(scores)
-    n = len(z)
-    below = (np.argsort(np.argsort(z)) + 0.5) / n
-    for number in range(_ROUNDS):
+    n, z, below, value = len(scores), scores, ndtr(scores), math.inf
+    for _ in range(_ROUNDS):
         z = (z - z.mean()) / z.std()
         found = fit(z)
-        density = _density(found)
-        if number < _ROUNDS - 1:
-            above = np.cumsum(density) - density / 2
-            z = np.interp(below, above / density.sum(), _GRID)
-    noise = 0.5 * math.log(2 * math.pi * math.e * found.noise)
+        density, before = _density(found), value
+        noise = 0.5 * math.log(2 * math.pi * math.e * found.noise)
+        value = float(entr(density).sum() * _STEP) - noise
+        if abs(value - before) < _SETTLED:
+            break
+        z = np.interp(below, (np.cumsum(density) - density / 2) * _STEP, _GRID)
     # A mean of squares is below its expectation in the logarithm (chi-square).
-    bias = _log_bias(found.freedom) - _log_bias(n - 1)
-    value = float(entr(density / (density.sum() * _STEP)).sum() * _STEP) - noise + 0.5 * bias
+    value += 0.5 * (_log_bias(found.freedom) - _log_bias(n - 1))
     return Shifted(value, _error(value, n, found.freedom), 0.0)
 
 
@@ -167,17 +163,18 @@ def _log_bias(freedom: float) -> float:
 
 def _density(fit: _Fit) -> np.ndarray:
     """Density of the scores on the grid: normal ones around all shifts."""
-    deviations = np.sqrt(fit.variances.clip(min=_LEAST_NOISE**2))
-    edges = np.unique(np.quantile(deviations, np.linspace(0, 1, _WIDTHS + 1)[1:-1]))
-    width = np.searchsorted(edges, deviations)
+    variances = fit.variances.clip(min=_LEAST_NOISE**2)
+    width = np.rint(_WIDTHS * np.log(variances)).astype(np.int64)
     place = np.clip(np.rint((fit.centres + _REACH) / _STEP), 0, len(_GRID) - 1).astype(np.int64)
     density = np.zeros(len(_GRID))
     for number in np.unique(width):
         own = width == number
         share = np.bincount(place[own], fit.weights[own], minlength=len(_GRID))
-        spread = float(np.average(deviations[own], weights=fit.weights[own]))
-        density += np.convolve(share, norm.pdf(_GRID, scale=spread), "same")
-    return density
+        variance = float(variances[own] @ fit.weights[own] / fit.weights[own].sum())
+        density += np.convolve(share, np.exp(-(_GRID**2) / (2 * variance)), "same") / math.sqrt(
+            variance
+        )
+    return density / (density.sum() * _STEP)
 
 
 # Levels ------------------------------------------------------------------------------------
@@ -205,10 +202,10 @@ def _variances(z, levels, counts, means) -> tuple[float, float]:
 
 def _gain_of_levels(scores: np.ndarray, levels: np.ndarray, counts: np.ndarray) -> float:
     """Evidence in nats that levels differ in the mean: the F test of normal scores."""
-    z = _normal(scores)
-    between = float((np.bincount(levels, z) ** 2 / counts).sum()) - len(z) * z.mean() ** 2
+    z = scores - scores.mean()
+    between = float((np.bincount(levels, z) ** 2 / counts).sum())
     freedom = len(counts) - 1, len(z) - len(counts)
-    within = float((z**2).sum()) - len(z) * z.mean() ** 2 - between
+    within = float((z**2).sum()) - between
     ratio = (between / freedom[0]) / max(within / freedom[1], 1e-300)
     return max(0.0, float(norm.isf(f_distribution.sf(ratio, *freedom)))) ** 2 / 2
 
@@ -238,13 +235,15 @@ def _fit_curve(z: np.ndarray, window: int) -> _Fit:
     return _Fit(curve, np.full(n, 1 / n), left, noise, freedom)
 
 
-def _best_window(z: np.ndarray) -> int:
-    """How many rows on each side foretell best, on the average over rows (n,) in order."""
-    return min(_windows(len(z)), key=lambda w: float(((z - _curve(z, w)[0]) ** 2).mean()))
-
-
-def _windows(n: int) -> Iterator[int]:
-    return (window for window in _WINDOWS if window == _WINDOWS[0] or 2 * window <= n)
+def _best_window(z: np.ndarray) -> tuple[int, float]:
+    """How many rows on each side foretell rows (n,) in order best, and the mean squared error."""
+    best, least, worse = _WINDOWS[0], math.inf, 0
+    for window in _WINDOWS:
+        if worse == _WORSE or (window > _WINDOWS[0] and 2 * window > len(z)):
+            break
+        error = float(((z - _curve(z, window)[0]) ** 2).mean())
+        best, least, worse = (window, error, 0) if error < least else (best, least, worse + 1)
+    return best, least
 
 
 def _curve(z: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -252,20 +251,42 @@ def _curve(z: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
 
     The variance (n,) is in units of that of the noise.
     """
-    n, row = len(z), np.arange(len(z), dtype=float)
-    low, high = np.maximum(0, np.arange(n) - window), np.minimum(n, np.arange(n) + window + 1)
+    around = _around(len(z), window)
+    row = np.arange(len(z), dtype=float)
 
     def without_row(values: np.ndarray) -> np.ndarray:
         sums = np.concatenate([[0.0], np.cumsum(values)])
-        return sums[high] - sums[low] - values
+        return sums[around.high] - sums[around.low] - values
 
-    size, first, total = (high - low - 1).astype(float), without_row(row), without_row(z)
-    middle = first / size - row  # of the neighbours, seen from the row
-    # Sums of whole numbers have a closed form, exact where sums of squares are large.
-    square = (_squares(row - low) + _squares(high - 1 - row)) - size * middle**2
-    product = without_row(row * z) - row * total - middle * total
-    slope = product / square
-    return total / size - slope * middle, 1 / size + middle**2 / square
+    total = without_row(z)
+    slope = (without_row(row * z) - (row + around.middle) * total) / around.square
+    return total / around.size - slope * around.middle, around.chance
+
+
+class _Around(NamedTuple):
+    """Neighbours of each row (n,): the first, the one after the last, and moments of their places.
+
+    Their number, their mean place seen from the row, the sum of squares around it, and the
+    variance of the height of a line through them.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    size: np.ndarray
+    middle: np.ndarray
+    square: np.ndarray
+    chance: np.ndarray
+
+
+@lru_cache(maxsize=2 * len(_WINDOWS))
+def _around(n: int, window: int) -> _Around:
+    row = np.arange(n)
+    low, high = np.maximum(0, row - window), np.minimum(n, row + window + 1)
+    size = (high - low - 1).astype(float)
+    before, after = row - low, high - 1 - row
+    middle = (after * (after + 1) - before * (before + 1)) / (2 * size)
+    square = _squares(before) + _squares(after) - size * middle**2
+    return _Around(low, high, size, middle, square, 1 / size + middle**2 / square)
 
 
 def _squares(k: np.ndarray) -> np.ndarray:
