@@ -208,18 +208,19 @@ def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -
 def _joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
     """A model with little chance, and neighbours, which see what it misses.
 
-    Both fall short where they are wrong. Neighbours count by their variance, and by more where
-    they say more than chance, and `blur` nats that few rows of a level cost, explain; where they
-    say less, they are blurred.
+    Both fall short where they are wrong, and count by their variance: that of the lower one is
+    what chance, and `blur` nats that few rows of a level cost neighbours, leave of their gap.
     """
     if math.isinf(shifted.error) or math.isinf(near.standard_error):
         return near
-    noise, gap = math.hypot(near.standard_error, blur), near.value - shifted.value
-    beyond = gap**2 - noise**2 if gap > 0 else 0.0
-    own = math.sqrt(max(shifted.error**2, beyond))
+    own, noise = shifted.error, math.hypot(near.standard_error, blur)
+    gap = near.value - shifted.value
+    if gap > 0:
+        own = math.sqrt(max(own**2, gap**2 - noise**2))
+    else:
+        noise = math.sqrt(max(noise**2, gap**2 - own**2))
     weight = own**2 / (own**2 + noise**2)
-    value = shifted.value + weight * max(gap, -noise)
-    error = math.hypot(weight * noise, (1 - weight) * own)
+    value, error = shifted.value + weight * gap, math.hypot(weight * noise, (1 - weight) * own)
     half = float(norm.ppf(0.5 + level / 2)) * error
     return Estimate(value, value - half, max(value + half, near.high), error)
 
@@ -288,9 +289,12 @@ def _of_numbers(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if k < 1:
         return np.zeros(0), np.zeros(0)
     x, y = _untied(x, 0), _untied(y, 1)
+    order = np.argsort(x)  # neighbours that are asked for one after the other are found sooner
+    x, y = x[order], y[order]
     both = np.column_stack([x, y])
     tree, places = cKDTree(both), [_Places(x), _Places(y)]
     ranks, found = [k, min(2 * k, n - 1)], []
+    log = digamma(np.arange(n + 1))
     radii = tree.query(both, [1 + rank for rank in ranks], p=np.inf)[0]
     for rank, radius in zip(ranks, radii.T):
         tied = radius == 0
@@ -298,7 +302,9 @@ def _of_numbers(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if tied.any():
             near[tied] = tree.query_ball_point(both[tied], 0.0, p=np.inf, return_length=True)
         inside = [side.within(radius * _INSIDE) for side in places]
-        found.append(digamma(n) + digamma(near) - digamma(inside[0]) - digamma(inside[1]))
+        terms = np.empty(n)
+        terms[order] = log[n] + log[near] - log[inside[0]] - log[inside[1]]
+        found.append(terms)
     return found[0], found[1]
 
 
@@ -313,12 +319,13 @@ def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
         return np.zeros(0), np.zeros(0), kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts, places, found = np.bincount(levels), _Places(x), []
+    log = digamma(np.arange(len(x) + 1))
     for most in (_NEIGHBOURS, 2 * _NEIGHBOURS):
         near = np.minimum(most, counts - 1)[levels]
         radius, alike = _to_neighbours(x, levels, near)
         near = np.where(radius == 0, alike, near)
         inside = places.within(radius * _INSIDE)
-        found.append(digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside))
+        found.append(log[len(x)] + log[near] - log[counts[levels]] - log[inside])
     return found[0], found[1], kept
 
 

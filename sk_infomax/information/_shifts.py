@@ -19,7 +19,14 @@ from scipy.special import digamma, entr, ndtr
 from scipy.stats import f as f_distribution
 from scipy.stats import norm
 
-__all__ = ["NOTHING", "Shifted", "foretold_errors", "shifted_by_curve", "shifted_by_levels"]
+__all__ = [
+    "NOTHING",
+    "Shifted",
+    "foretold_errors",
+    "shifted_by_curve",
+    "shifted_by_levels",
+    "shifted_by_parts",
+]
 
 _ROUNDS = 4  # of moving the scores; the fifth changed drawn cases by less than 0.002 nats
 _REACH = 6.0  # standard deviations of all scores that densities are summed over
@@ -101,6 +108,30 @@ def shifted_by_curve(x: np.ndarray, y: np.ndarray) -> Shifted:
     windows = [_best_window(z[order]) for z, order in ways]
     (scores, order), (window, _) = min(zip(ways, windows), key=lambda way: way[1][1])
     return _information(scores[order], lambda z: _fit_curve(z, window))
+
+
+Parts = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, float, float]]
+
+
+def shifted_by_parts(scores: np.ndarray, parts: Parts) -> Shifted:
+    """Of a number and shifts that a model learns anew on each scale.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Normal scores without ties.
+    parts : callable
+        Gives, for values (n,) of mean 0 and spread 1, the shift (n,) of each row, its variance
+        (n,) in units of that of the noise, the variance of the noise, and how many rows there are
+        beyond those that the shifts cost.
+    """
+
+    def fit(z: np.ndarray) -> _Fit:
+        centres, chance, noise, freedom = parts(z)
+        noise = max(noise, _LEAST_NOISE**2)
+        return _Fit(centres, np.full(len(z), 1 / len(z)), noise * (1 + chance), noise, freedom)
+
+    return _information(scores, fit)
 
 
 def foretold_errors(targets: np.ndarray, along: np.ndarray, levels: np.ndarray) -> np.ndarray:
