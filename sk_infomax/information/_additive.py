@@ -17,7 +17,6 @@ from scipy.linalg import cho_solve, cholesky
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from ._counts import corrected_entropy
 from ._shifts import NOTHING, Shifted, shifted_by_parts
 
 __all__ = ["Terms", "told_of_classes", "told_of_number"]
@@ -30,6 +29,8 @@ _NONE = 1e6  # precision from which a set of features is left out: its share of 
 _SETTLED = 1e-3  # change of the noise that ends learning, as a share of it
 _CLASSES = 20  # most frequent classes that are foretold apart: as many as indicators
 _CALM = 1.0  # inverse of the penalty of the scores' own logistic regression: scikit-learn's
+_CHANCE = 2.0  # nats of evidence under which nothing is told, as for counts
+_CHANCE_OF_EACH = 0.6  # nats of it that the variance of each set gains by chance (8 drawn frames)
 _MOST_SCORE = 4.0  # standard deviations that a score is taken for at most, as squares run away
 
 
@@ -40,6 +41,11 @@ class Terms:
     features: np.ndarray
     group: np.ndarray
 
+    @property
+    def n_sets(self) -> int:
+        """How many sets of features there are."""
+        return int(self.group.max(initial=-1)) + 1
+
     @classmethod
     def of(cls, orders: Sequence[np.ndarray], levels: Sequence[np.ndarray]) -> Terms:
         """From normal scores (n,) of columns with an order, and codes (n,) of those with levels."""
@@ -47,10 +53,18 @@ class Terms:
         for scores in orders:
             parts += _waves(scores)
         room = _MOST_FEATURES - sum(part.shape[1] for part in parts)
-        most = max(2, room // max(1, len(levels)))
+        most = _most_levels([len(np.unique(codes)) for codes in levels], room)
         parts += [_indicators(codes, most) for codes in levels]
         group = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
         return cls(np.hstack(parts), group)
+
+
+def _most_levels(sizes: list[int], room: int) -> int:
+    """Levels of a column that are told apart at most, where columns of such sizes share a room."""
+    most = max(sizes, default=0)
+    while most > 1 and sum(min(size, most) for size in sizes) > room:
+        most -= 1
+    return most
 
 
 def _waves(scores: np.ndarray) -> list[np.ndarray]:
@@ -75,26 +89,45 @@ def _indicators(codes: np.ndarray, most: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Foretold:
-    """What a linear model says of targets (n,) from the other rows.
+    """What a linear model says of a target (n,) of mean 0.
 
-    `mean` (n,) and its variance `chance` (n,) in units of that of the noise; `inside` (n,) with
-    the row, and the rows' number less what the model cost.
+    Attributes
+    ----------
+    outside, inside : ndarray of shape (n,)
+        What each row is foretold from the others, and from all rows.
+    chance : ndarray of shape (n,)
+        Variance of `inside`, in units of that of the noise.
+    noise : float
+        Its variance.
+    cost : float
+        How many numbers were learned, in effect.
+    gain : float
+        Log likelihood in nats of what was foretold from other rows, over that of the mean alone.
+    precision : ndarray of shape (sets,)
+        Of each set of features, in units of that of the noise.
     """
 
-    mean: np.ndarray
+    outside: np.ndarray
     inside: np.ndarray
     chance: np.ndarray
     noise: float
     cost: float
+    gain: float
+    precision: np.ndarray
 
 
-def _foretell(terms: Terms, target: np.ndarray) -> _Foretold:
-    """Learn the variance of each set of features and of the noise, then foretell each row."""
+def _foretell(
+    terms: Terms, target: np.ndarray, precision: np.ndarray | None = None
+) -> _Foretold:
+    """Learn the variance of each set of features and of the noise, then foretell each row.
+
+    From `precision` (sets,), where something is known of it, or from equal shares of all sets.
+    """
     x, group, n = terms.features, terms.group, len(target)
     gram, cross = x.T @ x, x.T @ target
     power, sizes = float(target @ target), np.bincount(group)
-    precision = sizes.astype(float) * len(sizes)  # in units of that of the noise: equal shares
-    precision *= np.bincount(group, gram.diagonal()) / sizes / n
+    if precision is None:
+        precision = len(sizes) * np.bincount(group, gram.diagonal()) / n
     noise, kept = power / n, np.ones(len(group), dtype=bool)
     for _ in range(_ROUNDS):
         kept = precision[group] < _NONE
@@ -116,7 +149,8 @@ def _foretell(terms: Terms, target: np.ndarray) -> _Foretold:
     hat = np.einsum("ij,jk,ik->i", own, inverse, own, optimize=True).clip(max=1 - 1e-6)
     inside = own @ (inverse @ cross[kept])
     outside = (inside - hat * target) / (1 - hat)
-    return _Foretold(outside, inside, hat, noise, min(float(hat.sum()), n - 1.0))
+    gain = 0.5 * n * math.log(power / max(float(((target - outside) ** 2).sum()), 1e-9 * power))
+    return _Foretold(outside, inside, hat, noise, min(float(hat.sum()), n - 1.0), gain, precision)
 
 
 def _inverse(gram: np.ndarray, precision: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -135,11 +169,14 @@ def told_of_number(terms: Terms, scores: np.ndarray) -> Shifted:
     if len(scores) < 2 * _ROWS_FOR_WAVE:
         return NOTHING
 
-    def parts(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
-        found = _foretell(terms, z)
-        return found.inside, found.chance, found.noise, len(z) - found.cost
+    first = _foretell(terms, scores - scores.mean())
+    found = [first]
 
-    return shifted_by_parts(scores, parts)
+    def parts(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
+        found.append(_foretell(terms, z, found[-1].precision))
+        return found[-1].inside, found[-1].chance, found[-1].noise, len(z) - found[-1].cost
+
+    return _sure(shifted_by_parts(scores, parts), first.gain, terms.n_sets)
 
 
 def told_of_classes(terms: Terms, codes: np.ndarray) -> Shifted:
@@ -157,15 +194,23 @@ def told_of_classes(terms: Terms, codes: np.ndarray) -> Shifted:
     if len(shares) < 2 or n < 2 * _ROWS_FOR_WAVE:
         return NOTHING
     found = [_foretell(terms, (classes == k) - share) for k, share in enumerate(shares)]
-    if max(float(one.mean.std()) for one in found) < 1e-9:
-        return Shifted(0.0, 1 / n, 0.0)
-    ratio = _log_probabilities(np.column_stack([one.mean for one in found]), classes)
-    terms_of_rows = ratio[np.arange(n), classes] - np.log(shares)[classes]
-    # The logarithm of a probability falls short by half of each number that was learned.
-    cost = (len(shares) - 1) / len(shares) * sum(one.cost for one in found) / (2 * n)
-    bias = corrected_entropy(np.bincount(classes)) + float(np.log(shares) @ shares)
-    error = math.hypot(float(terms_of_rows.std()) / math.sqrt(n), cost)
-    return Shifted(float(terms_of_rows.mean()) + cost + bias, error, 0.0)
+    foretold = np.column_stack([one.outside for one in found])
+    ratio = _log_probabilities(foretold, classes)[np.arange(n), classes] - np.log(shares)[classes]
+    # The logarithm of a probability falls short by half of each number that was learned, less
+    # where there is less noise; one of the classes is free.
+    free = sum(one.cost * one.noise / (s * (1 - s)) for one, s in zip(found, shares))
+    cost = (1 - 1 / len(shares)) * free / (2 * n)
+    error = math.hypot(float(ratio.std()) / math.sqrt(n), cost / 2)
+    told = Shifted(float(ratio.mean()) + cost, error, 0.0)
+    return _sure(told, n * float(ratio.mean()), (len(shares) - 1) * terms.n_sets)
+
+
+def _sure(told: Shifted, gain: float, n_learned: int) -> Shifted:
+    """The same, as far as its evidence (nats) is more than what so many variances gain by chance."""
+    chance = _CHANCE + _CHANCE_OF_EACH * n_learned
+    certainty = 1 - (chance / gain) ** 2 if gain > chance else 0.0
+    left = (1 - certainty) * told.value
+    return Shifted(certainty * told.value, math.hypot(told.error, left), max(gain, 0.0))
 
 
 def _log_probabilities(foretold: np.ndarray, classes: np.ndarray) -> np.ndarray:

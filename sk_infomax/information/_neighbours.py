@@ -24,7 +24,15 @@ from ._kinds import Column
 from ._rows import Rows
 from ._shifts import NOTHING, Shifted, foretold_errors, shifted_by_curve, shifted_by_levels
 
-__all__ = ["capped", "entropy_of", "follows", "single_pair_information", "single_pair_p_value"]
+__all__ = [
+    "capped",
+    "entropy_of",
+    "follows",
+    "joined",
+    "single_pair_information",
+    "single_pair_p_value",
+    "without_ties",
+]
 
 _NEIGHBOURS = 5  # of a pair; few have little bias, many little noise: a rule between 3 and 10
 _SMOOTH = 0.35  # ratio of the two: 0.31 at most for functions, 0.42 at least for noise (drawn)
@@ -169,7 +177,7 @@ def _foretelling(readings: list[_Reading], other: _Reading) -> list[_Reading]:
     if len(readings) < 2:
         return readings
     (along, _), (levels, _) = readings
-    better = foretold_errors(_targets_of(other), _spread(along, 0), levels)
+    better = foretold_errors(_targets_of(other), without_ties(along, 0), levels)
     error = float(better.std()) / math.sqrt(len(better))
     return readings[1:] if float(better.mean()) > _SURELY * error else readings
 
@@ -178,7 +186,7 @@ def _targets_of(reading: _Reading) -> np.ndarray:
     """What is foretold of a column, (n, t) of mean 0: its scores, or indicators of levels."""
     values, of_levels = reading
     if not of_levels:
-        return _spread(values, 1)[:, None]
+        return without_ties(values, 1)[:, None]
     frequent = np.bincount(values).argsort(kind="stable")[::-1][:_FORETOLD]
     hits = (values[:, None] == frequent).astype(float)
     return hits - hits.mean(0)
@@ -192,21 +200,21 @@ def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -
         near = _from_terms(*_of_numbers(a, b), level, block_length)
         # Rows that remember each other foretell each other without any curve.
         alone = block_length == 1
-        shifted = shifted_by_curve(_spread(a, 0), _spread(b, 1)) if alone else NOTHING
-        return _within_bounds(_joined(shifted, near, 0.0, level), math.inf)
+        shifted = shifted_by_curve(without_ties(a, 0), without_ties(b, 1)) if alone else NOTHING
+        return _within_bounds(joined(shifted, near, 0.0, level), math.inf)
     numbers, levels = (b, a) if of_levels_a else (a, b)
     terms, coarse, kept = _with_levels(numbers, levels)
     units = np.where(np.bincount(levels)[levels] > 2 * _NEIGHBOURS, -1, levels)[kept]
     near = _from_terms(terms, coarse, level, block_length, units)
-    shifted = shifted_by_levels(_spread(numbers, 0), levels) if block_length == 1 else NOTHING
+    shifted = shifted_by_levels(without_ties(numbers, 0), levels) if block_length == 1 else NOTHING
     blur = _BLUR * len(np.unique(levels[kept])) / max(1, int(kept.sum()))
-    told = _joined(shifted, near, blur, level)
+    told = joined(shifted, near, blur, level)
     gain = max(shifted.gain, (max(near.value, 0.0) / near.standard_error) ** 2 / 2)
     return _with_untold(told, float(kept.mean()), gain, entropy_ceiling(levels, level))
 
 
-def _joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
-    """A model with little chance, and neighbours, which see what it misses.
+def joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
+    """A model with little chance, and neighbours or critics, which see what it misses.
 
     Both fall short where they are wrong, and count by their variance: that of the lower one is
     what chance, and `blur` nats that few rows of a level cost neighbours, leave of their gap.
@@ -367,10 +375,10 @@ def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
     if len(counts) == n:
         return scores
     often = counts > max(_POINT * n, math.sqrt(2 * (_NEIGHBOURS + 1) * n))
-    return np.where((often | (counts == 1))[value], scores, _spread(value, seed))
+    return np.where((often | (counts == 1))[value], scores, without_ties(value, seed))
 
 
-def _spread(values: np.ndarray, seed: int) -> np.ndarray:
+def without_ties(values: np.ndarray, seed: int) -> np.ndarray:
     """Normal scores (n,) by rank, all ties broken by chance."""
     n = len(values)
     ranks = np.empty(n)
