@@ -116,9 +116,7 @@ class _Foretold:
     precision: np.ndarray
 
 
-def _foretell(
-    terms: Terms, target: np.ndarray, precision: np.ndarray | None = None
-) -> _Foretold:
+def _foretell(terms: Terms, target: np.ndarray, precision: np.ndarray | None = None) -> _Foretold:
     """Learn the variance of each set of features and of the noise, then foretell each row.
 
     From `precision` (sets,), where something is known of it, or from equal shares of all sets.
@@ -206,7 +204,7 @@ def told_of_classes(terms: Terms, codes: np.ndarray) -> Shifted:
 
 
 def _sure(told: Shifted, gain: float, n_learned: int) -> Shifted:
-    """The same, as far as its evidence (nats) is more than what so many variances gain by chance."""
+    """The same, as far as its evidence (nats) is more than so many variances gain by chance."""
     chance = _CHANCE + _CHANCE_OF_EACH * n_learned
     certainty = 1 - (chance / gain) ** 2 if gain > chance else 0.0
     left = (1 - certainty) * told.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from ._counts import (
     codes_of_rows,
     corrected_entropy,
     entropy_ceiling,
-    permutation_p_value,
+    plug_in_of_orders,
 )
+from ._independence import Features, signs, tail_of_most
 from ._kinds import Column
 from ._rows import Rows
 from ._shifts import NOTHING, Shifted, foretold_errors, shifted_by_curve, shifted_by_levels
@@ -42,12 +44,16 @@ _INSIDE = 1 - 1e-9  # of a radius, so that rounding counts no neighbour that lie
 _BEYOND = 3  # permutations that may beat the pairs where a tail is fitted: a rule
 _EDGES = 2.0  # nats times n that terms are wrong by at the ends of each level (800 drawn rows)
 _MISSED = 2.0  # times what twice the neighbours miss, that they miss: a rule (dates, waves)
-_SAME = 0.5  # of an error, by which both differ by chance: they have half of the neighbours in common
+_SAME = (
+    0.5  # of an error, by which both differ by chance: they have half of the neighbours in common
+)
 _BLUR = 1.0  # nats times rows of a level that neighbours in it may be wrong by (2 to 20 drawn rows)
 _SURELY = 1.0  # standard errors by which levels must foretell better than the order does: a rule
 _FORETOLD = 20  # most frequent levels of the other side that are foretold: as many as indicators
 _CHANCE = 2.0  # nats of evidence under which a thin column of levels tells nothing: as for counts
 _INFLATION = 1.3  # of the spread of pointwise terms, which neighbours share (200 normal samples)
+
+_Reading = tuple[np.ndarray, bool]  # values (n,), and whether they are levels
 
 
 def single_pair_information(
@@ -101,32 +107,45 @@ def single_pair_p_value(
 ) -> float:
     """P-value of independence of two columns, from permutations of y.
 
-    Where the pairs tell more than all of them, a normal distribution is fitted to the permutations
-    and its tail is taken, so that many columns can be tested at once.
+    What neighbours or counts say and correlations of curves and of levels are compared with those
+    of the permutations, each in units of its spread; the largest of them counts. Where the pairs
+    tell more than all permutations, a normal distribution is fitted to these and its tail is
+    taken, so that many columns can be tested at once.
     """
     rng = check_random_state(random_state)
-    a, b = _readings(x, of_x)[0], _readings(y, of_y)[0]
-    if a[1] and b[1]:
-        orders = Rows(block_length).orders(len(x), n_permutations, rng)
-        return permutation_p_value(a[0], b[0], orders=orders)
+    of_x, of_y = _readings(x, of_x), _readings(y, of_y)
+    told = _told_of_orders(of_x[0], of_y[0])
+    features = _features_of(of_x, 0), _features_of(of_y, 1)
     orders = Rows(block_length).orders(len(x), n_permutations, rng)
-    draws = np.array([_raw(a, (b[0][order], b[1])) for order in orders])
-    beaten = float(np.mean(draws >= draws[0]))
-    if beaten > _BEYOND / (1 + n_permutations):
-        return beaten
-    spread = draws[1:].std(ddof=1)
-    tail = float(norm.sf((draws[0] - draws[1:].mean()) / spread)) if spread > 0 else beaten
-    return min(beaten, tail)
+    beaten, tail = tail_of_most(np.array([[told(o), *signs(*features, o)] for o in orders]))
+    return beaten if beaten > _BEYOND / (1 + n_permutations) else min(beaten, tail)
 
 
-def _raw(x: tuple[np.ndarray, bool], y: tuple[np.ndarray, bool]) -> float:
-    """Mean of pointwise terms, which may be below 0."""
+def _features_of(readings: list[_Reading], seed: int) -> list[Features]:
+    """Of each reading; none of levels that are too many."""
+    found = [
+        Features.of_levels(values) if of_levels else Features.of_order(without_ties(values, seed))
+        for values, of_levels in readings
+    ]
+    return [features for features in found if features is not None]
+
+
+def _told_of_orders(x: _Reading, y: _Reading) -> Callable[[np.ndarray], float]:
+    """What neighbours or counts say of x and y in an order, on a scale where chance is normal."""
     (a, of_levels_a), (b, of_levels_b) = x, y
+    if of_levels_a and of_levels_b:
+        plug_in = plug_in_of_orders(a, b)  # a chi-square variable, nearly; its cube root is normal
+        return lambda order: plug_in(order) ** (1 / 3)
     if not of_levels_a and not of_levels_b:
-        return float(_of_numbers(a, b)[0].mean())
-    numbers, levels = (b, a) if of_levels_a else (a, b)
-    terms, _, _ = _with_levels(numbers, levels)
-    return float(terms.mean()) if len(terms) else 0.0
+        return lambda order: _mean_of(_of_numbers(a, b[order], (_NEIGHBOURS,)))
+    if of_levels_a:
+        return lambda order: _mean_of(_with_levels(b[order], a, (_NEIGHBOURS,))[0])
+    return lambda order: _mean_of(_with_levels(a, b[order], (_NEIGHBOURS,))[0])
+
+
+def _mean_of(terms: list[np.ndarray]) -> float:
+    """Mean of pointwise terms, which may be below 0; 0 of none."""
+    return float(terms[0].mean()) if len(terms[0]) else 0.0
 
 
 def follows(x: np.ndarray, y: np.ndarray) -> bool:
@@ -155,9 +174,6 @@ def capped(estimate: Estimate, ceiling: float) -> Estimate:
         return estimate
     value, low, high = (min(v, ceiling) for v in (estimate.value, estimate.low, estimate.high))
     return Estimate(value, low, high, estimate.standard_error, estimate.finding)
-
-
-_Reading = tuple[np.ndarray, bool]  # values (n,), and whether they are levels
 
 
 def _readings(column: Column, known: LearnedColumn) -> list[_Reading]:
@@ -197,15 +213,16 @@ def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -
     if of_levels_a and of_levels_b:
         return CountRatio(a, b).estimate(level)
     if not of_levels_a and not of_levels_b:
-        near = _from_terms(*_of_numbers(a, b), level, block_length)
+        fine, coarse = _of_numbers(a, b)
+        near = _from_terms(fine, coarse, level, block_length)
         # Rows that remember each other foretell each other without any curve.
         alone = block_length == 1
         shifted = shifted_by_curve(without_ties(a, 0), without_ties(b, 1)) if alone else NOTHING
         return _within_bounds(joined(shifted, near, 0.0, level), math.inf)
     numbers, levels = (b, a) if of_levels_a else (a, b)
-    terms, coarse, kept = _with_levels(numbers, levels)
+    (fine, coarse), kept = _with_levels(numbers, levels)
     units = np.where(np.bincount(levels)[levels] > 2 * _NEIGHBOURS, -1, levels)[kept]
-    near = _from_terms(terms, coarse, level, block_length, units)
+    near = _from_terms(fine, coarse, level, block_length, units)
     shifted = shifted_by_levels(without_ties(numbers, 0), levels) if block_length == 1 else NOTHING
     blur = _BLUR * len(np.unique(levels[kept])) / max(1, int(kept.sum()))
     told = joined(shifted, near, blur, level)
@@ -288,20 +305,25 @@ def _within_bounds(one: Estimate, most: float) -> Estimate:
     return Estimate(min(max(one.value, low, 0.0), high), low, high, one.standard_error)
 
 
-def _of_numbers(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pointwise terms (n,) of columns with an order, by neighbours and by twice as many.
+_FINE_AND_COARSE = (_NEIGHBOURS, 2 * _NEIGHBOURS)
+
+
+def _of_numbers(
+    x: np.ndarray, y: np.ndarray, neighbours: tuple[int, ...] = _FINE_AND_COARSE
+) -> list[np.ndarray]:
+    """Pointwise terms (n,) of columns with an order, for each number of neighbours.
 
     Ties count as mixtures (Gao et al. 2017).
     """
-    n, k = len(x), min(_NEIGHBOURS, len(x) - 1)
-    if k < 1:
-        return np.zeros(0), np.zeros(0)
+    n = len(x)
+    if n < 2:
+        return [np.zeros(0) for _ in neighbours]
     x, y = _untied(x, 0), _untied(y, 1)
     order = np.argsort(x)  # neighbours that are asked for one after the other are found sooner
     x, y = x[order], y[order]
     both = np.column_stack([x, y])
     tree, places = cKDTree(both), [_Places(x), _Places(y)]
-    ranks, found = [k, min(2 * k, n - 1)], []
+    ranks, found = [min(k, n - 1) for k in neighbours], []
     log = digamma(np.arange(n + 1))
     radii = tree.query(both, [1 + rank for rank in ranks], p=np.inf)[0]
     for rank, radius in zip(ranks, radii.T):
@@ -313,28 +335,30 @@ def _of_numbers(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         terms = np.empty(n)
         terms[order] = log[n] + log[near] - log[inside[0]] - log[inside[1]]
         found.append(terms)
-    return found[0], found[1]
+    return found
 
 
-def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pointwise terms (m,) by neighbours and by twice as many, and of which rows (n,) they are.
+def _with_levels(
+    x: np.ndarray, levels: np.ndarray, neighbours: tuple[int, ...] = _FINE_AND_COARSE
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pointwise terms (m,) for each number of neighbours, and of which rows (n,) they are.
 
     Of those whose level is seen twice or more.
     """
     counts = np.bincount(levels)
     kept = counts[levels] > 1
     if not kept.any():
-        return np.zeros(0), np.zeros(0), kept
+        return [np.zeros(0) for _ in neighbours], kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
     counts, places, found = np.bincount(levels), _Places(x), []
     log = digamma(np.arange(len(x) + 1))
-    for most in (_NEIGHBOURS, 2 * _NEIGHBOURS):
+    for most in neighbours:
         near = np.minimum(most, counts - 1)[levels]
         radius, alike = _to_neighbours(x, levels, near)
         near = np.where(radius == 0, alike, near)
         inside = places.within(radius * _INSIDE)
         found.append(log[len(x)] + log[near] - log[counts[levels]] - log[inside])
-    return found[0], found[1], kept
+    return found, kept
 
 
 def _to_neighbours(
