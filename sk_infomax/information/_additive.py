@@ -139,7 +139,7 @@ def _foretell(terms: Terms, target: np.ndarray, precision: np.ndarray | None = N
         used = float(known[precision < _NONE].sum())
         noise = max(left, 1e-9 * power) / max(n - used, 1.0)
         squares = np.bincount(group, weights**2).clip(min=1e-300)
-        precision = np.where(precision < _NONE, known * noise / squares, np.inf)
+        precision = np.where(precision < _NONE, known * noise / squares, _NONE)
         if abs(noise - before) < _SETTLED * noise:
             break
     inverse = _inverse(gram, precision[group], kept)
