@@ -79,7 +79,7 @@ def test_levels_share_the_room():
 
 def test_a_frame_of_many_kinds_is_told_whole():
     rng = np.random.RandomState(0)
-    n = 700
+    n = 500
     day, level = rng.uniform(size=n), rng.randint(50, size=n)
     X = pd.DataFrame(
         {

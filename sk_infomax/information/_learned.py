@@ -239,7 +239,7 @@ class ByCritics(Learned):
         else:
             told = told_of_number(terms, without_ties(target.order.scores(sides[one][0]), 0))
         if math.isfinite(told.error):
-            self.bounds["additive"] = told.value
+            self.bounds["additive"] = float(told.value)
             both = joined(told, self.estimate, 0.0, settings.level)
             value, low, high = (max(0.0, v) for v in (both.value, both.low, both.high))
             self.estimate = replace(both, value=value, low=low, high=high)
