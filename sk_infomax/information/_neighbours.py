@@ -83,10 +83,10 @@ def single_pair_information(
     block_length : int
         Neighbouring rows that are not independent of each other.
     """
-    of_x, of_y = _readings(x, of_x), _readings(y, of_y)
-    of_x = _foretelling(of_x, of_y[0])
-    of_y = _foretelling(of_y, of_x[0])
-    readings = [_information_of(a, b, level, block_length) for a in of_x for b in of_y]
+    ways_x, ways_y = _readings(x, of_x), _readings(y, of_y)
+    ways_x = _foretelling(ways_x, ways_y[0])
+    ways_y = _foretelling(ways_y, ways_x[0])
+    readings = [_information_of(a, b, level, block_length) for a in ways_x for b in ways_y]
     best, quantile = readings[0], float(norm.ppf(0.5 + level / 2))
     for other in readings[1:]:
         # By chance alone: what a reading may miss besides is why others are tried. A thin table
@@ -113,9 +113,9 @@ def single_pair_p_value(
     taken, so that many columns can be tested at once.
     """
     rng = check_random_state(random_state)
-    of_x, of_y = _readings(x, of_x), _readings(y, of_y)
-    told = _told_of_orders(of_x[0], of_y[0])
-    features = _features_of(of_x, 0), _features_of(of_y, 1)
+    ways_x, ways_y = _readings(x, of_x), _readings(y, of_y)
+    told = _told_of_orders(ways_x[0], ways_y[0])
+    features = _features_of(ways_x, 0), _features_of(ways_y, 1)
     orders = Rows(block_length).orders(len(x), n_permutations, rng)
     beaten, tail = tail_of_most(np.array([[told(o), *signs(*features, o)] for o in orders]))
     return beaten if beaten > _BEYOND / (1 + n_permutations) else min(beaten, tail)
