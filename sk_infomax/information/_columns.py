@@ -116,6 +116,8 @@ class LearnedColumn:
         The reading by order; None where there is none.
     levels : _Levels
         The reading by levels; of length 0 where there is none.
+    repeats : bool
+        Whether values that are read by their order repeat, so that they may be names of classes.
     """
 
     where: str
@@ -123,6 +125,7 @@ class LearnedColumn:
     kind: Kind
     order: _Order | None
     levels: _Levels
+    repeats: bool = False
 
     @classmethod
     def learn(cls, column: Column, discrete: bool | None) -> "LearnedColumn":
@@ -137,6 +140,7 @@ class LearnedColumn:
             column.kind,
             order=None if by_level else _Order.learn(column),
             levels=_Levels.learn(column) if by_level or both else _Levels.none(),
+            repeats=not by_level and discrete is None and column.repeats,
         )
 
     def remember(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

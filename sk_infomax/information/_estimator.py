@@ -56,8 +56,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
     the Gaussian ratio is added to the Gaussian information of all pairs, which has no bias. Where
     that is above three nats, the critic tells pairs from those of the Gaussian, not from pairs put
     together at random. Where both sides are discrete, counts are used, in a mixture that knows how
-    little thin tables say. For one column against one, the estimate of nearest neighbours is
-    weighted in by its variance.
+    little thin tables say. For one column against one, the estimate of nearest neighbours and of
+    a shift by a curve or by levels is weighted in by its variance; for several against one, that
+    of a sum of curves and levels.
 
     Parameters
     ----------
@@ -120,9 +121,10 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         coefficient); nan elsewhere.
     bounds_ : dict of str to float
         What each bound reports for the same critics on the same held-out pairs; "plug-in", the
-        mean of the log density ratio as it was trained, or that of the counts; and "neighbours"
-        for one column against one. The estimate is that of `bound`, its Gaussian part exchanged
-        for the one without bias, and joined with "neighbours".
+        mean of the log density ratio as it was trained, or that of the counts; "neighbours" for
+        one column against one; and "additive" for several against one, a model in which these
+        add up. The estimate is that of `bound`, its Gaussian part exchanged for the one without
+        bias, and joined with "neighbours" or "additive".
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features,)

@@ -28,6 +28,8 @@ _FEW = 20  # values up to which numbers are read as labels if they repeat; a rul
 _REPEATS = 5  # rows from which a level can be learned: the rule of chi-square tables
 _LEARNABLE = 0.5  # share of rows in such levels from which levels are worth a reading; a rule
 
+_AGAIN = 0.1  # share of rows whose value is seen again from which it may be a name: a rule
+
 _EXACT = 2**53  # whole numbers up to here are exact in float64, which has 53 binary digits
 _EPOCH = datetime(1970, 1, 1)
 _DAY = 86_400 * 10**9  # nanoseconds
@@ -105,6 +107,12 @@ class Column:
         """Whether values repeat enough that something can be learned of each."""
         counts = self.distinct[1]
         return bool(counts[counts >= _REPEATS].sum() >= _LEARNABLE * counts.sum())
+
+    @property
+    def repeats(self) -> bool:
+        """Whether some values are seen again, so that they may be names in place of amounts."""
+        counts = self.distinct[1]
+        return bool(counts[counts > 1].sum() >= _AGAIN * counts.sum())
 
     @property
     def is_few(self) -> bool:

@@ -19,7 +19,8 @@ from scipy.stats import norm
 from .._state import Memory, arrays_of, arrays_under, load_arrays
 from ..bounds import BOUNDS, SMILE, Bound
 from ..critics import Critic
-from ._columns import Columns
+from ._additive import Terms, told_of_classes, told_of_number
+from ._columns import Columns, LearnedColumn
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
@@ -27,7 +28,7 @@ from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
 from ._kinds import Column
 from ._models import INFINITE
-from ._neighbours import single_pair_information, within_bounds
+from ._neighbours import joined, single_pair_information, within_bounds, without_ties
 from ._reading import Reading, read
 from ._rows import Rows
 from ._sides import Sides
@@ -203,6 +204,7 @@ class ByCritics(Learned):
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
         learned._ask_neighbours(sides, settings)
+        learned._ask_sums(sides, settings)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
         if settings.for_reading:
@@ -222,6 +224,26 @@ class ByCritics(Learned):
             self.bounds["neighbours"] = one.value
             value, error = self.reading.joined_with(one.value)
             self.estimate = _interval(value, error, settings.level)
+
+    def _ask_sums(self, sides: Sides, settings: Settings) -> None:
+        """For one column and several, weigh in what these foretell of it where they add up."""
+        sizes = len(sides.x), len(sides.y)
+        if min(sizes) > 1 or max(sizes) == 1 or not settings.rows.independent:
+            return
+        one, many = (0, 1) if sizes[0] == 1 else (1, 0)
+        terms = _terms_of(self.columns[many], sides[many])
+        target = self.columns[one].parts[0]
+        if terms is None or target.is_constant:
+            return
+        if target.order is None:
+            told = told_of_classes(terms, target.levels.codes(sides[one][0]))
+        else:
+            told = told_of_number(terms, without_ties(target.order.scores(sides[one][0]), 0))
+        if math.isfinite(told.error):
+            self.bounds["additive"] = float(told.value)
+            both = joined(told, self.estimate, 0.0, settings.level)
+            value, low, high = (max(0.0, v) for v in (both.value, both.low, both.high))
+            self.estimate = replace(both, value=value, low=low, high=high)
 
     def _look_for_functions(self, sides: Sides) -> None:
         """Where a column follows from those of the other side, no interval ends."""
@@ -374,6 +396,17 @@ def trainer_for(
 
 def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:
     return np.hstack([known.apply(side), known.codes(side, known.embedded)])
+
+
+def _terms_of(known: Columns, side: list[Column]) -> Terms | None:
+    """Curves and levels of the columns of a side; None where no column tells rows apart."""
+    parts: list[tuple[LearnedColumn, Column]] = [
+        (part, column) for part, column in zip(known.parts, side) if not part.is_constant
+    ]
+    orders = [part.order.scores(column) for part, column in parts if part.order is not None]
+    levels = [part.levels.codes(column) for part, column in parts if len(part.levels)]
+    terms = Terms.of(orders, levels) if parts else None
+    return terms if terms is not None and terms.n_sets else None
 
 
 def _all_discrete(columns: tuple[Columns, Columns]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,17 +20,21 @@ from ._counts import (
     codes_of_rows,
     corrected_entropy,
     entropy_ceiling,
-    permutation_p_value,
+    plug_in_of_orders,
 )
+from ._independence import Features, signs, tail_of_most
 from ._kinds import Column
 from ._rows import Rows
+from ._shifts import NOTHING, Shifted, foretold_errors, shifted_by_curve, shifted_by_levels
 
 __all__ = [
     "entropy_of",
     "follows",
+    "joined",
     "single_pair_information",
     "single_pair_p_value",
     "within_bounds",
+    "without_ties",
 ]
 
 _NEIGHBOURS = 5  # of a pair; few have little bias, many little noise: a rule between 3 and 10
@@ -39,8 +44,17 @@ _POINT = 0.05  # share of rows with one value from which rounding does not expla
 _INSIDE = 1 - 1e-9  # of a radius, so that rounding counts no neighbour that lies on it
 _BEYOND = 3  # permutations that may beat the pairs where a tail is fitted: a rule
 _EDGES = 2.0  # nats times n that terms are wrong by at the ends of each level (800 drawn rows)
-_MISSED = 2.0  # times what half of the rows miss, that all of them miss: a rule (dates, waves)
+_MISSED = 2.0  # times what twice the neighbours miss, that they miss: a rule (dates, waves)
+_SAME = (
+    0.5  # of an error, by which both differ by chance: they have half of the neighbours in common
+)
+_BLUR = 1.0  # nats times rows of a level that neighbours in it may be wrong by (2 to 20 drawn rows)
+_SURELY = 1.0  # standard errors by which levels must foretell better than the order does: a rule
+_FORETOLD = 20  # most frequent levels of the other side that are foretold: as many as indicators
+_CHANCE = 2.0  # nats of evidence under which a thin column of levels tells nothing: as for counts
 _INFLATION = 1.3  # of the spread of pointwise terms, which neighbours share (200 normal samples)
+
+_Reading = tuple[np.ndarray, bool]  # values (n,), and whether they are levels
 
 
 def single_pair_information(
@@ -54,8 +68,10 @@ def single_pair_information(
     """Information of two columns in nats, with its interval.
 
     By nearest neighbours on normal scores (Kraskov, Stögbauer and Grassberger 2004; Ross 2014
-    where one column is read by its levels), by counts where both are. A column that is read by
-    its order and by its levels is tried both ways; the levels have to say plainly more.
+    where one column is read by its levels), joined with what a shift by a curve or by levels
+    tells of a number; by counts where both are levels. A column that is read by its order and by
+    its levels is read by those where they foretell the other column better on rows held out; if
+    not, the levels have to say plainly more.
 
     Parameters
     ----------
@@ -68,11 +84,10 @@ def single_pair_information(
     block_length : int
         Neighbouring rows that are not independent of each other.
     """
-    readings = [
-        _information_of(a, b, level, block_length)
-        for a in _readings(x, of_x)
-        for b in _readings(y, of_y)
-    ]
+    ways_x, ways_y = _readings(x, of_x), _readings(y, of_y)
+    ways_x = _foretelling(ways_x, ways_y[0])
+    ways_y = _foretelling(ways_y, ways_x[0])
+    readings = [_information_of(a, b, level, block_length) for a in ways_x for b in ways_y]
     best, quantile = readings[0], float(norm.ppf(0.5 + level / 2))
     for other in readings[1:]:
         # By chance alone: what a reading may miss besides is why others are tried. A thin table
@@ -93,32 +108,45 @@ def single_pair_p_value(
 ) -> float:
     """P-value of independence of two columns, from permutations of y.
 
-    Where the pairs tell more than all of them, a normal distribution is fitted to the permutations
-    and its tail is taken, so that many columns can be tested at once.
+    What neighbours or counts say and correlations of curves and of levels are compared with those
+    of the permutations, each in units of its spread; the largest of them counts. Where the pairs
+    tell more than all permutations, a normal distribution is fitted to these and its tail is
+    taken, so that many columns can be tested at once.
     """
     rng = check_random_state(random_state)
-    a, b = _readings(x, of_x)[0], _readings(y, of_y)[0]
-    if a[1] and b[1]:
-        orders = Rows(block_length).orders(len(x), n_permutations, rng)
-        return permutation_p_value(a[0], b[0], orders=orders)
+    ways_x, ways_y = _readings(x, of_x), _readings(y, of_y)
+    told = _told_of_orders(ways_x[0], ways_y[0])
+    features = _features_of(ways_x, 0), _features_of(ways_y, 1)
     orders = Rows(block_length).orders(len(x), n_permutations, rng)
-    draws = np.array([_raw(a, (b[0][order], b[1])) for order in orders])
-    beaten = float(np.mean(draws >= draws[0]))
-    if beaten > _BEYOND / (1 + n_permutations):
-        return beaten
-    spread = draws[1:].std(ddof=1)
-    tail = float(norm.sf((draws[0] - draws[1:].mean()) / spread)) if spread > 0 else beaten
-    return min(beaten, tail)
+    beaten, tail = tail_of_most(np.array([[told(o), *signs(*features, o)] for o in orders]))
+    return beaten if beaten > _BEYOND / (1 + n_permutations) else min(beaten, tail)
 
 
-def _raw(x: tuple[np.ndarray, bool], y: tuple[np.ndarray, bool]) -> float:
-    """Mean of pointwise terms, which may be below 0."""
+def _features_of(readings: list[_Reading], seed: int) -> list[Features]:
+    """Of each reading; none of levels that are too many."""
+    found = [
+        Features.of_levels(values) if of_levels else Features.of_order(without_ties(values, seed))
+        for values, of_levels in readings
+    ]
+    return [features for features in found if features is not None]
+
+
+def _told_of_orders(x: _Reading, y: _Reading) -> Callable[[np.ndarray], float]:
+    """What neighbours or counts say of x and y in an order, on a scale where chance is normal."""
     (a, of_levels_a), (b, of_levels_b) = x, y
+    if of_levels_a and of_levels_b:
+        plug_in = plug_in_of_orders(a, b)  # a chi-square variable, nearly; its cube root is normal
+        return lambda order: plug_in(order) ** (1 / 3)
     if not of_levels_a and not of_levels_b:
-        return float(_of_numbers(a, b).mean())
-    numbers, levels = (b, a) if of_levels_a else (a, b)
-    terms, _ = _with_levels(numbers, levels)
-    return float(terms.mean()) if len(terms) else 0.0
+        return lambda order: _mean_of(_of_numbers(a, b[order], (_NEIGHBOURS,)))
+    if of_levels_a:
+        return lambda order: _mean_of(_with_levels(b[order], a, (_NEIGHBOURS,))[0])
+    return lambda order: _mean_of(_with_levels(a, b[order], (_NEIGHBOURS,))[0])
+
+
+def _mean_of(terms: list[np.ndarray]) -> float:
+    """Mean of pointwise terms, which may be below 0; 0 of none."""
+    return float(terms[0].mean()) if len(terms[0]) else 0.0
 
 
 def follows(x: np.ndarray, y: np.ndarray) -> bool:
@@ -147,25 +175,78 @@ def within_bounds(estimate: Estimate, most: float) -> Estimate:
     return replace(estimate, value=min(max(estimate.value, low), high), low=low, high=high)
 
 
-def _readings(column: Column, known: LearnedColumn) -> list[tuple[np.ndarray, bool]]:
-    """Values (n,) and whether they are levels: by order first, where there is one."""
+def _readings(column: Column, known: LearnedColumn) -> list[_Reading]:
+    """By order first, where there is one; by levels, where there are any or values repeat."""
     found = [] if known.order is None else [(known.order.scores(column), False)]
-    return found + ([(known.levels.codes(column), True)] if len(known.levels) else [])
+    if len(known.levels):
+        return [*found, (known.levels.codes(column), True)]
+    return [*found, (codes_of_rows(column.values), True)] if known.repeats else found
 
 
-def _information_of(x, y, level: float, block_length: int) -> Estimate:
+def _foretelling(readings: list[_Reading], other: _Reading) -> list[_Reading]:
+    """The levels alone where they foretell the other column better than the order does.
+
+    Each row is foretold from the others: by a curve through its neighbours, or by the rows of its
+    level. Whole numbers that are names of classes have no curve; amounts have one.
+    """
+    if len(readings) < 2:
+        return readings
+    (along, _), (levels, _) = readings
+    better = foretold_errors(_targets_of(other), without_ties(along, 0), levels)
+    error = float(better.std()) / math.sqrt(len(better))
+    return readings[1:] if float(better.mean()) > _SURELY * error else readings
+
+
+def _targets_of(reading: _Reading) -> np.ndarray:
+    """What is foretold of a column, (n, t) of mean 0: its scores, or indicators of levels."""
+    values, of_levels = reading
+    if not of_levels:
+        return without_ties(values, 1)[:, None]
+    frequent = np.bincount(values).argsort(kind="stable")[::-1][:_FORETOLD]
+    hits = (values[:, None] == frequent).astype(float)
+    return hits - hits.mean(0)
+
+
+def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -> Estimate:
     (a, of_levels_a), (b, of_levels_b) = x, y
     if of_levels_a and of_levels_b:
         return CountRatio(a, b, block_length).estimate(level)
     if not of_levels_a and not of_levels_b:
-        coarse = _of_numbers(a[::2], b[::2])
-        return within_bounds(_from_terms(_of_numbers(a, b), coarse, level, block_length), math.inf)
+        fine, coarse = _of_numbers(a, b)
+        near = _from_terms(fine, coarse, level, block_length)
+        # Rows that remember each other foretell each other without any curve.
+        alone = block_length == 1
+        shifted = shifted_by_curve(without_ties(a, 0), without_ties(b, 1)) if alone else NOTHING
+        return within_bounds(joined(shifted, near, 0.0, level), math.inf)
     numbers, levels = (b, a) if of_levels_a else (a, b)
-    terms, kept = _with_levels(numbers, levels)
-    coarse, _ = _with_levels(numbers[::2], levels[::2])
+    (fine, coarse), kept = _with_levels(numbers, levels)
     units = np.where(np.bincount(levels)[levels] > 2 * _NEIGHBOURS, -1, levels)[kept]
-    told = _from_terms(terms, coarse, level, block_length, units)
-    return _with_untold(told, float(kept.mean()), entropy_ceiling(levels, level))
+    near = _from_terms(fine, coarse, level, block_length, units)
+    shifted = shifted_by_levels(without_ties(numbers, 0), levels) if block_length == 1 else NOTHING
+    blur = _BLUR * len(np.unique(levels[kept])) / max(1, int(kept.sum()))
+    told = joined(shifted, near, blur, level)
+    gain = max(shifted.gain, (max(near.value, 0.0) / near.standard_error) ** 2 / 2)
+    return _with_untold(told, float(kept.mean()), gain, entropy_ceiling(levels, level))
+
+
+def joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
+    """A model with little chance, and neighbours or critics, which see what it misses.
+
+    Both fall short where they are wrong, and count by their variance: that of the lower one is
+    what chance, and `blur` nats that few rows of a level cost neighbours, leave of their gap.
+    """
+    if math.isinf(shifted.error) or math.isinf(near.standard_error):
+        return near
+    own, noise = shifted.error, math.hypot(near.standard_error, blur)
+    gap = near.value - shifted.value
+    if gap > 0:
+        own = math.sqrt(max(own**2, gap**2 - noise**2))
+    else:
+        noise = math.sqrt(max(noise**2, gap**2 - own**2))
+    weight = own**2 / (own**2 + noise**2)
+    value, error = shifted.value + weight * gap, math.hypot(weight * noise, (1 - weight) * own)
+    half = float(norm.ppf(0.5 + level / 2)) * error
+    return Estimate(value, value - half, max(value + half, near.high), error)
 
 
 def _from_terms(
@@ -177,9 +258,9 @@ def _from_terms(
 ) -> Estimate:
     """Mean of pointwise terms (k,) with its interval.
 
-    The upper end rises by what half of the rows (`coarse`) fall short by, since neighbours see
-    less of a strong dependence the further away they are. Rows of one unit (k,), -1 for none, have
-    their neighbours among each other.
+    The upper end rises by what twice as many neighbours (`coarse`) fall short by beyond chance,
+    since they see less of a strong dependence the further away they are. Rows of one unit (k,),
+    -1 for none, have their neighbours among each other.
     """
     n = len(terms)
     if n < 2:
@@ -191,7 +272,7 @@ def _from_terms(
     chance = _INFLATION * _error_of_mean(terms, units)
     error, value = math.hypot(chance, _EDGES / n), float(terms.mean())
     half = float(norm.ppf(0.5 + level / 2)) * error
-    missed = max(0.0, value - float(coarse.mean())) if len(coarse) > 1 else math.inf
+    missed = max(0.0, value - float(coarse.mean()) - _SAME * error)
     return Estimate(value, value - half, value + half + _MISSED * missed, error)
 
 
@@ -204,64 +285,99 @@ def _error_of_mean(terms: np.ndarray, units: np.ndarray | None) -> float:
     return math.sqrt(float((sums**2).sum())) / len(terms)
 
 
-def _with_untold(told: Estimate, share: float, ceiling: float) -> Estimate:
-    """Of all rows, of which a share is told: the others may tell nothing or all that they can."""
-    like_others = 1 - (1 - share) ** 2  # rows seen once are like the others, if these are many
+def _with_untold(told: Estimate, share: float, gain: float, ceiling: float) -> Estimate:
+    """Of all rows, of which a share is told: the others may tell nothing or all that they can.
+
+    Rows seen once are taken to be like the others as far as there is evidence (`gain`, in nats)
+    that those tell anything.
+    """
+    certainty = 1 - (_CHANCE / gain) ** 2 if gain > _CHANCE else 0.0
+    value = told.value * (1 - (1 - share) * (1 - max(share, certainty)))
     high = share * told.high + (1 - share) * ceiling if share > 0 else ceiling
-    value, low = like_others * told.value, share * told.low
-    return within_bounds(replace(told, value=value, low=low, high=high), ceiling)
+    whole = replace(told, value=value, low=share * told.low, high=max(high, value))
+    return within_bounds(whole, ceiling)
 
 
-def _of_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pointwise terms (n,) of columns with an order; ties count as mixtures (Gao et al. 2017)."""
-    n, k = len(x), min(_NEIGHBOURS, len(x) - 1)
-    if k < 1:
-        return np.zeros(0)
+_FINE_AND_COARSE = (_NEIGHBOURS, 2 * _NEIGHBOURS)
+
+
+def _of_numbers(
+    x: np.ndarray, y: np.ndarray, neighbours: tuple[int, ...] = _FINE_AND_COARSE
+) -> list[np.ndarray]:
+    """Pointwise terms (n,) of columns with an order, for each number of neighbours.
+
+    Ties count as mixtures (Gao et al. 2017).
+    """
+    n = len(x)
+    if n < 2:
+        return [np.zeros(0) for _ in neighbours]
     x, y = _untied(x, 0), _untied(y, 1)
+    order = np.argsort(x)  # neighbours that are asked for one after the other are found sooner
+    x, y = x[order], y[order]
     both = np.column_stack([x, y])
-    tree = cKDTree(both)
-    radius = tree.query(both, k + 1, p=np.inf)[0][:, -1]
-    tied = radius == 0
-    near = np.full(n, k)
-    if tied.any():
-        near[tied] = tree.query_ball_point(both[tied], 0.0, p=np.inf, return_length=True)
-    inside = [_within(side, radius * _INSIDE) for side in (x, y)]
-    return digamma(n) + digamma(near) - digamma(inside[0]) - digamma(inside[1])
+    tree, places = cKDTree(both), [_Places(x), _Places(y)]
+    ranks, found = [min(k, n - 1) for k in neighbours], []
+    log = digamma(np.arange(n + 1))
+    radii = tree.query(both, [1 + rank for rank in ranks], p=np.inf)[0]
+    for rank, radius in zip(ranks, radii.T):
+        tied = radius == 0
+        near = np.full(n, rank)
+        if tied.any():
+            near[tied] = tree.query_ball_point(both[tied], 0.0, p=np.inf, return_length=True)
+        inside = [side.within(radius * _INSIDE) for side in places]
+        terms = np.empty(n)
+        terms[order] = log[n] + log[near] - log[inside[0]] - log[inside[1]]
+        found.append(terms)
+    return found
 
 
-def _with_levels(x: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pointwise terms (m,) of the rows whose level is seen twice or more, and their mask (n,)."""
+def _with_levels(
+    x: np.ndarray, levels: np.ndarray, neighbours: tuple[int, ...] = _FINE_AND_COARSE
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pointwise terms (m,) for each number of neighbours, and of which rows (n,) they are.
+
+    Of those whose level is seen twice or more.
+    """
     counts = np.bincount(levels)
     kept = counts[levels] > 1
     if not kept.any():
-        return np.zeros(0), kept
+        return [np.zeros(0) for _ in neighbours], kept
     x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
-    counts = np.bincount(levels)
-    near = np.minimum(_NEIGHBOURS, counts - 1)[levels]
-    radius, same = _nearest_of_level(x, levels, near)
-    near = np.where(radius == 0, same, near)
-    inside = _within(x, radius * _INSIDE)
-    return digamma(len(x)) + digamma(near) - digamma(counts[levels]) - digamma(inside), kept
+    counts, places, found = np.bincount(levels), _Places(x), []
+    log = digamma(np.arange(len(x) + 1))
+    for most in neighbours:
+        near = np.minimum(most, counts - 1)[levels]
+        radius, alike = _to_neighbours(x, levels, near)
+        near = np.where(radius == 0, alike, near)
+        inside = places.within(radius * _INSIDE)
+        found.append(log[len(x)] + log[near] - log[counts[levels]] - log[inside])
+    return found, kept
 
 
-def _nearest_of_level(
-    x: np.ndarray, levels: np.ndarray, k: np.ndarray
+def _to_neighbours(
+    x: np.ndarray, levels: np.ndarray, near: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance (n,) to the k-th (n,) nearest of one's own level, and how many are the same (n,)."""
-    order, place = np.lexsort([x, levels]), np.arange(len(x))
-    x, levels, k = x[order], levels[order], k[order]
-    first, last = (np.searchsorted(levels, levels, side) for side in ("left", "right"))
-    radius = np.full(len(x), np.inf)
-    for below in range(_NEIGHBOURS + 1):  # of k neighbours in a row, so many lie below
-        low, high = place - below, place - below + k
-        fits = (below <= k) & (low >= first) & (high < last)
-        reach = np.maximum(x - x[low.clip(min=0)], x[high.clip(0, len(x) - 1)] - x)
-        radius = np.where(fits, np.minimum(radius, reach), radius)
-    new = np.concatenate([[True], (np.diff(x) != 0) | (np.diff(levels) != 0)])
-    run = np.cumsum(new) - 1
-    found = np.empty((2, len(x)))
-    found[:, order] = radius, np.bincount(run)[run]
-    return found[0], found[1].astype(np.int64)
+    """Distance (n,) to the neighbour of a rank (n,) in one's level, and how many are as oneself.
+
+    Neighbours along a line stand next to each other: of each stretch of so many rows that holds
+    a row, the further end counts, and of all of them the nearest one.
+    """
+    order = np.lexsort((x, levels))
+    value, rank, row = x[order], near[order], np.arange(len(x))
+    end = np.cumsum(np.bincount(levels))[levels[order]]
+    start = end - np.bincount(levels)[levels[order]]
+    reach = np.full(len(x), np.inf)
+    for below in range(int(near.max()) + 1):
+        first, last = row - below, row + rank - below
+        inside = (below <= rank) & (first >= start) & (last < end)
+        first, last = first.clip(min=0), last.clip(max=len(x) - 1)
+        further = np.maximum(value - value[first], value[last] - value)
+        reach = np.where(inside, np.minimum(reach, further), reach)
+    new = np.r_[True, (np.diff(value) != 0) | (np.diff(levels[order]) != 0)]
+    times = np.bincount(np.cumsum(new) - 1)[np.cumsum(new) - 1]
+    radius, alike = np.empty(len(x)), np.empty(len(x), dtype=np.int64)
+    radius[order], alike[order] = reach, times
+    return radius, alike
 
 
 def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
@@ -273,14 +389,32 @@ def _untied(scores: np.ndarray, seed: int) -> np.ndarray:
     """
     n = len(scores)
     _, value, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    if len(counts) == n:
+        return scores
     often = counts > max(_POINT * n, math.sqrt(2 * (_NEIGHBOURS + 1) * n))
+    return np.where((often | (counts == 1))[value], scores, without_ties(value, seed))
+
+
+def without_ties(values: np.ndarray, seed: int) -> np.ndarray:
+    """Normal scores (n,) by rank, all ties broken by chance."""
+    n = len(values)
     ranks = np.empty(n)
-    ranks[np.lexsort([np.random.RandomState(seed).permutation(n), value])] = np.arange(n)
-    return np.where((often | (counts == 1))[value], scores, ndtri((ranks + 0.5) / n))
+    ranks[np.lexsort([np.random.RandomState(seed).permutation(n), values])] = np.arange(n)
+    return ndtri((ranks + 0.5) / n)
 
 
-def _within(values: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """How many values lie within reach of each, itself among them, (n,)."""
-    ordered = np.sort(values)
-    above = np.searchsorted(ordered, values + reach, side="right")
-    return (above - np.searchsorted(ordered, values - reach, side="left")).clip(min=1)
+class _Places:
+    """Where values (n,) stand among each other."""
+
+    def __init__(self, values: np.ndarray):
+        self.order = np.argsort(values)
+        self.ordered = values[self.order]
+
+    def within(self, reach: np.ndarray) -> np.ndarray:
+        """How many values lie within reach (n,) of each, itself among them, (n,)."""
+        near, found = reach[self.order], np.empty(len(reach), dtype=np.int64)
+        # Searched for in their order, which takes a third of the time.
+        above = np.searchsorted(self.ordered, self.ordered + near, side="right")
+        below = np.searchsorted(self.ordered, self.ordered - near, side="left")
+        found[self.order] = (above - below).clip(min=1)
+        return found
