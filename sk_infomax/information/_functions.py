@@ -10,14 +10,14 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
 from .._checks import say
+from .._columns._kinds import Column
+from .._columns._reading import complete_rows, read_columns, take_rows
 from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
 from ._estimator import UNITS, MutualInfoEstimator
 from ._frames import is_frame, like_column, like_columns, like_table
 from ._items import information_of, items_of, own_entropy, p_value_of, target_of
-from ._kinds import Column
 from ._sides import Sides
-from ._tables import complete_rows, read_columns, take_rows
 
 __all__ = [
     "conditional_mutual_info",

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._columns._kinds import Column
+from .._columns._reading import complete_rows, read_columns
 from ._columns import Columns
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import MutualInfoEstimator
-from ._kinds import Column
 from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
 from ._sides import Sides
-from ._tables import complete_rows, read_columns
 
 __all__ = ["Item", "information_of", "items_of", "own_entropy", "p_value_of", "target_of"]
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
+from .._columns._kinds import Column
 from .._state import Memory, arrays_of, arrays_under, load_arrays
 from ..bounds import BOUNDS, SMILE, Bound
 from ..critics import Critic
@@ -24,7 +25,6 @@ from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
-from ._kinds import Column
 from ._models import INFINITE
 from ._neighbours import capped, follows, single_pair_information
 from ._reading import Reading, read

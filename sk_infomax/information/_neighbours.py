@@ -11,6 +11,7 @@ from scipy.special import digamma, ndtri
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
+from .._columns._kinds import Column
 from ._columns import LearnedColumn
 from ._counts import (
     CountRatio,
@@ -20,7 +21,6 @@ from ._counts import (
     entropy_ceiling,
     permutation_p_value,
 )
-from ._kinds import Column
 from ._rows import Rows
 
 __all__ = ["capped", "entropy_of", "follows", "single_pair_information", "single_pair_p_value"]

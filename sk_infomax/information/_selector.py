@@ -24,10 +24,10 @@ from .._checks import (
     take_columns,
     validate_params,
 )
+from .._columns._kinds import Column
+from .._columns._reading import MISSING, complete_rows, read_columns
 from ._items import information_of, items_of, p_value_of, target_of
-from ._kinds import Column
 from ._sides import refuse_vector
-from ._tables import MISSING, complete_rows, read_columns
 
 __all__ = ["MutualInfoSelector"]
 
