@@ -51,8 +51,9 @@ KEYS = ("all", "ten", "percent", "neighbours")
 class Ours(Raw):
     """The frozen columns of tables alone."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, size: int = WIDE):
         self.seed = seed
+        self.size = size
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Ours":
         """Prepare on at most 4,096 rows."""
@@ -60,7 +61,7 @@ class Ours(Raw):
         generator = new_generator(self.seed)
         rows = torch.randperm(len(X), generator=generator)[:PREPARED].numpy()
         # More columns than rows carry nothing.
-        size = min(WIDE, 2 ** int(np.ceil(np.log2(max(2, len(rows))))))
+        size = min(self.size, 2 ** int(np.ceil(np.log2(max(2, len(rows))))))
         self.stem = TableStem(X.shape[1], size)
         self.stem.prepare(self.scaling.apply(X[rows]), None, generator)
         return self
@@ -118,19 +119,21 @@ def ranks(values: np.ndarray) -> QuantileTransformer:
     return QuantileTransformer(n_quantiles=min(1000, len(values)), output_distribution="normal")
 
 
-def nystroem(seed: int, args) -> Nystroem:
-    """1,024 columns, as many as ours."""
-    return Nystroem(AMPLE, seed, 0, sizes=(WIDE,))
+def nystroem(seed: int, size: int) -> Nystroem:
+    """So many columns, or as many as there are rows."""
+    return Nystroem(AMPLE, seed, 0, sizes=(size,))
 
 
 FEATURES: dict[str, Callable] = {
     "raw": lambda seed, args: Raw(),
     "quantile": lambda seed, args: Stepwise(ranks),
     "pca": lambda seed, args: Stepwise(pca),
-    "nystroem": nystroem,
+    "nystroem": lambda seed, args: nystroem(seed, WIDE),
+    "nystroem-2048": lambda seed, args: nystroem(seed, 2 * WIDE),
     "scarf": lambda seed, args: Scarf(args.budget, seed, TableViews(0.6)),
     "vime": lambda seed, args: Vime(args.budget, seed, TableViews(0.3)),
     "ours": lambda seed, args: Ours(seed),
+    "ours-2048": lambda seed, args: Ours(seed, 2 * WIDE),
     "ours-embedding": lambda seed, args: OursEmbedded(seed),
     "ours-pca": lambda seed, args: Stepwise(pca, Ours(seed)),
 }
