@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
@@ -227,13 +228,14 @@ def _cells(content: dict, table: str, methods: list[str]) -> list[str]:
     return [f"{m} {100 * rows[m]['all']:.1f}" for m in methods if m in rows]
 
 
-def summarise(results: list[dict]) -> dict[str, dict[str, float]]:
+def summarise(results: list[dict]) -> dict[str, dict[str, Any]]:
     """For each method the means over tables and seeds, and how far it is under raw at worst."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for method in dict.fromkeys(row["method"] for row in results):
         rows = [row for row in results if row["method"] == method]
         cells = {key: mean(r[key] for r in rows) for key in (*KEYS, "cpu") if key in rows[0]}
-        found[method] = cells | {"worst": worst_loss(results, method)}
+        tables = len({row["table"] for row in rows})  # means of fewer are not those of all
+        found[method] = cells | {"worst": worst_loss(results, method), "tables": tables}
     return found
 
 
@@ -253,10 +255,12 @@ def worst_loss(results: list[dict], method: str) -> float:
 
 def format_table(summary: dict) -> str:
     """The summary as lines of text."""
-    lines = [f"{'':16s}" + "".join(f"{key:>12s}" for key in (*KEYS, "worst", "cpu"))]
+    lines = [f"{'':16s}" + "".join(f"{key:>12s}" for key in (*KEYS, "worst", "cpu", "tables"))]
     for method, cells in summary.items():
         shown = [f"{100 * cells[k]:12.2f}" if k in cells else " " * 12 for k in (*KEYS, "worst")]
-        lines.append(f"{method:16s}" + "".join(shown) + f"{cells['cpu']:12.2f}")
+        lines.append(
+            f"{method:16s}" + "".join(shown) + f"{cells['cpu']:12.2f}{cells['tables']:12d}"
+        )
     return "\n".join(lines)
 
 
