@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
+from sk_infomax._columns._reading import read_columns
 from sk_infomax.information._columns import Columns, discrete_flags
-from sk_infomax.information._tables import read_columns
 
 
 def learn(values, discrete="auto", argument="X"):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sk_infomax import mutual_info_scores
-from sk_infomax.information._neighbours import _nearest_of_level
 
 N = 800
 LOG_2 = math.log(2)
@@ -76,18 +75,3 @@ def test_an_id_and_a_number():
     )
     assert score[0] == ends[0, 0] == 0
     assert ends[0, 1] == math.log(N)
-
-
-def test_neighbours_of_ones_own_level_are_the_nearest():
-    for seed in range(40):
-        rng = np.random.RandomState(seed)
-        n = rng.randint(2, 60)
-        levels = np.unique(rng.randint(rng.randint(1, n + 1), size=n), return_inverse=True)[1]
-        levels = np.concatenate([levels, levels])  # each is there twice or more
-        x = rng.normal(size=2 * n).round(seed % 3)
-        k = np.minimum(5, np.bincount(levels) - 1)[levels]
-        radius, same = _nearest_of_level(x, levels, k)
-        for row in range(2 * n):
-            away = np.sort(np.abs(x[levels == levels[row]] - x[row]))
-            assert radius[row] == away[k[row]]
-            assert same[row] == (away == 0).sum()

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sk_infomax.information import _tables
-from sk_infomax.information._tables import complete_rows, read_columns, take_rows
+from sk_infomax._columns import _reading
+from sk_infomax._columns._reading import complete_rows, read_columns, take_rows
 
 
 def facts(column):
@@ -345,7 +345,7 @@ def test_too_large_fraction_is_refused():
 def test_sparse_matrices_are_spread_or_refused(monkeypatch):
     matrix = sparse.csr_matrix(np.array([[0, 1.5], [2, 0]]))
     assert [c.scalars() for c in read_columns(matrix)] == [[0, 2], [1.5, 0]]
-    monkeypatch.setattr(_tables, "_MOST_VALUES", 3)
+    monkeypatch.setattr(_reading, "_MOST_VALUES", 3)
     with pytest.raises(ValueError, match=r"sparse matrix of shape \(2, 2\).*TruncatedSVD"):
         read_columns(matrix)
     with pytest.raises(ValueError, match="sparse"):

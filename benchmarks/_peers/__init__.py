@@ -11,6 +11,7 @@ from ._fitting import DoesNotFit, layout_of, trained_encoder
 from ._neighbours import Umap
 from ._networks import Autoencoder, Peer, Supervised, Untrained, make_optimizer
 from ._patches import PatchDictionary, RandomConvolution
+from ._tables import Scarf, Vime
 from ._two_views import BarlowTwins, LibrarySimCLR, SimCLR, VICReg, nt_xent
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "Peer",
     "RandomConvolution",
     "Raw",
+    "Scarf",
     "SimCLR",
     "Supervised",
     "SupervisedFew",
     "Umap",
     "Untrained",
     "VICReg",
+    "Vime",
     "Whitened",
     "layout_of",
     "make_optimizer",

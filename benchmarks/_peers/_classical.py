@@ -70,12 +70,17 @@ class Nystroem(Raw):
         Of the samples that are used.
     n_samples : int
         How many samples `transform` will be asked for.
+    sizes : tuple of int, default=COMPONENTS
+        Numbers of samples to choose from.
     """
 
-    def __init__(self, budget: float, seed: int, n_samples: int):
+    def __init__(
+        self, budget: float, seed: int, n_samples: int, sizes: tuple[int, ...] = COMPONENTS
+    ):
         self.budget = budget
         self.seed = seed
         self.n_samples = n_samples
+        self.sizes = sizes
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Nystroem":
         """Choose width and number of samples, and find the map."""
@@ -83,7 +88,7 @@ class Nystroem(Raw):
         values = super().fit(X, y).scaling.apply(X).flatten(1).numpy()
         order = np.random.RandomState(self.seed).permutation(len(values))
         gamma = 1 / max(np.median(pdist(values[order[:1000]], "sqeuclidean")), 1e-12)
-        sizes = [size for size in COMPONENTS if size <= len(values)] or [len(values)]
+        sizes = [size for size in self.sizes if size <= len(values)] or [len(values)]
         for size in sizes:
             # The map's cost is cubic in its size, and a trial of a large one is dear itself.
             if not watch.allows(3e-9 * size**3):

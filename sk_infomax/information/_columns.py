@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from ._kinds import Column, Kind, read_values
+from .._columns._kinds import Column, Kind, read_values
 
 __all__ = [
     "Columns",

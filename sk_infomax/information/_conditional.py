@@ -9,10 +9,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import norm
 
+from .._columns._kinds import Column
 from ._columns import Columns
 from ._counts import Estimate, conditional_information, permutation_p_value
 from ._following import FOLLOWS, one_follows
-from ._kinds import Column
 from ._learned import Settings, pairs_of, trainer_for
 from ._models import INFINITE
 from ._reading import Reading, read

@@ -27,6 +27,7 @@ from .._checks import (
     say,
     validate_params,
 )
+from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
 from .._parts import Family, NamedParts
 from .._random import draw_seed
 from .._state import Saved
@@ -38,7 +39,6 @@ from ._fitted import FittedInformation
 from ._learned import Learned, Settings, learn, p_value
 from ._rows import Rows
 from ._sides import Sides, alike, read_sides, refuse_vector
-from ._tables import MISSING, complete_rows, read_columns, take_rows
 
 __all__ = ["UNITS", "MutualInfoEstimator"]
 

@@ -12,8 +12,8 @@ from itertools import product
 
 import numpy as np
 
+from .._columns._kinds import Column
 from ._columns import Columns
-from ._kinds import Column
 from ._neighbours import follows
 from ._sides import Sides
 

@@ -10,6 +10,8 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
 from .._checks import say
+from .._columns._kinds import Column
+from .._columns._reading import complete_rows, read_columns, take_rows
 from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
 from ._estimator import UNITS, MutualInfoEstimator
@@ -24,10 +26,8 @@ from ._items import (
     say_of_items,
     target_of,
 )
-from ._kinds import Column
 from ._rows import Rows
 from ._sides import Sides, alike
-from ._tables import complete_rows, read_columns, take_rows
 
 __all__ = [
     "conditional_mutual_info",

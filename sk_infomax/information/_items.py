@@ -11,15 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._checks import say
+from .._columns._kinds import Column
 from ._columns import Columns, findings_of, listed
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import MutualInfoEstimator
 from ._following import FOLLOWS, one_follows
-from ._kinds import Column
 from ._neighbours import entropy_of, single_pair_information, single_pair_p_value
 from ._rows import alike_neighbours, lag_one
 from ._sides import Sides
-from ._tables import complete_rows, read_columns
 
 __all__ = [
     "Found",

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
+from .._columns._kinds import Column
 from .._state import Memory, arrays_of, arrays_under, load_arrays
 from ..bounds import BOUNDS, SMILE, Bound
 from ..critics import Critic
@@ -26,7 +27,6 @@ from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
 from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
-from ._kinds import Column
 from ._models import INFINITE
 from ._neighbours import joined, single_pair_information, within_bounds, without_ties
 from ._reading import Reading, read

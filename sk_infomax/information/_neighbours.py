@@ -13,6 +13,7 @@ from scipy.special import digamma, ndtri
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
+from .._columns._kinds import Column
 from ._columns import LearnedColumn
 from ._counts import (
     CountRatio,
@@ -23,7 +24,6 @@ from ._counts import (
     plug_in_of_orders,
 )
 from ._independence import Features, signs, tail_of_most
-from ._kinds import Column
 from ._rows import Rows
 from ._shifts import NOTHING, Shifted, foretold_errors, shifted_by_curve, shifted_by_levels
 

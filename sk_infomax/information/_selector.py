@@ -24,10 +24,9 @@ from .._checks import (
     take_columns,
     validate_params,
 )
+from .._columns._kinds import Column
 from ._items import alike_items, information_of, items_of, p_value_of, say_of_items, target_of
-from ._kinds import Column
 from ._sides import refuse_vector
-from ._tables import MISSING, complete_rows, read_columns
 
 __all__ = ["MutualInfoSelector"]
 

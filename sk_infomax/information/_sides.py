@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._columns._kinds import Column
+from .._columns._reading import complete_rows, read_columns
 from ._columns import Columns
-from ._kinds import Column
 from ._rows import Rows, alike_neighbours
-from ._tables import complete_rows, read_columns
 
 __all__ = ["Sides", "alike", "read_sides", "refuse_vector"]
 

@@ -1,0 +1,1 @@
+"""What columns of any container hold, and such columns as numbers; both wings read them here."""

@@ -1,0 +1,330 @@
+"""Frozen features of tables that are found before training: kernels on landmarks, and trees.
+
+A row is compared with some rows of the data, the landmarks, in four ways: by a radial kernel of
+its values beside their normal scores, by the same kernel after half of a whitening, by their
+inner product, and by the leaves that it shares with them in a forest whose splits tell about
+other columns. The four are added up and turned into columns by Nystroem's method.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ._base import DataDriven, Views
+from ._forest import fall, grow_forest
+
+__all__ = ["TableStem", "embedding_directions", "equal_columns"]
+
+_LANDMARKS = 1024  # rows that others are compared with; as many columns come out (rule of thumb)
+_KNOTS = 257  # quantiles of a column that its normal scores are read from (rule of thumb)
+_CLIP = 5.0  # standard deviations; standardised values beyond are cut off (rule of thumb)
+_WHITE = 256  # leading directions that are whitened; all of tables of up to 128 columns
+_WHITENING = 0.25  # power of variances divided by: half of a whitening
+_WHITENING_FLOOR = 0.1  # of the mean variance, added to each before that
+_GRAM = 1024  # rows that directions are found on where values are more than rows
+_TREES = 64  # (rule of thumb)
+_DEPTH = 7  # levels of a tree; 128 leaves at most
+# What each way of comparing adds to the variance: radial kernel, whitened, inner product, leaves.
+# On the 14 tables that constants were chosen on, half or twice of one changed means of accuracies
+# by 0.4 points at most (`benchmarks/_table_sets.py`).
+_WEIGHTS = (1.0, 0.5, 0.4, 0.35)
+# Power of the variances of principal directions, of which 0.5 is the kernel itself. More of it
+# trusts what many rows share: 0.4 points more with 10 labels a class, 0.1 fewer with all.
+_SHAPE = 0.65
+_EMBEDDING_SHAPE = 0.8  # the same for the embedding; nearest neighbours gain 0.2 points by it
+_MEDIAN_ROWS = 512  # rows whose distances the widths of kernels are the median of
+_JITTER = 1e-6  # of the mean of the kernel's diagonal, added to it: landmarks may be equal
+_RANK_FLOOR = 1e-9  # of the largest variance; directions below are rounding
+_MAPS = 64  # leading directions that a small network reads (rule of thumb)
+_BLOCK = 1024  # rows that are compared with all landmarks at once
+_TINY = 1e-12  # least number to divide by; only guards against a division by 0
+
+
+class TableStem(DataDriven):
+    """Columns of a table (n, p) of standardised values, found in closed form and frozen.
+
+    All columns of `pooled` have mean 0 and variance 1 on the samples of `prepare`, and are a
+    rotation of principal directions [1]_: a scaler behind them changes nothing, and linear models
+    with one penalty for all columns need none. Values at ranks count beside the values
+    themselves, so that a column may be skew or have far outliers.
+
+    Parameters
+    ----------
+    n_columns : int
+        Columns p of the table.
+    n_landmarks : int, default=1024
+        Rows that others are compared with, at most; a power of 2, and the number of columns of
+        `pooled`. There are no more directions than samples, whatever the number of columns.
+
+    Attributes
+    ----------
+    n_maps, n_places, n_pooled : int
+        Sizes of what `forward` gives.
+    groups : tuple of int
+        Widths of the groups of columns of `pooled`: a single one.
+
+    References
+    ----------
+    .. [1] Williams and Seeger, Using the Nystroem method to speed up kernel machines, NIPS 2000.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders._table_stem import TableStem
+    >>> stem, x = TableStem(5, n_landmarks=64), torch.randn(200, 5)
+    >>> stem.prepare(x, None, torch.Generator().manual_seed(0))
+    >>> maps, pooled = stem(x)
+    >>> maps.shape, pooled.shape
+    (torch.Size([200, 64, 1]), torch.Size([200, 64]))
+    """
+
+    knots: Tensor
+    scores: Tensor
+    whitening: Tensor
+    landmarks: Tensor
+    landmark_leaves: Tensor
+    features: Tensor
+    thresholds: Tensor
+    rates: Tensor
+    weights: Tensor
+    centre: Tensor
+    matrix: Tensor
+    offset: Tensor
+    leading: Tensor
+    leaf_table: Tensor
+
+    def __init__(self, n_columns: int, n_landmarks: int = _LANDMARKS):
+        super().__init__()
+        if n_landmarks < 2 or n_landmarks & (n_landmarks - 1):
+            raise ValueError(f"n_landmarks={n_landmarks} must be a power of 2, such as 1024.")
+        m, width, nodes = n_landmarks, 2 * n_columns, 2**_DEPTH - 1
+        self.n_pooled, self.n_maps, self.n_places = m, min(_MAPS, m), 1
+        self.groups = (m,)
+        add = self.register_buffer
+        add("knots", torch.linspace(-2, 2, _KNOTS).repeat(n_columns, 1))
+        add("scores", torch.linspace(-2, 2, _KNOTS).repeat(n_columns, 1))
+        add("centre", torch.zeros(width))
+        add("whitening", torch.zeros(width, min(width, _WHITE)))
+        add("landmarks", torch.zeros(m, width))
+        add("landmark_leaves", torch.zeros(m, _TREES, dtype=torch.long))
+        add("features", torch.zeros(_TREES, nodes, dtype=torch.long))
+        add("thresholds", torch.full((_TREES, nodes), math.inf))
+        add("rates", torch.ones(2))
+        add("weights", torch.tensor(_WEIGHTS))
+        add("matrix", torch.eye(m))
+        add("offset", torch.zeros(m))
+        add("leading", torch.eye(m, self.n_maps))
+        add("leaf_table", torch.zeros(_TREES * 2**_DEPTH, m), persistent=False)
+        self.register_load_state_dict_post_hook(_read_leaves)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (n, n_maps, 1) and all columns (n, n_pooled) of rows (n, p)."""
+        kernels = (self.compare(block) for block in x.split(_BLOCK))
+        pooled = torch.cat([kernel @ self.matrix for kernel in kernels]) - self.offset
+        return (pooled @ self.leading)[:, :, None], pooled
+
+    def compare(self, x: Tensor) -> Tensor:
+        """How alike rows (n, p) and all landmarks are, (n, m)."""
+        values = self.values(x)
+        leaves = fall(values[:, x.shape[1] :], self.features, self.thresholds)
+        return self._compare(values, leaves) @ self.weights
+
+    def _compare(self, values: Tensor, leaves: Tensor) -> Tensor:
+        """The four ways of comparing values (n, 2 p) and leaves (n, trees), (n, m, 4)."""
+        white, marks = values - self.centre, self.landmarks - self.centre
+        shared = torch.nn.functional.embedding_bag(
+            leaves + 2**_DEPTH * torch.arange(_TREES, device=leaves.device),
+            self.leaf_table,
+            mode="mean",
+        )
+        ways = [
+            _radial(values, self.landmarks, self.rates[0]),
+            _radial(white @ self.whitening, marks @ self.whitening, self.rates[1]),
+            white @ marks.T,
+            shared,
+        ]
+        return torch.stack(ways, 2)
+
+    def values(self, x: Tensor) -> Tensor:
+        """Values, cut off, and their normal scores, (n, 2 p), of rows (n, p)."""
+        columns = x.T.contiguous()
+        place = torch.searchsorted(self.knots, columns).clamp(1, _KNOTS - 1)
+        low, high = self.knots.gather(1, place - 1), self.knots.gather(1, place)
+        share = ((columns - low) / (high - low).clamp(min=_TINY)).clamp(0, 1)
+        below, above = self.scores.gather(1, place - 1), self.scores.gather(1, place)
+        return torch.cat([x.clamp(-_CLIP, _CLIP), (below + share * (above - below)).T], 1)
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
+        """Find knots, widths, landmarks and trees among rows x (n, p)."""
+        order = torch.randperm(len(x), generator=generator, device=x.device)
+        x = x[order]
+        self._find_scores(x)
+        values = self.values(x)
+        self.centre.copy_(values.mean(0))
+        self.whitening.copy_(_half_whitening(values - self.centre, self.whitening.shape[1]))
+        self._plant(values, generator)
+        used = min(len(x), self.n_pooled)
+        few = values[: min(used, _MEDIAN_ROWS)]
+        self.rates[0] = _rate(few)
+        self.rates[1] = _rate((few - self.centre) @ self.whitening)
+        self._weigh(values[:used], used)
+        kernel = torch.cat([self.compare(block)[:, :used] for block in x.split(_BLOCK)])
+        self._find_columns(kernel.double())
+
+    def _find_scores(self, x: Tensor) -> None:
+        """Quantiles of columns and the normal scores of their ranks, the middle one of ties."""
+        n = len(x)
+        ordered = x.T.contiguous().sort(1).values
+        chosen = torch.linspace(0, n - 1, _KNOTS, dtype=torch.float64).round().long()
+        knots = ordered[:, chosen.to(x.device)].contiguous()
+        ends = [torch.searchsorted(ordered, knots, right=right) for right in (False, True)]
+        shares = (ends[0] + ends[1]).to(x.dtype) / (2 * n)
+        self.knots.copy_(knots)
+        self.scores.copy_(torch.special.ndtri(shares.clamp(0.5 / n, 1 - 0.5 / n)))
+
+    def _plant(self, values: Tensor, generator: torch.Generator) -> None:
+        """Take over landmarks, the first rows of values (n, 2 p), and a forest of all of them."""
+        ranks = values[:, values.shape[1] // 2 :]
+        features, thresholds = grow_forest(ranks, _TREES, _DEPTH, generator)
+        self.features.copy_(features)
+        self.thresholds.copy_(thresholds)
+        used = min(len(values), self.n_pooled)
+        self.landmarks.zero_()[:used] = values[:used]
+        self.landmark_leaves.zero_()
+        self.landmark_leaves[:used] = fall(ranks[:used], self.features, self.thresholds)
+        _read_leaves(self, None)
+
+    def _weigh(self, values: Tensor, used: int) -> None:
+        """Weigh the ways of comparing so that each has its share of the variance."""
+        ways = self._compare(values, self.landmark_leaves[:used])[:, :used]
+        variance = ways.diagonal(dim1=0, dim2=1).mean(1) - ways.mean((0, 1))
+        wanted = torch.tensor(_WEIGHTS).to(variance)
+        # A way in which all rows are the same has nothing to add.
+        known = variance > _JITTER
+        self.weights.copy_(torch.where(known, wanted / variance.clamp(min=_JITTER), 0.0))
+
+    def _find_columns(self, kernel: Tensor) -> None:
+        """Matrix and offset that turn the kernel (n, used) with the landmarks into columns.
+
+        The first rows of the kernel are the landmarks themselves.
+        """
+        used = kernel.shape[1]
+        root = _inverse_root(kernel[:used])
+        found = kernel @ root
+        mean = found.mean(0)
+        scale, directions = _shaped(found - mean, self.n_pooled, _SHAPE)
+        rotation = equal_columns(self.n_pooled).to(kernel)
+        matrix = root @ (directions * scale) @ rotation[: len(scale)]
+        self.matrix.zero_()[:used] = matrix.to(self.matrix.dtype)
+        self.offset.copy_(mean @ (directions * scale) @ rotation[: len(scale)])
+        spread = ((found - mean) @ (directions * scale)).std(0, correction=0)
+        few = spread[: self.n_maps]
+        self.leading.zero_()[:, : len(few)] = (
+            rotation[: len(few)].T * torch.where(few > 0, 1 / few.clamp(min=_TINY), 0.0)
+        ).to(self.leading.dtype)
+
+
+def embedding_directions(pooled: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+    """Mean (d,) and matrix (d, kept) of an embedding of columns (n, d), in closed form.
+
+    ``(pooled - mean) @ matrix`` has the leading principal directions, the first ones larger than
+    they were, which suits nearest neighbours; rotated so that all columns have variance 1.
+
+    Parameters
+    ----------
+    pooled : Tensor of shape (n, d)
+        What `TableStem` gives.
+    kept : int
+        Number of columns; a power of 2.
+    """
+    mean = pooled.mean(0)
+    scale, directions = _shaped(
+        (pooled - mean).double(), kept, 0.5 * _EMBEDDING_SHAPE / _SHAPE
+    )  # variances of pooled columns have the power 2 * _SHAPE already
+    rotation = equal_columns(kept).to(directions)
+    return mean, ((directions * scale) @ rotation[: len(scale)]).to(pooled.dtype)
+
+
+def equal_columns(size: int) -> Tensor:
+    """A rotation (size, size), a power of 2, all of whose entries are equally large.
+
+    Uncorrelated columns become ones of equal variance, their mean (Hadamard's matrix, as
+    Sylvester built it).
+    """
+    rotation = torch.ones(1, 1, dtype=torch.float64)
+    while len(rotation) < size:
+        top = torch.cat([rotation, rotation], 1)
+        rotation = torch.cat([top, torch.cat([rotation, -rotation], 1)])
+    return rotation / math.sqrt(len(rotation))
+
+
+def _shaped(centred: Tensor, kept: int, power: float) -> tuple[Tensor, Tensor]:
+    """Factors (k,) and principal directions (d, k) of centred rows (n, d), k at most `kept`.
+
+    Times the factors, directions have as variances the powers ``2 * power`` of their own, which
+    add up to `kept`.
+    """
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    values, vectors = values.flip(0)[:kept], vectors.flip(1)[:, :kept]
+    known = values > _RANK_FLOOR * values[0].clamp(min=_TINY)
+    shaped = torch.where(known, values.clamp(min=_TINY) / values[0].clamp(min=_TINY), 0.0)
+    shaped = torch.where(known, shaped ** (2 * power), 0.0)
+    size = kept / shaped.sum().clamp(min=_TINY)
+    factors = torch.where(known, (size * shaped / values.clamp(min=_TINY)).sqrt(), 0.0)
+    return factors, vectors
+
+
+def _inverse_root(kernel: Tensor) -> Tensor:
+    """A square root R (m, m) of the inverse R R' of a kernel of landmarks."""
+    kernel = (kernel + kernel.T) / 2
+    size = kernel.diagonal().mean().clamp(min=_JITTER)
+    one = torch.eye(len(kernel)).to(kernel)
+    jitter = _JITTER
+    # In float32 a kernel has rounding errors that may leave it with eigenvalues below 0.
+    while True:
+        lower, failed = torch.linalg.cholesky_ex(kernel + jitter * size * one)
+        if not failed:
+            return torch.linalg.solve_triangular(lower, one, upper=False).T
+        jitter *= 10
+
+
+def _radial(rows: Tensor, marks: Tensor, rate: Tensor) -> Tensor:
+    """exp(-rate * squared distance), (n, m), of rows (n, d) and marks (m, d)."""
+    squares = rows.square().sum(1)[:, None] + marks.square().sum(1)
+    return torch.addmm(squares, rows, marks.T, alpha=-2).clamp_(min=0).mul_(-rate).exp_()
+
+
+def _rate(rows: Tensor) -> Tensor:
+    """One over the median squared distance between rows (n, d)."""
+    distances = torch.pdist(rows).square()
+    distances = distances[distances > _TINY]
+    return 1 / distances.median() if len(distances) else rows.new_tensor(1.0)
+
+
+def _half_whitening(centred: Tensor, kept: int) -> Tensor:
+    """Matrix (d, kept) that makes the variances of centred rows (n, d) more alike."""
+    n, d = centred.shape
+    if d <= _GRAM:
+        values, vectors = torch.linalg.eigh(centred.T @ centred / n)
+    else:  # the same directions, from inner products of rows
+        rows = centred[:_GRAM]
+        values, weights = torch.linalg.eigh(rows @ rows.T / len(rows))
+        norms = (values.clamp(min=0) * len(rows)).sqrt()
+        vectors = rows.T @ (weights / norms.clamp(min=_TINY)) * (norms > 1e-4 * norms[-1])
+    values, vectors = values.flip(0)[:kept].clamp(min=0), vectors.flip(1)[:, :kept]
+    floor = (_WHITENING_FLOOR * values.mean()).clamp(min=_TINY)
+    found = centred.new_zeros(d, kept)
+    found[:, : len(values)] = vectors * (values + floor) ** -_WHITENING
+    return found
+
+
+def _read_leaves(stem: TableStem, _) -> None:
+    """Make the table of landmarks in each leaf, (trees * leaves, m), from their leaves."""
+    leaves = (
+        stem.landmark_leaves.T
+        + 2**_DEPTH * torch.arange(_TREES, device=stem.landmark_leaves.device)[:, None]
+    )  # (trees, m)
+    stem.leaf_table.zero_()[leaves, torch.arange(stem.n_pooled, device=leaves.device)] = 1.0
