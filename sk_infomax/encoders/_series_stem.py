@@ -1,0 +1,405 @@
+"""Frozen features of series in closed form: a dictionary of patterns and what they do together."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool1d, conv1d
+
+from ._base import DataDriven, Views
+from ._patches import _kmeans
+
+__all__ = ["SeriesStem"]
+
+_TAPS = 9  # values that a pattern reads (Dempster, Schmidt and Webb 2021)
+_FILTERS = 16  # patterns of each level; 32 gained nothing (rule of thumb)
+_MOST_LEVELS = 14  # dilations 1, 2, 4, ... 8,192; enough for series of 100,000 values
+_REACH = 0.9  # of the series that the widest pattern covers at most (rule of thumb)
+_STEPS_EACH = 8  # places looked at in the time between two values of a pattern (rule of thumb)
+_MOST_CHANNELS = 8  # channels that patterns see; more are mixed to so many (rule of thumb)
+_CELLS = 64  # cells of time, of which moments are taken; a power of two (rule of thumb)
+_PLACES = 16  # cells of time that a learned network reads (rule of thumb)
+_PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
+_RIVAL_PARTS = (1, 2, 4)  # parts of time over which winners are counted
+_MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged (rule of thumb)
+_VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
+_MOST_VALUES = 1024  # columns of the series itself, all channels together (rule of thumb)
+_THRESHOLD = 0.25  # of likeness, below which a code is 0; that of `PatchEncoder`
+_CONTRAST_FLOOR = 0.1  # of the contrast of all patches; that of `PatchEncoder`
+_WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates and Ng 2011)
+_N_PATCHES = 8192  # patches that k-means sees at each level (rule of thumb)
+_N_MIXED = 512  # series on which mixtures are found and warps are tried (rule of thumb)
+_WARPS_EACH = 4  # warps of each series, where these are fewer than `_N_MIXED` (rule of thumb)
+_WARP = 0.2  # standard deviation of the logarithm of local speed (rule of thumb)
+_BENDS = 8  # stretches of one speed each (rule of thumb)
+_SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
+_GAIN = 0.1  # standard deviation of the logarithm of a warp's factor (rule of thumb)
+_DIRECTIONS = 64  # of what warps change, that are made small; 512 did no better
+_SHRINK = 10.0  # how much variance of warps counts against the mean variance of a direction
+_SPREAD = 0.2  # standard deviation of the columns, in the mean; that of `PatchEncoder`
+_SHARES = {"patterns": 1.0, "rivals": 1.0, "moments": 1.0, "values": 0.3}  # of the variance
+_FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
+_CACHED_VALUES = 2**18  # likenesses; 1 MB in float32, what the cache of a core holds
+_BLOCK = 64  # series whose codes are held at once (rule of thumb)
+_TINY = 1e-6  # least mean square of patches, for series that are constant
+
+
+class Level(NamedTuple):
+    """Where the patterns of a level look.
+
+    Parameters
+    ----------
+    order : int
+        0 for the values, 1 for their differences.
+    dilation : int
+        Steps of time between two values of a pattern.
+    stride : int
+        Steps of time between two places.
+    places : int
+        How many there are.
+    """
+
+    order: int
+    dilation: int
+    stride: int
+    places: int
+
+
+def levels_of(length: int, taps: int) -> list[Level]:
+    """Dilations 1, 2, 4, ... of a series of `length` values and of its differences."""
+    found = []
+    for order in (0, 1):
+        for dilation in (2**power for power in range(_MOST_LEVELS)):
+            reach = (taps - 1) * dilation
+            if dilation > 1 and reach + 1 > _REACH * (length - order):
+                break
+            stride = max(1, dilation // _STEPS_EACH)
+            found.append(Level(order, dilation, stride, (length - order - reach - 1) // stride + 1))
+    return found
+
+
+class SeriesStem(DataDriven):
+    """How much stretches of series (n, c, t) are like patterns, pooled over time in four ways.
+
+    `prepare` finds everything in closed form, or by k-means, and nothing is learned afterwards.
+
+    1. Patches of nine values at dilations 1, 2, 4, ... [1]_ of the series and of its differences
+       are normalised in contrast and whitened, and k-means finds `n_filters` centres of each
+       level [2]_. Codes are how much each stretch is like a centre and how much like its
+       negative, above a threshold.
+    2. The pooled columns are, in groups: "patterns", roots of the codes' means over the whole,
+       halves, quarters and eighths of time; "rivals", how often each pattern is the most like of
+       its level, as competing kernels are counted by [3]_; "moments", signed roots of products
+       of whitened mixtures of all codes, averaged over the whole and the halves, which tell what
+       happens at the same time; "values", the series itself, averaged over cells.
+    3. Each column is standardised and each group has its share of the variance. Then what random
+       warps of the series change most is made small: directions in which nothing but the pace
+       differs are of no use to a classifier with few labels.
+
+    Parameters
+    ----------
+    channels, length : int
+        Of the series, c and t; t must be 2 or more.
+    n_filters : int, default=16
+        Patterns of each level.
+    n_directions : int, default=64
+        Directions of warps that are made small; 0 leaves all as they are.
+
+    Attributes
+    ----------
+    n_maps, n_places : int
+        Shape of the maps of a series.
+    n_pooled : int
+        Number of pooled columns.
+    groups : dict of str to int
+        How many of the columns, in their order, each group has.
+
+    References
+    ----------
+    .. [1] Dempster, Schmidt and Webb, MiniRocket: a very fast (almost) deterministic transform
+       for time series classification, KDD 2021.
+    .. [2] Coates and Ng, The importance of encoding versus training with sparse coding and vector
+       quantization, ICML 2011.
+    .. [3] Dempster, Schmidt and Webb, Hydra: competing convolutional kernels for fast and accurate
+       time series classification, Data Mining and Knowledge Discovery, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders._series_stem import SeriesStem
+    >>> stem, series = SeriesStem(2, 40), torch.randn(6, 2, 40)
+    >>> stem.prepare(series, None, torch.Generator().manual_seed(0))
+    >>> maps, pooled = stem(series)
+    >>> maps.shape == (6, stem.n_maps, stem.n_places), pooled.shape == (6, stem.n_pooled)
+    (True, True)
+    """
+
+    mix: Tensor
+    filters: Tensor
+    offset: Tensor
+    floor: Tensor
+    aligned: Tensor
+    code_mean: Tensor
+    mixtures: Tensor
+    centre: Tensor
+    scale: Tensor
+    directions: Tensor
+    kept: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        n_filters: int = _FILTERS,
+        n_directions: int = _DIRECTIONS,
+    ):
+        super().__init__()
+        if length < 2:
+            raise ValueError(
+                f"SeriesStem needs series of 2 values or more and got {length}. "
+                "Treat the values as a table."
+            )
+        self.length = length
+        self.taps = min(_TAPS, length - 1)
+        self.levels = levels_of(length, self.taps)
+        self.n_cells = 2 ** int(math.log2(min(_CELLS, self.levels[0].places)))
+        self.n_maps = 2 * n_filters * len(self.levels)
+        self.n_places = min(_PLACES, self.n_cells)
+        self.n_values = min(length, _VALUES, max(1, _MOST_VALUES // channels))
+        mixed = min(_MOMENT_CHANNELS, self.n_maps)
+        parts, rivals = (_total(p, self.n_cells) for p in (_PARTS, _RIVAL_PARTS))
+        self.groups = {
+            "patterns": self.n_maps * parts,
+            "rivals": self.n_maps * rivals,
+            "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
+            "values": channels * self.n_values,
+        }
+        self.n_pooled = sum(self.groups.values())
+        self._register(channels, n_filters, mixed, n_directions)
+
+    def _register(self, channels: int, n_filters: int, mixed: int, n_directions: int) -> None:
+        """Buffers, at values that give finite columns before `prepare`."""
+        seen, n_levels = min(channels, _MOST_CHANNELS), len(self.levels)
+        own = torch.Generator().manual_seed(0)
+        filters = torch.randn(n_levels, n_filters, seen, self.taps, generator=own)
+        self.register_buffer("mix", torch.eye(seen, channels))
+        self.register_buffer("filters", filters - filters.mean((2, 3), keepdim=True))
+        self.register_buffer("offset", torch.zeros(n_levels, n_filters, 1))
+        self.register_buffer("floor", torch.full((n_levels,), _CONTRAST_FLOOR**2))
+        self.register_buffer("aligned", self._alignment(), persistent=False)
+        self.register_buffer("code_mean", torch.zeros(self.n_maps))
+        self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
+        self.register_buffer("centre", torch.zeros(self.n_pooled))
+        self.register_buffer("scale", torch.ones(self.n_pooled))
+        self.register_buffer("directions", torch.zeros(self.n_pooled, n_directions))
+        self.register_buffer("kept", torch.ones(n_directions))
+
+    def _alignment(self) -> Tensor:
+        """Weights (levels, cells, cells) of a level's cells in cells of the whole time.
+
+        A level has no places at the ends of a series, the fewer the wider its patterns are.
+        """
+        edges = torch.arange(self.n_cells + 1) / self.n_cells
+        found = []
+        for level in self.levels:
+            first = (self.taps - 1) * level.dilation / 2
+            own = (first + edges * level.places * level.stride) / self.length
+            overlap = torch.minimum(own[1:, None], edges[1:])
+            overlap = (overlap - torch.maximum(own[:-1, None], edges[:-1])).clamp(min=0)
+            found.append(overlap * self.n_cells)
+        return torch.stack(found)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (n, n_maps, n_places) and pooled columns (n, n_pooled) of series (n, c, t)."""
+        blocks = [self._block(block) for block in x.split(_BLOCK)]
+        maps, pooled = (torch.cat(part) for part in zip(*blocks))
+        return maps, pooled
+
+    def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        codes, columns = self._columns(x)
+        pooled = (columns - self.centre) * self.scale
+        if self.directions.shape[1]:
+            pooled -= (pooled @ self.directions) * (1 - self.kept) @ self.directions.T
+        return adaptive_avg_pool1d(codes, self.n_places), pooled
+
+    def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (n, n_maps, cells), and all columns (n, n_pooled) before they are scaled."""
+        codes, wins = self._cells(x)
+        both = torch.cat(
+            [
+                _pyramid(codes, _PARTS).sqrt_(),
+                _pyramid(wins, _RIVAL_PARTS).sqrt_(),
+                self._moments(codes),
+                adaptive_avg_pool1d(x, self.n_values).flatten(1),
+            ],
+            1,
+        )
+        return codes, both
+
+    def _cells(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes and shares of wins of series (n, c, t), each (n, n_maps, cells)."""
+        seen = torch.einsum("sc,nct->nst", self.mix, x)
+        signals = seen, seen.diff(dim=2)
+        found = [self._of_level(signals[lv.order], i) for i, lv in enumerate(self.levels)]
+        codes, wins = (torch.cat(part, 1) for part in zip(*found))
+        return codes, wins
+
+    def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """Codes and wins (n, 2 * n_filters, cells) of one level."""
+        places, found = self.levels[index].places, []
+        few = max(1, _CACHED_VALUES // (self.filters.shape[1] * places))
+        for block in signal.split(few if signal.device.type == "cpu" else len(signal)):
+            likeness = self._likeness(block, index)
+            best = likeness.abs().amax(1, keepdim=True)
+            signed = torch.cat([likeness, -likeness], 1)
+            won = (signed >= best).to(signed)
+            codes = signed.sub_(_THRESHOLD).relu_()
+            found.append([adaptive_avg_pool1d(part, self.n_cells) for part in (codes, won)])
+        codes, wins = (torch.cat(part) for part in zip(*found))
+        return codes, wins
+
+    def _likeness(self, signal: Tensor, index: int) -> Tensor:
+        """How much stretches of a signal (n, s, t) are like the patterns, (n, k, places)."""
+        level, filters = self.levels[index], self.filters[index]
+        window = {"stride": level.stride, "dilation": level.dilation}
+        even = torch.full((1, 1, self.taps), 1 / self.taps).to(signal)
+        mean = conv1d(signal.mean(1, keepdim=True), even, **window)
+        power = conv1d(signal.square().mean(1, keepdim=True), even, **window)
+        contrast = (power - mean.square()).clamp_(min=0).add_(self.floor[index]).rsqrt_()
+        return conv1d(signal, filters, **window).mul_(contrast).sub_(self.offset[index])
+
+    def _on_time(self, codes: Tensor) -> Tensor:
+        """Codes (n, n_maps, cells) on cells that are the same times at all levels."""
+        by_level = codes.unflatten(1, (len(self.levels), -1))
+        return torch.einsum("nlkg,lgh->nlkh", by_level, self.aligned).flatten(1, 2)
+
+    def _moments(self, codes: Tensor) -> Tensor:
+        """Signed roots of products of mixtures of the codes, averaged over parts of time."""
+        centred = self._on_time(codes) - self.code_mean[:, None]
+        mixed = torch.einsum("nkg,kr->nrg", centred, self.mixtures)
+        halves = mixed.chunk(2, 2) if self.n_cells > 1 else (mixed,)
+        products = [half @ half.transpose(1, 2) / half.shape[2] for half in halves]
+        if len(products) > 1:
+            products.append((products[0] + products[1]) / 2)
+        first, second = torch.triu_indices(mixed.shape[1], mixed.shape[1], device=codes.device)
+        columns = torch.cat([product[:, first, second] for product in products], 1)
+        return columns.sign() * columns.abs().sqrt()
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
+        """Find patterns, mixtures, scales and what warps change among series x (n, c, t)."""
+        self.mix.copy_(_leading(x.transpose(1, 2).flatten(0, 1), len(self.mix)))
+        signal = torch.einsum("sc,nct->nst", self.mix, x)
+        for index, level in enumerate(self.levels):
+            self._find_patterns(signal.diff(dim=2) if level.order else signal, index, generator)
+        some = x[torch.randperm(len(x), generator=generator, device=x.device)[:_N_MIXED]]
+        self._find_mixtures(some)
+        columns = torch.cat([self._columns(block)[1] for block in x.split(_BLOCK)])
+        self._find_scales(columns)
+        if self.directions.shape[1]:
+            self._find_directions(some, columns, generator)
+
+    def _find_patterns(self, signal: Tensor, index: int, generator: torch.Generator) -> None:
+        """The patterns of one level among patches of a signal (n, s, t)."""
+        patches = self._patches(signal, self.levels[index], generator)
+        patches = patches - patches.mean(1, keepdim=True)
+        floor = _CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY)
+        patches = patches * (patches.square().mean(1, keepdim=True) + floor).rsqrt()
+        mean = patches.mean(0)
+        values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+        whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
+        centres = _kmeans((patches - mean) @ whiten, self.filters.shape[1], generator)
+        filters = centres @ whiten
+        self.floor[index] = floor
+        self.offset[index] = (filters @ mean)[:, None]
+        self.filters[index] = (filters - filters.mean(1, keepdim=True)).view_as(self.filters[index])
+
+    def _patches(self, signal: Tensor, level: Level, generator: torch.Generator) -> Tensor:
+        """Patches (m, s * taps) at random places of random series."""
+        shape, device = (_N_PATCHES,), signal.device
+        rows = torch.randint(len(signal), shape, generator=generator, device=device)
+        places = torch.randint(level.places, shape, generator=generator, device=device)
+        steps = torch.arange(self.taps, device=device) * level.dilation
+        times = places[:, None] * level.stride + steps
+        return signal[rows[:, None], :, times].transpose(1, 2).flatten(1)
+
+    def _find_mixtures(self, x: Tensor) -> None:
+        """Whitened mixtures of the codes of series (n, c, t) at one time."""
+        codes = torch.cat([self._on_time(self._cells(block)[0]) for block in x.split(_BLOCK)])
+        rows = codes.transpose(1, 2).flatten(0, 1)
+        self.code_mean.copy_(rows.mean(0))
+        centred = rows - self.code_mean
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+        kept = self.mixtures.shape[1]
+        values, vectors = values.flip(0)[:kept], vectors.flip(1)[:, :kept]
+        floor = _TINY + 1e-3 * values[0].clamp(min=0)
+        self.mixtures.copy_(vectors * (values.clamp(min=0) + floor).rsqrt())
+
+    def _find_scales(self, columns: Tensor) -> None:
+        """Standardise columns (n, n_pooled), and give each group its share of the variance."""
+        self.centre.copy_(columns.mean(0))
+        deviation, scales = columns.std(0, correction=0), []
+        size = _SPREAD * (self.n_pooled / sum(_SHARES.values())) ** 0.5
+        widths = list(self.groups.values())
+        for part, share in zip(deviation.split(widths), _SHARES.values()):
+            telling = part > _FLAT * part.max()
+            factor = size * (share / telling.sum().clamp(min=1)) ** 0.5
+            scales.append(torch.where(telling, factor / part, 0.0))
+        self.scale.copy_(torch.cat(scales).nan_to_num(0.0, 0.0, 0.0))
+
+    def _find_directions(self, x: Tensor, columns: Tensor, generator: torch.Generator) -> None:
+        """The directions that warps of series (n, c, t) change most, and what is kept of them."""
+        x = x.repeat(min(_WARPS_EACH, -(-_N_MIXED // len(x))), 1, 1)[:_N_MIXED]
+        first, second = (
+            torch.cat([self._columns(b)[1] for b in warped(x, generator).split(_BLOCK)])
+            for _ in range(2)
+        )
+        within = (first - second) * self.scale * (0.5 / len(x)) ** 0.5
+        values, weights = torch.linalg.eigh(within @ within.T)
+        kept = min(self.directions.shape[1], len(x))
+        values, weights = values.flip(0)[:kept].clamp(min=0), weights.flip(1)[:, :kept]
+        total = ((columns - self.centre) * self.scale).square().sum() / len(columns)
+        mean = total / min(len(columns), 256)
+        found = within.T @ (weights * values.clamp(min=1e-30).rsqrt())
+        found = found * (values > 1e-5 * values[:1])  # rounding past the rank
+        self.directions.zero_()
+        self.directions[:, :kept] = found
+        self.kept.fill_(1.0)
+        self.kept[:kept] = (1 + _SHRINK * values / mean.clamp(min=1e-30)).rsqrt()
+
+
+def warped(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Series (n, c, t) at another pace, a little earlier or later, louder or softer."""
+    n, _, length = x.shape
+    options = {"generator": generator, "device": x.device, "dtype": x.dtype}
+    speed = (_WARP * torch.randn(n, _BENDS, **options)).exp()
+    path = torch.cat([speed.new_zeros(n, 1), speed.cumsum(1)], 1)
+    path = (path / path[:, -1:])[:, None]
+    path = torch.nn.functional.interpolate(path, length, mode="linear", align_corners=True)
+    path = path + _SHIFT * (2 * torch.rand(n, 1, 1, **options) - 1)
+    times = path.clamp(0, 1) * (length - 1)
+    before = times.floor().long().clamp(max=length - 2).expand_as(x)
+    part = times - before
+    louder = (_GAIN * torch.randn(n, 1, 1, **options)).exp()
+    return louder * (x.gather(2, before) * (1 - part) + x.gather(2, before + 1) * part)
+
+
+def _leading(rows: Tensor, kept: int) -> Tensor:
+    """Directions (kept, c) in which rows (n, c) spread most; the identity if that is all."""
+    if rows.shape[1] <= kept:
+        return torch.eye(kept).to(rows)
+    centred = rows - rows.mean(0)
+    return torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :kept].T
+
+
+def _total(parts: tuple[int, ...], cells: int) -> int:
+    """How many parts there are in all, of those that so many cells can be cut into."""
+    return sum(part for part in parts if part <= cells)
+
+
+def _pyramid(cells: Tensor, parts: tuple[int, ...]) -> Tensor:
+    """Means of cells (n, k, cells) over parts of time, (n, k * parts)."""
+    wanted = [part for part in parts if part <= cells.shape[2]]
+    return torch.cat([adaptive_avg_pool1d(cells, part).flatten(1) for part in wanted], 1)
