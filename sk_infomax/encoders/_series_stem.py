@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool1d, conv1d
+from torch.nn.functional import adaptive_avg_pool1d
 
 from ._base import DataDriven, Views
 from ._patches import _kmeans
@@ -18,10 +18,13 @@ _MOST_LEVELS = 14  # dilations 1, 2, 4, ... 8,192; enough for series of 100,000 
 _REACH = 0.9  # of the series that the widest pattern covers at most (rule of thumb)
 _STEPS_EACH = 8  # places looked at in the time between two values of a pattern (rule of thumb)
 _MOST_CHANNELS = 8  # channels that patterns see; more are mixed to so many (rule of thumb)
+_MOST_PLACES = 2048  # places of a level; longer series are looked at with strides (rule of thumb)
 _CELLS = 64  # cells of time, of which moments are taken; a power of two (rule of thumb)
 _PLACES = 16  # cells of time that a learned network reads (rule of thumb)
 _PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
-_RIVAL_PARTS = (1, 2, 4)  # parts of time over which winners are counted
+_WIN_PARTS = (1, 2, 4)  # parts of time over which the most alike patterns are counted
+_CONTESTS, _RIVALS = 16, 8  # contests of each level, random kernels in each (Dempster et al. 2023)
+_RIVAL_CHANNELS = 3  # channels that a random kernel reads at most (rule of thumb)
 _MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged (rule of thumb)
 _VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
 _MOST_VALUES = 1024  # columns of the series itself, all channels together (rule of thumb)
@@ -29,18 +32,25 @@ _THRESHOLD = 0.25  # of likeness, below which a code is 0; that of `PatchEncoder
 _CONTRAST_FLOOR = 0.1  # of the contrast of all patches; that of `PatchEncoder`
 _WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates and Ng 2011)
 _N_PATCHES = 8192  # patches that k-means sees at each level (rule of thumb)
-_N_MIXED = 512  # series on which mixtures are found and warps are tried (rule of thumb)
-_WARPS_EACH = 4  # warps of each series, where these are fewer than `_N_MIXED` (rule of thumb)
+_N_SCALED = 512  # series on which mixtures and scales are found (rule of thumb)
+_N_WARPED = 256  # series of which two warps each are compared (rule of thumb)
+_WARPS_EACH = 2  # pairs of warps of each series, where these are fewer (rule of thumb)
 _WARP = 0.2  # standard deviation of the logarithm of local speed (rule of thumb)
 _BENDS = 8  # stretches of one speed each (rule of thumb)
 _SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
 _GAIN = 0.1  # standard deviation of the logarithm of a warp's factor (rule of thumb)
 _DIRECTIONS = 64  # of what warps change, that are made small; 512 did no better
-_SHRINK = 10.0  # how much variance of warps counts against the mean variance of a direction
+_SHRINK = 3.0  # how much variance of warps counts against the mean variance of a direction
 _SPREAD = 0.2  # standard deviation of the columns, in the mean; that of `PatchEncoder`
-_SHARES = {"patterns": 1.0, "rivals": 1.0, "moments": 1.0, "values": 0.3}  # of the variance
+_SHARES = {
+    "patterns": 1.0,
+    "wins": 1.0,
+    "rivals": 1.0,
+    "moments": 1.0,
+    "values": 0.3,
+}  # of the variance
 _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
-_CACHED_VALUES = 2**18  # likenesses; 1 MB in float32, what the cache of a core holds
+_CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
 _BLOCK = 64  # series whose codes are held at once (rule of thumb)
 _TINY = 1e-6  # least mean square of patches, for series that are constant
 
@@ -74,13 +84,14 @@ def levels_of(length: int, taps: int) -> list[Level]:
             reach = (taps - 1) * dilation
             if dilation > 1 and reach + 1 > _REACH * (length - order):
                 break
-            stride = max(1, dilation // _STEPS_EACH)
-            found.append(Level(order, dilation, stride, (length - order - reach - 1) // stride + 1))
+            room = length - order - reach
+            stride = max(1, dilation // _STEPS_EACH, -(-room // _MOST_PLACES))
+            found.append(Level(order, dilation, stride, (room - 1) // stride + 1))
     return found
 
 
 class SeriesStem(DataDriven):
-    """How much stretches of series (n, c, t) are like patterns, pooled over time in four ways.
+    """How much stretches of series (n, c, t) are like patterns, pooled over time in five ways.
 
     `prepare` finds everything in closed form, or by k-means, and nothing is learned afterwards.
 
@@ -89,10 +100,11 @@ class SeriesStem(DataDriven):
        level [2]_. Codes are how much each stretch is like a centre and how much like its
        negative, above a threshold.
     2. The pooled columns are, in groups: "patterns", roots of the codes' means over the whole,
-       halves, quarters and eighths of time; "rivals", how often each pattern is the most like of
-       its level, as competing kernels are counted by [3]_; "moments", signed roots of products
-       of whitened mixtures of all codes, averaged over the whole and the halves, which tell what
-       happens at the same time; "values", the series itself, averaged over cells.
+       halves, quarters and eighths of time; "wins", roots of how often each pattern is the most
+       like of its level; "rivals", the same of random kernels in contests of eight, by their
+       largest value and by how often they are the least [3]_; "moments", signed roots of
+       products of whitened mixtures of all codes, averaged over the whole and the halves, which
+       tell what happens at the same time; "values", the series itself, averaged over cells.
     3. Each column is standardised and each group has its share of the variance. Then what random
        warps of the series change most is made small: directions in which nothing but the pace
        differs are of no use to a classifier with few labels.
@@ -137,6 +149,9 @@ class SeriesStem(DataDriven):
 
     mix: Tensor
     filters: Tensor
+    kernels: Tensor
+    code_parts: Tensor
+    win_parts: Tensor
     offset: Tensor
     floor: Tensor
     aligned: Tensor
@@ -164,14 +179,15 @@ class SeriesStem(DataDriven):
         self.taps = min(_TAPS, length - 1)
         self.levels = levels_of(length, self.taps)
         self.n_cells = 2 ** int(math.log2(min(_CELLS, self.levels[0].places)))
+        self.n_win_cells = min(max(_WIN_PARTS), self.n_cells)
         self.n_maps = 2 * n_filters * len(self.levels)
         self.n_places = min(_PLACES, self.n_cells)
         self.n_values = min(length, _VALUES, max(1, _MOST_VALUES // channels))
         mixed = min(_MOMENT_CHANNELS, self.n_maps)
-        parts, rivals = (_total(p, self.n_cells) for p in (_PARTS, _RIVAL_PARTS))
         self.groups = {
-            "patterns": self.n_maps * parts,
-            "rivals": self.n_maps * rivals,
+            "patterns": self.n_maps * _total(_PARTS, self.n_cells),
+            "wins": self.n_maps * _total(_WIN_PARTS, self.n_cells),
+            "rivals": 2 * _CONTESTS * _RIVALS * len(self.levels),
             "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
             "values": channels * self.n_values,
         }
@@ -187,13 +203,29 @@ class SeriesStem(DataDriven):
         self.register_buffer("filters", filters - filters.mean((2, 3), keepdim=True))
         self.register_buffer("offset", torch.zeros(n_levels, n_filters, 1))
         self.register_buffer("floor", torch.full((n_levels,), _CONTRAST_FLOOR**2))
+        self.register_buffer("kernels", self._random_kernels(seen, own))
+        self.register_buffer("code_parts", _pyramid(_PARTS, self.n_cells), persistent=False)
+        self.register_buffer("win_parts", _pyramid(_WIN_PARTS, self.n_win_cells), persistent=False)
         self.register_buffer("aligned", self._alignment(), persistent=False)
+        for index, level in enumerate(self.levels):
+            for name, cells in (("code", self.n_cells), ("win", self.n_win_cells)):
+                pool = adaptive_avg_pool1d(torch.eye(level.places)[None], cells)[0]
+                self.register_buffer(f"{name}_pool_{index}", pool, persistent=False)
         self.register_buffer("code_mean", torch.zeros(self.n_maps))
         self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
         self.register_buffer("centre", torch.zeros(self.n_pooled))
         self.register_buffer("scale", torch.ones(self.n_pooled))
         self.register_buffer("directions", torch.zeros(self.n_pooled, n_directions))
         self.register_buffer("kept", torch.ones(n_directions))
+
+    def _random_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
+        """Kernels (levels, contests * rivals, s, taps) of a mean of 0, each of a few channels."""
+        shape = len(self.levels), _CONTESTS * _RIVALS, channels, self.taps
+        kernels = torch.randn(shape, generator=generator)
+        kernels -= kernels.mean(3, keepdim=True)
+        rank = torch.rand(shape[:3], generator=generator).argsort(2).argsort(2)
+        kernels *= (rank < _RIVAL_CHANNELS)[..., None]
+        return kernels / kernels.abs().sum((2, 3), keepdim=True).clamp(min=_TINY)
 
     def _alignment(self) -> Tensor:
         """Weights (levels, cells, cells) of a level's cells in cells of the whole time.
@@ -226,49 +258,79 @@ class SeriesStem(DataDriven):
 
     def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (n, n_maps, cells), and all columns (n, n_pooled) before they are scaled."""
-        codes, wins = self._cells(x)
-        both = torch.cat(
-            [
-                _pyramid(codes, _PARTS).sqrt_(),
-                _pyramid(wins, _RIVAL_PARTS).sqrt_(),
-                self._moments(codes),
-                adaptive_avg_pool1d(x, self.n_values).flatten(1),
-            ],
-            1,
-        )
-        return codes, both
+        codes, wins, rivals = self._cells(x)
+        return codes, self._pooled(x, codes, wins, rivals)
 
-    def _cells(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes and shares of wins of series (n, c, t), each (n, n_maps, cells)."""
+    def _pooled(self, x: Tensor, codes: Tensor, wins: Tensor, rivals: Tensor) -> Tensor:
+        """All columns (n, n_pooled) of what `_cells` gives."""
+        columns = [
+            (codes @ self.code_parts).sqrt_().flatten(1),
+            (wins @ self.win_parts).sqrt_().flatten(1),
+            rivals.clamp(min=0).sqrt_(),
+            self._moments(codes),
+            adaptive_avg_pool1d(x, self.n_values).flatten(1),
+        ]
+        return torch.cat(columns, 1)
+
+    def _cells(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the levels say of series (n, c, t).
+
+        Codes (n, n_maps, cells), shares of wins (n, n_maps, fewer cells), and largest values and
+        shares of losses of random kernels, (n, width of the group).
+        """
         seen = torch.einsum("sc,nct->nst", self.mix, x)
         signals = seen, seen.diff(dim=2)
         found = [self._of_level(signals[lv.order], i) for i, lv in enumerate(self.levels)]
-        codes, wins = (torch.cat(part, 1) for part in zip(*found))
-        return codes, wins
+        codes, wins, rivals = (torch.cat(part, 1) for part in zip(*found))
+        return codes, wins, rivals
 
-    def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, Tensor]:
-        """Codes and wins (n, 2 * n_filters, cells) of one level."""
-        places, found = self.levels[index].places, []
-        few = max(1, _CACHED_VALUES // (self.filters.shape[1] * places))
-        for block in signal.split(few if signal.device.type == "cpu" else len(signal)):
-            likeness = self._likeness(block, index)
-            best = likeness.abs().amax(1, keepdim=True)
-            signed = torch.cat([likeness, -likeness], 1)
-            won = (signed >= best).to(signed)
-            codes = signed.sub_(_THRESHOLD).relu_()
-            found.append([adaptive_avg_pool1d(part, self.n_cells) for part in (codes, won)])
-        codes, wins = (torch.cat(part) for part in zip(*found))
-        return codes, wins
+    def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes, wins and rivals of one level, of a signal (n, s, t)."""
+        few, found = len(signal), []
+        if signal.device.type == "cpu":  # what fits its cache is done twice as fast
+            few = max(1, _CACHED_VALUES // (_CONTESTS * _RIVALS * self.levels[index].places))
+        for block in signal.split(few):
+            stretches = self._stretches(block, self.levels[index])
+            found.append((*self._alike(stretches, index), self._contests(stretches, index)))
+        codes, wins, rivals = (torch.cat(part) for part in zip(*found))
+        return codes, wins, rivals
 
-    def _likeness(self, signal: Tensor, index: int) -> Tensor:
-        """How much stretches of a signal (n, s, t) are like the patterns, (n, k, places)."""
-        level, filters = self.levels[index], self.filters[index]
-        window = {"stride": level.stride, "dilation": level.dilation}
-        even = torch.full((1, 1, self.taps), 1 / self.taps).to(signal)
-        mean = conv1d(signal.mean(1, keepdim=True), even, **window)
-        power = conv1d(signal.square().mean(1, keepdim=True), even, **window)
-        contrast = (power - mean.square()).clamp_(min=0).add_(self.floor[index]).rsqrt_()
-        return conv1d(signal, filters, **window).mul_(contrast).sub_(self.offset[index])
+    def _stretches(self, signal: Tensor, level: Level) -> Tensor:
+        """What patterns of a level see of a signal (n, s, t), (s * taps, n, places).
+
+        A product of these with all patterns takes half the time of a convolution.
+        """
+        reach = (self.taps - 1) * level.dilation
+        seen = signal.unfold(2, reach + 1, level.stride)[..., :: level.dilation]
+        return seen.permute(1, 3, 0, 2).flatten(0, 1).contiguous()
+
+    def _alike(self, stretches: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """Codes (n, 2 * n_filters, cells) and wins (n, 2 * n_filters, fewer cells) of a level."""
+        likeness = self._likeness(stretches, index)
+        best = likeness.abs().amax(0)
+        signed = torch.cat([likeness, -likeness])
+        won = torch.ge(signed, best, out=torch.empty_like(signed))  # in one pass, as numbers
+        # Averages by a product with a small matrix take a third of the time of pooling layers.
+        code_pool, win_pool = (getattr(self, f"{name}_pool_{index}") for name in ("code", "win"))
+        codes = signed.sub_(_THRESHOLD).relu_() @ code_pool
+        return codes.transpose(0, 1), (won @ win_pool).transpose(0, 1)
+
+    def _likeness(self, stretches: Tensor, index: int) -> Tensor:
+        """How much stretches (s * taps, n, places) are like the patterns, (k, n, places)."""
+        spread = stretches.square().mean(0) - stretches.mean(0).square()
+        contrast = spread.clamp_(min=0).add_(self.floor[index]).rsqrt_()
+        likeness = torch.tensordot(self.filters[index].flatten(1), stretches, 1)
+        return likeness.mul_(contrast).sub_(self.offset[index, :, :, None])
+
+    def _contests(self, stretches: Tensor, index: int) -> Tensor:
+        """Mean largest value and share of losses of each random kernel, side by side, (n, ...)."""
+        answers = torch.tensordot(self.kernels[index].flatten(1), stretches, 1)
+        answers = answers.unflatten(0, (_CONTESTS, _RIVALS))
+        chosen = torch.empty_like(answers)
+        least = torch.le(answers, answers.amin(1, keepdim=True), out=chosen).mean(3).flatten(0, 1)
+        torch.ge(answers, answers.amax(1, keepdim=True), out=chosen)
+        largest = answers.mul_(chosen).mean(3).flatten(0, 1)
+        return torch.cat([largest, least]).T
 
     def _on_time(self, codes: Tensor) -> Tensor:
         """Codes (n, n_maps, cells) on cells that are the same times at all levels."""
@@ -294,9 +356,11 @@ class SeriesStem(DataDriven):
         signal = torch.einsum("sc,nct->nst", self.mix, x)
         for index, level in enumerate(self.levels):
             self._find_patterns(signal.diff(dim=2) if level.order else signal, index, generator)
-        some = x[torch.randperm(len(x), generator=generator, device=x.device)[:_N_MIXED]]
-        self._find_mixtures(some)
-        columns = torch.cat([self._columns(block)[1] for block in x.split(_BLOCK)])
+        some = x[torch.randperm(len(x), generator=generator, device=x.device)[:_N_SCALED]]
+        found = (torch.cat(part) for part in zip(*(self._cells(b) for b in some.split(_BLOCK))))
+        codes, wins, rivals = found
+        self._find_mixtures(codes)
+        columns = self._pooled(some, codes, wins, rivals)
         self._find_scales(columns)
         if self.directions.shape[1]:
             self._find_directions(some, columns, generator)
@@ -325,9 +389,9 @@ class SeriesStem(DataDriven):
         times = places[:, None] * level.stride + steps
         return signal[rows[:, None], :, times].transpose(1, 2).flatten(1)
 
-    def _find_mixtures(self, x: Tensor) -> None:
-        """Whitened mixtures of the codes of series (n, c, t) at one time."""
-        codes = torch.cat([self._on_time(self._cells(block)[0]) for block in x.split(_BLOCK)])
+    def _find_mixtures(self, codes: Tensor) -> None:
+        """Whitened mixtures of codes (n, n_maps, cells) at one time."""
+        codes = self._on_time(codes[:_N_WARPED])
         rows = codes.transpose(1, 2).flatten(0, 1)
         self.code_mean.copy_(rows.mean(0))
         centred = rows - self.code_mean
@@ -351,7 +415,7 @@ class SeriesStem(DataDriven):
 
     def _find_directions(self, x: Tensor, columns: Tensor, generator: torch.Generator) -> None:
         """The directions that warps of series (n, c, t) change most, and what is kept of them."""
-        x = x.repeat(min(_WARPS_EACH, -(-_N_MIXED // len(x))), 1, 1)[:_N_MIXED]
+        x = x.repeat(min(_WARPS_EACH, -(-_N_WARPED // len(x))), 1, 1)[:_N_WARPED]
         first, second = (
             torch.cat([self._columns(b)[1] for b in warped(x, generator).split(_BLOCK)])
             for _ in range(2)
@@ -399,7 +463,7 @@ def _total(parts: tuple[int, ...], cells: int) -> int:
     return sum(part for part in parts if part <= cells)
 
 
-def _pyramid(cells: Tensor, parts: tuple[int, ...]) -> Tensor:
-    """Means of cells (n, k, cells) over parts of time, (n, k * parts)."""
-    wanted = [part for part in parts if part <= cells.shape[2]]
-    return torch.cat([adaptive_avg_pool1d(cells, part).flatten(1) for part in wanted], 1)
+def _pyramid(parts: tuple[int, ...], cells: int) -> Tensor:
+    """Weights (cells, parts in all) of means over parts of time."""
+    wanted = [part for part in parts if part <= cells]
+    return torch.cat([adaptive_avg_pool1d(torch.eye(cells)[None], part)[0] for part in wanted], 1)
