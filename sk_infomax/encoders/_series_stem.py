@@ -23,7 +23,7 @@ _CELLS = 64  # cells of time, of which moments are taken; a power of two (rule o
 _PLACES = 16  # cells of time that a learned network reads (rule of thumb)
 _PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
 _WIN_PARTS = (1, 2, 4)  # parts of time over which the most alike patterns are counted
-_CONTESTS, _RIVALS = 16, 8  # contests of each level, random kernels in each (Dempster et al. 2023)
+_CONTESTS, _RIVALS = 8, 8  # contests of each level, random kernels in each (Dempster et al. 2023)
 _RIVAL_CHANNELS = 3  # channels that a random kernel reads at most (rule of thumb)
 _MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged (rule of thumb)
 _VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
@@ -33,8 +33,8 @@ _CONTRAST_FLOOR = 0.1  # of the contrast of all patches; that of `PatchEncoder`
 _WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates and Ng 2011)
 _N_PATCHES = 8192  # patches that k-means sees at each level (rule of thumb)
 _N_SCALED = 512  # series on which mixtures and scales are found (rule of thumb)
-_N_WARPED = 256  # series of which two warps each are compared (rule of thumb)
-_WARPS_EACH = 2  # pairs of warps of each series, where these are fewer (rule of thumb)
+_N_WARPED = 256  # warps that are compared with the series (rule of thumb)
+_WARPS_EACH = 2  # warps of each series, where there are few (rule of thumb)
 _WARP = 0.2  # standard deviation of the logarithm of local speed (rule of thumb)
 _BENDS = 8  # stretches of one speed each (rule of thumb)
 _SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
@@ -254,7 +254,7 @@ class SeriesStem(DataDriven):
         pooled = (columns - self.centre) * self.scale
         if self.directions.shape[1]:
             pooled -= (pooled @ self.directions) * (1 - self.kept) @ self.directions.T
-        return adaptive_avg_pool1d(codes, self.n_places), pooled
+        return codes.unflatten(2, (self.n_places, -1)).mean(3), pooled
 
     def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (n, n_maps, cells), and all columns (n, n_pooled) before they are scaled."""
@@ -415,14 +415,12 @@ class SeriesStem(DataDriven):
 
     def _find_directions(self, x: Tensor, columns: Tensor, generator: torch.Generator) -> None:
         """The directions that warps of series (n, c, t) change most, and what is kept of them."""
-        x = x.repeat(min(_WARPS_EACH, -(-_N_WARPED // len(x))), 1, 1)[:_N_WARPED]
-        first, second = (
-            torch.cat([self._columns(b)[1] for b in warped(x, generator).split(_BLOCK)])
-            for _ in range(2)
-        )
-        within = (first - second) * self.scale * (0.5 / len(x)) ** 0.5
+        rows = torch.arange(min(_N_WARPED, _WARPS_EACH * len(x)), device=x.device) % len(x)
+        blocks = warped(x[rows], generator).split(_BLOCK)
+        within = torch.cat([self._columns(block)[1] for block in blocks]) - columns[rows]
+        within = within * self.scale * (1 / len(rows)) ** 0.5
         values, weights = torch.linalg.eigh(within @ within.T)
-        kept = min(self.directions.shape[1], len(x))
+        kept = min(self.directions.shape[1], len(rows))
         values, weights = values.flip(0)[:kept].clamp(min=0), weights.flip(1)[:, :kept]
         total = ((columns - self.centre) * self.scale).square().sum() / len(columns)
         mean = total / min(len(columns), 256)
