@@ -23,7 +23,10 @@ _CELLS = 64  # cells of time, of which moments are taken; a power of two (rule o
 _PLACES = 16  # cells of time that a learned network reads (rule of thumb)
 _PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
 _WIN_PARTS = (1, 2, 4)  # parts of time over which the most alike patterns are counted
-_CONTESTS, _RIVALS = 8, 8  # contests of each level, random kernels in each (Dempster et al. 2023)
+_CONTESTS, _RIVALS = (
+    16,
+    8,
+)  # contests of each dilation, random kernels in each (Dempster et al. 2023)
 _RIVAL_CHANNELS = 3  # channels that a random kernel reads at most (rule of thumb)
 _MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged (rule of thumb)
 _VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
@@ -40,14 +43,14 @@ _BENDS = 8  # stretches of one speed each (rule of thumb)
 _SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
 _GAIN = 0.1  # standard deviation of the logarithm of a warp's factor (rule of thumb)
 _DIRECTIONS = 64  # of what warps change, that are made small; 512 did no better
-_SHRINK = 3.0  # how much variance of warps counts against the mean variance of a direction
+_SHRINK = 10.0  # how much variance of warps counts against the mean variance of a direction
 _SPREAD = 0.2  # standard deviation of the columns, in the mean; that of `PatchEncoder`
 _SHARES = {
     "patterns": 1.0,
     "wins": 1.0,
     "rivals": 1.0,
     "moments": 1.0,
-    "values": 0.3,
+    "values": 0.1,
 }  # of the variance
 _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
 _CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
@@ -178,6 +181,7 @@ class SeriesStem(DataDriven):
         self.length = length
         self.taps = min(_TAPS, length - 1)
         self.levels = levels_of(length, self.taps)
+        self.n_contested = sum(level.order == 0 for level in self.levels)
         self.n_cells = 2 ** int(math.log2(min(_CELLS, self.levels[0].places)))
         self.n_win_cells = min(max(_WIN_PARTS), self.n_cells)
         self.n_maps = 2 * n_filters * len(self.levels)
@@ -187,7 +191,7 @@ class SeriesStem(DataDriven):
         self.groups = {
             "patterns": self.n_maps * _total(_PARTS, self.n_cells),
             "wins": self.n_maps * _total(_WIN_PARTS, self.n_cells),
-            "rivals": 2 * _CONTESTS * _RIVALS * len(self.levels),
+            "rivals": 2 * _CONTESTS * _RIVALS * self.n_contested,
             "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
             "values": channels * self.n_values,
         }
@@ -219,8 +223,8 @@ class SeriesStem(DataDriven):
         self.register_buffer("kept", torch.ones(n_directions))
 
     def _random_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
-        """Kernels (levels, contests * rivals, s, taps) of a mean of 0, each of a few channels."""
-        shape = len(self.levels), _CONTESTS * _RIVALS, channels, self.taps
+        """Kernels (dilations, contests * rivals, s, taps) of a mean of 0, each of a few channels."""
+        shape = self.n_contested, _CONTESTS * _RIVALS, channels, self.taps
         kernels = torch.randn(shape, generator=generator)
         kernels -= kernels.mean(3, keepdim=True)
         rank = torch.rand(shape[:3], generator=generator).argsort(2).argsort(2)
@@ -324,6 +328,8 @@ class SeriesStem(DataDriven):
 
     def _contests(self, stretches: Tensor, index: int) -> Tensor:
         """Mean largest value and share of losses of each random kernel, side by side, (n, ...)."""
+        if index >= self.n_contested:  # those of differences told no more
+            return stretches.new_zeros(stretches.shape[1], 0)
         answers = torch.tensordot(self.kernels[index].flatten(1), stretches, 1)
         answers = answers.unflatten(0, (_CONTESTS, _RIVALS))
         chosen = torch.empty_like(answers)
