@@ -144,11 +144,12 @@ def names_of(folder: Path) -> list[str]:
         return sorted(name.removesuffix("_x_train") for name in arrays if name.endswith("_x_train"))
 
 
-def load(folder: Path, name: str) -> Split:
-    """One set."""
+def load(folder: Path, name: str, most: int | None = None) -> Split:
+    """One set, or of each part as many series as are wanted at most, drawn at random."""
     with np.load(folder / FILE) as arrays:
         parts = [arrays[f"{name}_{part}"] for part in ("x_train", "y_train", "x_test", "y_test")]
-    X_train, y_train, X_test, y_test = parts
+    kept = [np.random.RandomState(0).permutation(len(parts[at]))[:most] for at in (0, 2)]
+    X_train, y_train, X_test, y_test = (parts[at][kept[at // 2]] for at in range(4))
     return Split(X_train.astype(np.float32), y_train, X_test.astype(np.float32), y_test)
 
 
@@ -278,8 +279,13 @@ def format_table(summary: dict) -> str:
 
 def draw(summary: dict, path: Path) -> None:
     """Mean ranks on a line, with the difference that would be beyond chance."""
-    from matplotlib import pyplot
-
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            'The figure needs matplotlib: pip install "sk_infomax[bench]". The JSON file is '
+            "complete without it."
+        ) from error
     n_sets = max(row["sets"] for row in summary.values())
     ranked = {name: row for name, row in summary.items() if "rank_all" in row}
     gap = critical_difference(len(ranked), n_sets)
@@ -314,6 +320,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--folder", type=Path, help=f"folder with {FILE}")
     add("--tiny", action="store_true", help="two made-up sets in place of the archive's")
     add("--sets", nargs="+", metavar="NAME", help="all of the folder unless given")
+    add("--most", type=int, help="series of each part of a set, at most; all unless given")
     add("--methods", nargs="+", default=NAMES, choices=NAMES, metavar="NAME")
     add("--resume", action="store_true", help="skip what the JSON file of --out already holds")
     add("--picture", type=Path, help="draw the mean ranks")
@@ -340,16 +347,16 @@ def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    record = open_record(
-        args.out, {"protocol": PROTOCOL, "runs": [], "results": []}, args.resume, ("protocol",)
-    )
+    empty = {"protocol": PROTOCOL | {"most": args.most}, "runs": [], "results": []}
+    record = open_record(args.out, empty, args.resume, ("protocol",))
     about = describe_run("benchmarks.series") | {"load_start": load_average()}
     about["machine"] |= {name: importlib.metadata.version(name) for name in args.packages}
     record["runs"].append(about)
     with threadpool_limits(1):
         warm_up(args)
         for number, name in enumerate(args.sets or sets_of(args)):
-            run_set(name, made_up(number) if args.tiny else load(args.folder, name), args, record)
+            split = made_up(number) if args.tiny else load(args.folder, name, args.most)
+            run_set(name, split, args, record)
     about["load_end"] = load_average()
     write_json(args.out, record)
     print(format_table(record["summary"]))

@@ -1,7 +1,7 @@
 """Frozen features of series in closed form: a dictionary of patterns and what they do together."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -213,7 +213,7 @@ class SeriesStem(DataDriven):
         self.register_buffer("aligned", self._alignment(), persistent=False)
         for index, level in enumerate(self.levels):
             for name, cells in (("code", self.n_cells), ("win", self.n_win_cells)):
-                pool = adaptive_avg_pool1d(torch.eye(level.places)[None], cells)[0]
+                pool = _averages(level.places, cells)
                 self.register_buffer(f"{name}_pool_{index}", pool, persistent=False)
         self.register_buffer("code_mean", torch.zeros(self.n_maps))
         self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
@@ -223,7 +223,7 @@ class SeriesStem(DataDriven):
         self.register_buffer("kept", torch.ones(n_directions))
 
     def _random_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
-        """Kernels (dilations, contests * rivals, s, taps) of a mean of 0, each of a few channels."""
+        """Kernels (dilations, contests * rivals, s, taps), each of a few channels."""
         shape = self.n_contested, _CONTESTS * _RIVALS, channels, self.taps
         kernels = torch.randn(shape, generator=generator)
         kernels -= kernels.mean(3, keepdim=True)
@@ -441,7 +441,7 @@ class SeriesStem(DataDriven):
 def warped(x: Tensor, generator: torch.Generator) -> Tensor:
     """Series (n, c, t) at another pace, a little earlier or later, louder or softer."""
     n, _, length = x.shape
-    options = {"generator": generator, "device": x.device, "dtype": x.dtype}
+    options: dict[str, Any] = {"generator": generator, "device": x.device, "dtype": x.dtype}
     speed = (_WARP * torch.randn(n, _BENDS, **options)).exp()
     path = torch.cat([speed.new_zeros(n, 1), speed.cumsum(1)], 1)
     path = (path / path[:, -1:])[:, None]
@@ -467,7 +467,14 @@ def _total(parts: tuple[int, ...], cells: int) -> int:
     return sum(part for part in parts if part <= cells)
 
 
+def _averages(places: int, cells: int) -> Tensor:
+    """Weights (places, cells) of the means that adaptive pooling takes."""
+    cell, place = torch.arange(cells), torch.arange(places)[:, None]
+    first, end = cell * places // cells, -(-(cell + 1) * places // cells)
+    return ((place >= first) & (place < end)) / (end - first)
+
+
 def _pyramid(parts: tuple[int, ...], cells: int) -> Tensor:
     """Weights (cells, parts in all) of means over parts of time."""
     wanted = [part for part in parts if part <= cells]
-    return torch.cat([adaptive_avg_pool1d(torch.eye(cells)[None], part)[0] for part in wanted], 1)
+    return torch.cat([_averages(cells, part) for part in wanted], 1)
