@@ -72,7 +72,7 @@ def reference_likeness(stem, x, index):
 @pytest.mark.parametrize("index", [1, -1])
 def test_codes_against_one_stretch_after_another(series, stem, index):
     index %= len(stem.levels)
-    codes, wins, _ = stem._cells(series[:1])
+    codes, wins, *_ = stem._cells(series[:1])
     per_level = 2 * stem.filters.shape[1]
     likeness = reference_likeness(stem, series[0], index)
     signed = torch.cat([likeness, -likeness])
@@ -85,15 +85,26 @@ def test_codes_against_one_stretch_after_another(series, stem, index):
 
 
 def test_contests_against_one_stretch_after_another(series, stem):
-    largest, least = torch.zeros(2, 16, 8)
+    largest, least = torch.zeros(2, 8, 8)
     places = stem.levels[1].places
     for place in range(places):
-        answers = (stem.kernels[1] * stretch_of(stem, series[0], 1, place)).sum((1, 2)).view(16, 8)
+        answers = (stem.kernels[1] * stretch_of(stem, series[0], 1, place)).sum((1, 2)).view(8, 8)
         for contest, answer in enumerate(answers):
             largest[contest, answer.argmax()] += answer.max() / places
             least[contest, answer.argmin()] += 1 / places
-    found = stem._cells(series[:1])[2].view(stem.n_contested, 2, 16, 8)[1]
+    found = stem._cells(series[:1])[2].view(stem.n_contested, 2, 8, 8)[1]
     torch.testing.assert_close(found, torch.stack([largest, least]), atol=1e-5, rtol=1e-4)
+
+
+def test_thresholds_against_one_stretch_after_another(series, stem):
+    places = stem.levels[0].places
+    expected = torch.zeros(84, 4)
+    for place in range(places):
+        answers = (stem.fixed[0] * stretch_of(stem, series[0], 0, place)).sum((1, 2))
+        expected += (answers[:, None] > stem.thresholds[0]).float() / places
+    found = stem._cells(series[:1])[3].view(stem.n_contested, 4, 84)[0].T
+    torch.testing.assert_close(found, expected, atol=1.5 / places, rtol=0)
+    assert (stem.fixed[0].flatten(1).sum(1).abs() < 1e-4).all()
 
 
 def test_one_winner_at_each_place(series, stem):

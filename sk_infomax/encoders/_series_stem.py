@@ -23,10 +23,9 @@ _CELLS = 64  # cells of time, of which moments are taken; a power of two (rule o
 _PLACES = 16  # cells of time that a learned network reads (rule of thumb)
 _PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
 _WIN_PARTS = (1, 2, 4)  # parts of time over which the most alike patterns are counted
-_CONTESTS, _RIVALS = (
-    16,
-    8,
-)  # contests of each dilation, random kernels in each (Dempster et al. 2023)
+_QUANTILES = 4  # thresholds of each fixed kernel (rule of thumb)
+_CONTESTS = 8  # contests among random kernels, of each dilation (rule of thumb)
+_RIVALS = 8  # random kernels in each contest (Dempster, Schmidt and Webb 2023)
 _RIVAL_CHANNELS = 3  # channels that a random kernel reads at most (rule of thumb)
 _MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged (rule of thumb)
 _VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
@@ -42,16 +41,17 @@ _WARP = 0.2  # standard deviation of the logarithm of local speed (rule of thumb
 _BENDS = 8  # stretches of one speed each (rule of thumb)
 _SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
 _GAIN = 0.1  # standard deviation of the logarithm of a warp's factor (rule of thumb)
-_DIRECTIONS = 64  # of what warps change, that are made small; 512 did no better
-_SHRINK = 10.0  # how much variance of warps counts against the mean variance of a direction
+_SHRINK = 3.0  # how much variance of warps counts against the mean variance of a direction
 _SPREAD = 0.2  # standard deviation of the columns, in the mean; that of `PatchEncoder`
+# Of the variance of all columns; the values themselves decide little, and harm where shapes do.
 _SHARES = {
     "patterns": 1.0,
     "wins": 1.0,
     "rivals": 1.0,
+    "thresholds": 1.0,
     "moments": 1.0,
     "values": 0.1,
-}  # of the variance
+}
 _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
 _CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
 _BLOCK = 64  # series whose codes are held at once (rule of thumb)
@@ -94,7 +94,7 @@ def levels_of(length: int, taps: int) -> list[Level]:
 
 
 class SeriesStem(DataDriven):
-    """How much stretches of series (n, c, t) are like patterns, pooled over time in five ways.
+    """How much stretches of series (n, c, t) are like patterns, pooled over time in six ways.
 
     `prepare` finds everything in closed form, or by k-means, and nothing is learned afterwards.
 
@@ -105,12 +105,12 @@ class SeriesStem(DataDriven):
     2. The pooled columns are, in groups: "patterns", roots of the codes' means over the whole,
        halves, quarters and eighths of time; "wins", roots of how often each pattern is the most
        like of its level; "rivals", the same of random kernels in contests of eight, by their
-       largest value and by how often they are the least [3]_; "moments", signed roots of
-       products of whitened mixtures of all codes, averaged over the whole and the halves, which
-       tell what happens at the same time; "values", the series itself, averaged over cells.
-    3. Each column is standardised and each group has its share of the variance. Then what random
-       warps of the series change most is made small: directions in which nothing but the pace
-       differs are of no use to a classifier with few labels.
+       largest value and by how often they are the least [3]_; "thresholds", how often fixed
+       kernels are above quantiles of their answers [1]_; "moments", signed roots of products of
+       whitened mixtures of all codes, averaged over the whole and the halves, which tell what
+       happens at the same time; "values", the series itself, averaged over cells.
+    3. Each column is standardised and each group has its share of the variance. Then, with
+       `n_directions`, what random warps of the series change most is made small.
 
     Parameters
     ----------
@@ -118,8 +118,9 @@ class SeriesStem(DataDriven):
         Of the series, c and t; t must be 2 or more.
     n_filters : int, default=16
         Patterns of each level.
-    n_directions : int, default=64
-        Directions of warps that are made small; 0 leaves all as they are.
+    n_directions : int, default=0
+        Directions of warps that are made small; 64 are enough. Worth it with few labels where
+        classes are the same movement at different paces, not where time itself tells.
 
     Attributes
     ----------
@@ -153,6 +154,8 @@ class SeriesStem(DataDriven):
     mix: Tensor
     filters: Tensor
     kernels: Tensor
+    fixed: Tensor
+    thresholds: Tensor
     code_parts: Tensor
     win_parts: Tensor
     offset: Tensor
@@ -170,7 +173,7 @@ class SeriesStem(DataDriven):
         channels: int,
         length: int,
         n_filters: int = _FILTERS,
-        n_directions: int = _DIRECTIONS,
+        n_directions: int = 0,
     ):
         super().__init__()
         if length < 2:
@@ -192,6 +195,7 @@ class SeriesStem(DataDriven):
             "patterns": self.n_maps * _total(_PARTS, self.n_cells),
             "wins": self.n_maps * _total(_WIN_PARTS, self.n_cells),
             "rivals": 2 * _CONTESTS * _RIVALS * self.n_contested,
+            "thresholds": math.comb(self.taps, self._picks()) * _QUANTILES * self.n_contested,
             "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
             "values": channels * self.n_values,
         }
@@ -208,6 +212,9 @@ class SeriesStem(DataDriven):
         self.register_buffer("offset", torch.zeros(n_levels, n_filters, 1))
         self.register_buffer("floor", torch.full((n_levels,), _CONTRAST_FLOOR**2))
         self.register_buffer("kernels", self._random_kernels(seen, own))
+        fixed = self._fixed_kernels(seen, own)
+        self.register_buffer("fixed", fixed)
+        self.register_buffer("thresholds", torch.zeros(*fixed.shape[:2], _QUANTILES))
         self.register_buffer("code_parts", _pyramid(_PARTS, self.n_cells), persistent=False)
         self.register_buffer("win_parts", _pyramid(_WIN_PARTS, self.n_win_cells), persistent=False)
         self.register_buffer("aligned", self._alignment(), persistent=False)
@@ -222,13 +229,30 @@ class SeriesStem(DataDriven):
         self.register_buffer("directions", torch.zeros(self.n_pooled, n_directions))
         self.register_buffer("kept", torch.ones(n_directions))
 
+    def _picks(self) -> int:
+        """How many of the taps of a fixed kernel have the large weight; 3 of 9."""
+        return max(1, self.taps // 3)
+
+    def _fixed_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
+        """All kernels of two weights and a mean of 0, (dilations, m, s, taps)."""
+        picks = self._picks()
+        chosen = torch.combinations(torch.arange(self.taps), picks)
+        weights = torch.full((len(chosen), self.taps), -1.0)
+        weights = weights.scatter_add(1, chosen, torch.full(chosen.shape, self.taps / picks))
+        kernels = weights[:, None].repeat(self.n_contested, 1, channels, 1)
+        return kernels * self._few_channels(kernels, generator)
+
+    def _few_channels(self, kernels: Tensor, generator: torch.Generator) -> Tensor:
+        """1 for the few channels, at random, that each of kernels (dilations, m, s, taps) reads."""
+        rank = torch.rand(kernels.shape[:3], generator=generator).argsort(2).argsort(2)
+        return (rank < _RIVAL_CHANNELS)[..., None].to(kernels)
+
     def _random_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
         """Kernels (dilations, contests * rivals, s, taps), each of a few channels."""
         shape = self.n_contested, _CONTESTS * _RIVALS, channels, self.taps
         kernels = torch.randn(shape, generator=generator)
         kernels -= kernels.mean(3, keepdim=True)
-        rank = torch.rand(shape[:3], generator=generator).argsort(2).argsort(2)
-        kernels *= (rank < _RIVAL_CHANNELS)[..., None]
+        kernels *= self._few_channels(kernels, generator)
         return kernels / kernels.abs().sum((2, 3), keepdim=True).clamp(min=_TINY)
 
     def _alignment(self) -> Tensor:
@@ -262,42 +286,48 @@ class SeriesStem(DataDriven):
 
     def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (n, n_maps, cells), and all columns (n, n_pooled) before they are scaled."""
-        codes, wins, rivals = self._cells(x)
-        return codes, self._pooled(x, codes, wins, rivals)
+        codes, *found = self._cells(x)
+        return codes, self._pooled(x, codes, *found)
 
-    def _pooled(self, x: Tensor, codes: Tensor, wins: Tensor, rivals: Tensor) -> Tensor:
+    def _pooled(
+        self, x: Tensor, codes: Tensor, wins: Tensor, rivals: Tensor, above: Tensor
+    ) -> Tensor:
         """All columns (n, n_pooled) of what `_cells` gives."""
         columns = [
             (codes @ self.code_parts).sqrt_().flatten(1),
             (wins @ self.win_parts).sqrt_().flatten(1),
             rivals.clamp(min=0).sqrt_(),
+            above,
             self._moments(codes),
             adaptive_avg_pool1d(x, self.n_values).flatten(1),
         ]
         return torch.cat(columns, 1)
 
-    def _cells(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _cells(self, x: Tensor) -> tuple[Tensor, ...]:
         """What the levels say of series (n, c, t).
 
-        Codes (n, n_maps, cells), shares of wins (n, n_maps, fewer cells), and largest values and
-        shares of losses of random kernels, (n, width of the group).
+        Codes (n, n_maps, cells), shares of wins (n, n_maps, fewer cells), largest values and
+        shares of losses of random kernels, and shares of time in which fixed ones are above
+        thresholds, (n, width of the group).
         """
         seen = torch.einsum("sc,nct->nst", self.mix, x)
         signals = seen, seen.diff(dim=2)
         found = [self._of_level(signals[lv.order], i) for i, lv in enumerate(self.levels)]
-        codes, wins, rivals = (torch.cat(part, 1) for part in zip(*found))
-        return codes, wins, rivals
+        return tuple(torch.cat(part, 1) for part in zip(*found))
 
-    def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Codes, wins and rivals of one level, of a signal (n, s, t)."""
+    def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, ...]:
+        """The same of one level, of a signal (n, s, t)."""
         few, found = len(signal), []
         if signal.device.type == "cpu":  # what fits its cache is done twice as fast
             few = max(1, _CACHED_VALUES // (_CONTESTS * _RIVALS * self.levels[index].places))
         for block in signal.split(few):
             stretches = self._stretches(block, self.levels[index])
-            found.append((*self._alike(stretches, index), self._contests(stretches, index)))
-        codes, wins, rivals = (torch.cat(part) for part in zip(*found))
-        return codes, wins, rivals
+            if index < self.n_contested:  # those of differences told no more
+                rest = self._contests(stretches, index), self._above(stretches, index)
+            else:
+                rest = (stretches.new_zeros(len(block), 0),) * 2
+            found.append((*self._alike(stretches, index), *rest))
+        return tuple(torch.cat(part) for part in zip(*found))
 
     def _stretches(self, signal: Tensor, level: Level) -> Tensor:
         """What patterns of a level see of a signal (n, s, t), (s * taps, n, places).
@@ -328,8 +358,6 @@ class SeriesStem(DataDriven):
 
     def _contests(self, stretches: Tensor, index: int) -> Tensor:
         """Mean largest value and share of losses of each random kernel, side by side, (n, ...)."""
-        if index >= self.n_contested:  # those of differences told no more
-            return stretches.new_zeros(stretches.shape[1], 0)
         answers = torch.tensordot(self.kernels[index].flatten(1), stretches, 1)
         answers = answers.unflatten(0, (_CONTESTS, _RIVALS))
         chosen = torch.empty_like(answers)
@@ -337,6 +365,13 @@ class SeriesStem(DataDriven):
         torch.ge(answers, answers.amax(1, keepdim=True), out=chosen)
         largest = answers.mul_(chosen).mean(3).flatten(0, 1)
         return torch.cat([largest, least]).T
+
+    def _above(self, stretches: Tensor, index: int) -> Tensor:
+        """Shares of the places at which fixed kernels are above their thresholds, (n, ...)."""
+        answers = torch.tensordot(self.fixed[index].flatten(1), stretches, 1)
+        limits, chosen = self.thresholds[index, :, :, None, None], torch.empty_like(answers)
+        shares = [torch.gt(answers, limits[:, q], out=chosen).mean(2) for q in range(_QUANTILES)]
+        return torch.cat(shares).T
 
     def _on_time(self, codes: Tensor) -> Tensor:
         """Codes (n, n_maps, cells) on cells that are the same times at all levels."""
@@ -364,9 +399,9 @@ class SeriesStem(DataDriven):
             self._find_patterns(signal.diff(dim=2) if level.order else signal, index, generator)
         some = x[torch.randperm(len(x), generator=generator, device=x.device)[:_N_SCALED]]
         found = (torch.cat(part) for part in zip(*(self._cells(b) for b in some.split(_BLOCK))))
-        codes, wins, rivals = found
+        codes, *rest = found
         self._find_mixtures(codes)
-        columns = self._pooled(some, codes, wins, rivals)
+        columns = self._pooled(some, codes, *rest)
         self._find_scales(columns)
         if self.directions.shape[1]:
             self._find_directions(some, columns, generator)
@@ -374,6 +409,10 @@ class SeriesStem(DataDriven):
     def _find_patterns(self, signal: Tensor, index: int, generator: torch.Generator) -> None:
         """The patterns of one level among patches of a signal (n, s, t)."""
         patches = self._patches(signal, self.levels[index], generator)
+        if index < self.n_contested:
+            answers = self.fixed[index].flatten(1) @ patches.T
+            shares = (torch.arange(_QUANTILES).to(answers) + 0.5) / _QUANTILES
+            self.thresholds[index] = answers.quantile(shares, 1).T
         patches = patches - patches.mean(1, keepdim=True)
         floor = _CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY)
         patches = patches * (patches.square().mean(1, keepdim=True) + floor).rsqrt()
