@@ -7,6 +7,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from sk_infomax._random import new_generator
 from sk_infomax.encoders import _series_stem
+from sk_infomax.encoders._directions import steady_components
 from sk_infomax.encoders._series_stem import SeriesStem, levels_of, warped
 
 
@@ -228,6 +229,22 @@ def test_weights_of_means(places, cells):
     x = torch.randn(2, 3, places)
     found = x @ _series_stem._averages(places, cells)
     torch.testing.assert_close(found, adaptive_avg_pool1d(x, cells))
+
+
+@pytest.mark.parametrize(("n", "d"), [(30, 8), (12, 40)])
+def test_steady_components_against_a_matrix_root(n, d):
+    generator = new_generator(0)
+    draw = {"generator": generator, "dtype": torch.float64}
+    columns = torch.randn(n, d, **draw)
+    columns -= columns.mean(0)
+    changes = torch.randn(10, d, **draw)
+    mean = columns.square().sum() / n / min(n, 256)
+    values, vectors = torch.linalg.eigh(torch.eye(d) + changes.T @ changes / (10 * mean))
+    root = vectors * values.rsqrt() @ vectors.T
+    axes = torch.linalg.svd(columns @ root)[2][:5].T
+    found = columns @ steady_components(columns, changes, 5)
+    expected = columns @ root @ axes
+    torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-8, rtol=1e-6)
 
 
 def test_a_series_of_one_value_is_refused():

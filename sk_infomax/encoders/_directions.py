@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-__all__ = ["telling_directions"]
+__all__ = ["steady_components", "telling_directions"]
 
 _RANK_FLOOR = 1e-5  # of the largest eigenvalue; what is smaller is rounding of float32
+_MOST_COUNTED = 256  # directions that the mean variance is of, at most (rule of thumb)
 _TINY = 1e-12  # least eigenvalue to divide by; only guards against a division by 0
 
 
@@ -47,4 +48,41 @@ def telling_directions(between: Tensor, within: Tensor, noise: Tensor, kept: int
     known = values[best] > _RANK_FLOOR * values.max()
     found = torch.zeros(d, kept).to(between)
     found[:, : len(best)] = vectors[:, best] * known / noise.sqrt()[:, None]
+    return found
+
+
+def steady_components(columns: Tensor, changes: Tensor, kept: int) -> Tensor:
+    """Directions (d, kept) of principal components once what views change is made small.
+
+    With C = changes' changes / m, in units of the mean variance of a direction, they are those
+    of the columns times (1 + C)^(-1/2). Distances in so few columns are those in all of them, but
+    for what differs between views. Past the rank they are 0.
+
+    Parameters
+    ----------
+    columns : Tensor of shape (n, d)
+        Centred samples.
+    changes : Tensor of shape (m, d)
+        What views of the samples differ by.
+    kept : int
+        Number of directions, at most d.
+    """
+    n, d = columns.shape
+    mean = columns.square().sum() / n / min(n, _MOST_COUNTED)
+    scaled = changes / (len(changes) * mean.clamp(min=_TINY)).sqrt()
+    values, vectors = torch.linalg.eigh(scaled @ scaled.T)
+    values = values.clamp(min=_TINY)
+    axes = scaled.T @ (vectors / values.sqrt())
+    lost = (1 - (1 + values).rsqrt()) * (values > _RANK_FLOOR * values.max())
+
+    def steady(rows: Tensor) -> Tensor:
+        return rows - (rows @ axes) * lost @ axes.T
+
+    rows = steady(columns)
+    values, vectors = torch.linalg.eigh(rows @ rows.T)
+    best = values.argsort(descending=True)[: min(kept, d)]
+    known = values[best] > _RANK_FLOOR * values.max()
+    loadings = rows.T @ (vectors[:, best] * known / values[best].clamp(min=_TINY).sqrt())
+    found = torch.zeros(d, kept).to(columns)
+    found[:, : len(best)] = steady(loadings.T).T
     return found
