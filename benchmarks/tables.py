@@ -21,13 +21,11 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from sk_infomax._random import new_generator
-from sk_infomax._scaling import Scaling
-from sk_infomax.encoders._table_stem import TableStem, embedding_directions
+from sk_infomax import DeepInfoMaxTransformer, KernelEncoder
 from sk_infomax.views import TableViews
 
 from . import describe_run, load_average, open_record, write_json
-from ._peers import Nystroem, Raw, Scarf, Vime, layout_of
+from ._peers import Nystroem, Raw, Scarf, Vime
 from ._ridge import Ridge
 from ._table_sets import TABLES, Table, load_table
 
@@ -50,45 +48,21 @@ KEYS = ("all", "ten", "percent", "neighbours")
 
 
 class Ours(Raw):
-    """The frozen columns of tables alone."""
+    """`DeepInfoMaxTransformer` by its defaults, or one of its outputs."""
 
-    def __init__(self, seed: int, size: int = WIDE):
-        self.seed = seed
-        self.size = size
+    def __init__(self, seed: int, output: str = "auto", **settings):
+        self.model = DeepInfoMaxTransformer(
+            output=output, device="cpu", random_state=seed, **settings
+        )
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Ours":
-        """Prepare on at most 4,096 rows."""
-        self.scaling = Scaling(layout_of(X)).update(X)
-        generator = new_generator(self.seed)
-        rows = torch.randperm(len(X), generator=generator)[:PREPARED].numpy()
-        # More columns than rows carry nothing.
-        size = min(self.size, 2 ** int(np.ceil(np.log2(max(2, len(rows))))))
-        self.stem = TableStem(X.shape[1], size)
-        self.stem.prepare(self.scaling.apply(X[rows]), None, generator)
+        """Learn without labels."""
+        self.model.fit(X)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """All columns (n, d)."""
-        return self.stem(self.scaling.apply(X))[1].numpy()
-
-
-class OursEmbedded(Ours):
-    """The embedding of these columns."""
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "OursEmbedded":
-        """Find its directions on the same rows."""
-        pooled = torch.from_numpy(super().fit(X, y).wide(X[:PREPARED]))
-        kept = min(EMBEDDING, pooled.shape[1])
-        self.mean, self.matrix = embedding_directions(pooled, kept)
-        return self
-
-    def wide(self, X: np.ndarray) -> np.ndarray:
-        """All columns."""
-        return super().transform(X)
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Embedding (n, 256)."""
-        return ((torch.from_numpy(self.wide(X)) - self.mean) @ self.matrix).numpy()
+        """Columns (n, d)."""
+        return self.model.transform(X)
 
 
 class Stepwise(Raw):
@@ -134,8 +108,9 @@ FEATURES: dict[str, Callable] = {
     "scarf": lambda seed, args: Scarf(args.budget, seed, TableViews(0.6)),
     "vime": lambda seed, args: Vime(args.budget, seed, TableViews(0.3)),
     "ours": lambda seed, args: Ours(seed),
-    "ours-2048": lambda seed, args: Ours(seed, 2 * WIDE),
-    "ours-embedding": lambda seed, args: OursEmbedded(seed),
+    "ours-2048": lambda seed, args: Ours(seed, encoder=KernelEncoder(2 * WIDE)),
+    "ours-closed-form": lambda seed, args: Ours(seed, "hidden"),
+    "ours-embedding": lambda seed, args: Ours(seed, "embedding"),
     "ours-pca": lambda seed, args: Stepwise(pca, Ours(seed)),
 }
 CLASSIFIERS: dict[str, Callable] = {

@@ -19,7 +19,9 @@ from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
 from .deep_infomax import DeepInfoMaxTransformer
 from .encoders import (
     Encoding,
+    KernelEncoder,
     PatchEncoder,
+    PatternEncoder,
     SeriesEncoder,
     StridedEncoder,
     TableEncoder,
@@ -52,10 +54,12 @@ __all__ = [
     "ImageViews",
     "InfoNCE",
     "JensenShannon",
+    "KernelEncoder",
     "MutualInfoEstimator",
     "MutualInfoSelector",
     "NormalPrior",
     "PatchEncoder",
+    "PatternEncoder",
     "SeriesEncoder",
     "SeriesViews",
     "StridedEncoder",

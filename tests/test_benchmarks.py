@@ -37,6 +37,7 @@ COMMANDS = {
     "representation": "--data {table} --budgets 2 --seeds 0 --methods raw two-view "
     "rbf-svm --out {out}",
     "tables": "--tiny --out {out}/tables.json",
+    "series": "--tiny --methods raw pca ours --out {out}/series.json --picture {out}/series.png",
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
 }
 OTHER_COMMANDS = {

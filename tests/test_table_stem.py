@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_infomax._random import new_generator
 from sk_infomax.encoders._forest import fall, grow_forest
-from sk_infomax.encoders._table_stem import TableStem, embedding_directions, equal_columns
+from sk_infomax.encoders._table_stem import TableStem, equal_columns
 
 
 def rows_of(n, p, seed=0):
@@ -163,21 +163,6 @@ def test_equal_columns_is_a_rotation():
     torch.testing.assert_close(rotation.abs(), torch.full_like(rotation, 0.25))
 
 
-def test_embedding_keeps_the_leading_directions():
-    x, y = blobs(300)
-    pooled = prepared(x, 256)(x)[1]
-    mean, matrix = embedding_directions(pooled, 32)
-    found = ((pooled - mean) @ matrix).numpy()
-    np.testing.assert_allclose(found.var(0), 1, atol=1e-3)
-    leading = np.linalg.svd((pooled - mean).numpy(), full_matrices=False)[0][:, :32]
-    np.testing.assert_allclose(leading @ (leading.T @ found), found, atol=1e-2)
-    assert RidgeClassifier().fit(found[:150], y[:150]).score(found[150:], y[150:]) > 0.9
-
-
-# Extremes ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("n", "p"), [(2, 3), (3, 2), (30, 700), (200, 2), (70, 130)])
 def test_sizes(n, p):
     x = rows_of(n, p)
     stem = prepared(x)

@@ -6,15 +6,20 @@ inner product, and by the leaves that it shares with them in a forest whose spli
 other columns. The four are added up and turned into columns by Nystroem's method.
 """
 
+from __future__ import annotations
+
 import math
 
 import torch
-from torch import Tensor
+from sklearn.base import clone
+from torch import Tensor, nn
 
-from ._base import DataDriven, Views
+from .._checks import POSITIVE_INT
+from ._base import Encoder, Views
+from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
 from ._forest import fall, grow_forest
 
-__all__ = ["TableStem", "embedding_directions", "equal_columns"]
+__all__ = ["KernelEncoder", "TableStem", "equal_columns"]
 
 _LANDMARKS = 1024  # rows that others are compared with; as many columns come out (rule of thumb)
 _KNOTS = 257  # quantiles of a column that its normal scores are read from (rule of thumb)
@@ -32,7 +37,6 @@ _WEIGHTS = (1.0, 0.5, 0.4, 0.35)
 # Power of the variances of principal directions, of which 0.5 is the kernel itself. More of it
 # trusts what many rows share: 0.4 points more with 10 labels a class, 0.1 fewer with all.
 _SHAPE = 0.65
-_EMBEDDING_SHAPE = 0.8  # the same for the embedding; nearest neighbours gain 0.2 points by it
 _MEDIAN_ROWS = 512  # rows whose distances the widths of kernels are the median of
 _JITTER = 1e-6  # of the mean of the kernel's diagonal, added to it: landmarks may be equal
 _RANK_FLOOR = 1e-9  # of the largest variance; directions below are rounding
@@ -41,7 +45,64 @@ _BLOCK = 1024  # rows that are compared with all landmarks at once
 _TINY = 1e-12  # least number to divide by; only guards against a division by 0
 
 
-class TableStem(DataDriven):
+class KernelEncoder(Encoder):
+    """The default for tables: rows compared with landmarks by kernels and trees, in closed form.
+
+    1. A row is compared with some rows of the data by a radial kernel of its values beside their
+       normal scores, by the same after half of a whitening, by their inner product, and by the
+       leaves that they share in a forest whose splits tell about other columns. Nystroem's method
+       makes columns of it [1]_, of which those that many rows share count more.
+    2. These are turned so that all of them spread alike: `output="hidden"`.
+    3. A layer on the leading directions (the local map, one location) and a linear layer learn
+       what step 2 misses; the global vector is the leading directions and what is learned.
+
+    `output="multiscale"`, the default of `transform`, is the embedding beside step 2.
+
+    Parameters
+    ----------
+    n_landmarks : int, default=1024
+        Rows that others are compared with, at most; as many columns come out. It is rounded up to
+        a power of 2, and no larger than the number of rows needs.
+    width : int, default=64
+        Channels of the local map.
+
+    References
+    ----------
+    .. [1] Williams and Seeger, Using the Nystroem method to speed up kernel machines, NIPS 2000.
+
+    Examples
+    --------
+    >>> from sk_infomax import KernelEncoder
+    >>> KernelEncoder().fitted_to(300).n_landmarks
+    512
+    """
+
+    _parameter_constraints: dict = {"n_landmarks": [POSITIVE_INT], "width": [POSITIVE_INT]}
+    kind = "table"
+    output = "multiscale"
+    share_of_steps = SHARE_OF_STEPS
+
+    def __init__(self, n_landmarks: int = _LANDMARKS, width: int = 64):
+        self.n_landmarks = n_landmarks
+        self.width = width
+
+    def fitted_to(self, n_samples: int, views: Views | None = None) -> KernelEncoder:
+        """The same settings with no more landmarks than there are rows."""
+        fewest = _power_of_two(min(n_samples, self.n_landmarks))
+        return clone(self).set_params(n_landmarks=fewest)
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for rows of shape (p,)."""
+        stem = TableStem(shape[0], _power_of_two(self.n_landmarks))
+        return ClosedFormNetwork(stem, stem.n_pooled, self.width, shape, n_components)
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest power of 2, 2 or more, that is no smaller."""
+    return 2 ** max(1, math.ceil(math.log2(number)))
+
+
+class TableStem(Stem):
     """Columns of a table (n, p) of standardised values, found in closed form and frozen.
 
     All columns of `pooled` have mean 0 and variance 1 on the samples of `prepare`, and are a
@@ -119,11 +180,11 @@ class TableStem(DataDriven):
         self.register_load_state_dict_post_hook(_read_leaves)
 
     @torch.no_grad()
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> Codes:
         """Maps (n, n_maps, 1) and all columns (n, n_pooled) of rows (n, p)."""
         kernels = (self.compare(block) for block in x.split(_BLOCK))
         pooled = torch.cat([kernel @ self.matrix for kernel in kernels]) - self.offset
-        return (pooled @ self.leading)[:, :, None], pooled
+        return Codes((pooled @ self.leading)[:, :, None], pooled)
 
     def compare(self, x: Tensor) -> Tensor:
         """How alike rows (n, p) and all landmarks are, (n, m)."""
@@ -225,27 +286,6 @@ class TableStem(DataDriven):
         self.leading.zero_()[:, : len(few)] = (
             rotation[: len(few)].T * torch.where(few > 0, 1 / few.clamp(min=_TINY), 0.0)
         ).to(self.leading.dtype)
-
-
-def embedding_directions(pooled: Tensor, kept: int) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and matrix (d, kept) of an embedding of columns (n, d), in closed form.
-
-    ``(pooled - mean) @ matrix`` has the leading principal directions, the first ones larger than
-    they were, which suits nearest neighbours; rotated so that all columns have variance 1.
-
-    Parameters
-    ----------
-    pooled : Tensor of shape (n, d)
-        What `TableStem` gives.
-    kept : int
-        Number of columns; a power of 2.
-    """
-    mean = pooled.mean(0)
-    scale, directions = _shaped(
-        (pooled - mean).double(), kept, 0.5 * _EMBEDDING_SHAPE / _SHAPE
-    )  # variances of pooled columns have the power 2 * _SHAPE already
-    rotation = equal_columns(kept).to(directions)
-    return mean, ((directions * scale) @ rotation[: len(scale)]).to(pooled.dtype)
 
 
 def equal_columns(size: int) -> Tensor:

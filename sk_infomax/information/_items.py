@@ -12,6 +12,7 @@ import numpy as np
 
 from .._checks import say
 from .._columns._kinds import Column
+from .._columns._reading import complete_rows, read_columns
 from ._columns import Columns, findings_of, listed
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import MutualInfoEstimator

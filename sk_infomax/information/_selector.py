@@ -25,6 +25,7 @@ from .._checks import (
     validate_params,
 )
 from .._columns._kinds import Column
+from .._columns._reading import MISSING, complete_rows, read_columns
 from ._items import alike_items, information_of, items_of, p_value_of, say_of_items, target_of
 from ._sides import refuse_vector
 

@@ -1,0 +1,595 @@
+"""Frozen features of series in closed form: a dictionary of patterns and what they do together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import torch
+from sklearn.base import clone
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool1d
+
+from .._checks import AUTO, POSITIVE_INT
+from ._base import Encoder, Views
+from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
+from ._patches import _kmeans
+
+__all__ = ["PatternEncoder", "SeriesStem"]
+
+_MOST_DIRECTIONS = 4096  # as many as there are series to find them on
+_TAPS = 9  # values that a pattern reads (Dempster, Schmidt and Webb 2021)
+_FILTERS = 16  # patterns of each level; 32 gained nothing (rule of thumb)
+_MOST_LEVELS = 14  # dilations 1, 2, 4, ... 8,192; enough for series of 100,000 values
+_REACH = 0.9  # of the series that the widest pattern covers at most (rule of thumb)
+_STEPS_EACH = 8  # places looked at in the time between two values of a pattern (rule of thumb)
+_MOST_CHANNELS = 8  # channels that patterns see; more are mixed to so many (rule of thumb)
+_MOST_PLACES = 2048  # places of a level; longer series are looked at with strides (rule of thumb)
+_CELLS = 64  # cells of time, of which moments are taken; a power of two (rule of thumb)
+_PLACES = 16  # cells of time that a learned network reads (rule of thumb)
+_PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
+_WIN_PARTS = (1, 2, 4)  # parts of time over which the most alike patterns are counted
+_QUANTILES = 4  # thresholds of each fixed kernel (rule of thumb)
+_CONTESTS = 8  # contests among random kernels, of each dilation (rule of thumb)
+_RIVALS = 8  # random kernels in each contest (Dempster, Schmidt and Webb 2023)
+_RIVAL_CHANNELS = 3  # channels that a random kernel reads at most (rule of thumb)
+_MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged (rule of thumb)
+_VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
+_MOST_VALUES = 1024  # columns of the series itself, all channels together (rule of thumb)
+_THRESHOLD = 0.25  # of likeness, below which a code is 0; that of `PatchEncoder`
+_CONTRAST_FLOOR = 0.1  # of the contrast of all patches; that of `PatchEncoder`
+_WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates and Ng 2011)
+_N_PATCHES = 8192  # patches that k-means sees at each level (rule of thumb)
+_N_SCALED = 512  # series on which mixtures and scales are found (rule of thumb)
+_N_WARPED = 256  # warps that are compared with the series (rule of thumb)
+_WARPS_EACH = 2  # warps of each series, where there are few (rule of thumb)
+_WARP = 0.2  # standard deviation of the logarithm of local speed (rule of thumb)
+_BENDS = 8  # stretches of one speed each (rule of thumb)
+_SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
+_GAIN = 0.1  # standard deviation of the logarithm of a warp's factor (rule of thumb)
+_SHRINK = 3.0  # how much variance of warps counts against the mean variance of a direction
+_SPREAD = 0.2  # standard deviation of the columns, in the mean; that of `PatchEncoder`
+# Of the variance of all columns; the values themselves decide little, and harm where shapes do.
+_SHARES = {
+    "patterns": 1.0,
+    "wins": 1.0,
+    "rivals": 1.0,
+    "thresholds": 1.0,
+    "moments": 1.0,
+    "values": 0.1,
+}
+_FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
+_CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
+_BLOCK = 64  # series whose codes are held at once (rule of thumb)
+_TINY = 1e-6  # least mean square of patches, for series that are constant
+
+
+class PatternEncoder(Encoder):
+    """The default for series: frozen patterns and what they do together, then closed form.
+
+    1. A dictionary of patterns that `fit` finds by k-means at dilations 1, 2, 4, ..., random
+       kernels that compete, and fixed kernels with thresholds are pooled over time [1]_ [2]_ [3]_;
+       averaged products of whitened mixtures tell what happens at the same time. Nothing of it is
+       learned by gradients.
+    2. As many directions of these columns as there are series (at most `n_directions`) keep all
+       that tells the series apart, turned so that all columns spread alike: `output="hidden"`.
+    3. A convolution over time (the local map) and a linear layer learn what step 2 misses; the
+       global vector is the leading directions and what is learned.
+
+    `output="multiscale"`, the default of `transform`, is the embedding beside step 2.
+
+    Parameters
+    ----------
+    n_filters : int, default=16
+        Patterns of each dilation, for the values and for their differences.
+    n_directions : int or "auto", default="auto"
+        Directions that are kept; "auto" is as many as series, 4,096 at most.
+    width : int, default=64
+        Channels of the local map.
+
+    References
+    ----------
+    .. [1] Dempster, Schmidt and Webb, MiniRocket: a very fast (almost) deterministic transform
+       for time series classification, KDD 2021.
+    .. [2] Dempster, Schmidt and Webb, Hydra: competing convolutional kernels for fast and accurate
+       time series classification, Data Mining and Knowledge Discovery, 2023.
+    .. [3] Coates and Ng, The importance of encoding versus training with sparse coding and vector
+       quantization, ICML 2011.
+
+    Examples
+    --------
+    >>> from sk_infomax import PatternEncoder
+    >>> PatternEncoder().fitted_to(300).n_directions
+    300
+    """
+
+    _parameter_constraints: dict = {
+        "n_filters": [POSITIVE_INT],
+        "n_directions": [POSITIVE_INT, AUTO],
+        "width": [POSITIVE_INT],
+    }
+    kind = "series"
+    output = "multiscale"
+    share_of_steps = SHARE_OF_STEPS
+
+    def __init__(
+        self,
+        n_filters: int = _FILTERS,
+        n_directions: int | Literal["auto"] = "auto",
+        width: int = 64,
+    ):
+        self.n_filters = n_filters
+        self.n_directions = n_directions
+        self.width = width
+
+    def fitted_to(self, n_samples: int, views: Views | None = None) -> PatternEncoder:
+        """The same settings with as many directions as there are series."""
+        if self.n_directions != "auto":
+            return self
+        return clone(self).set_params(n_directions=min(n_samples, _MOST_DIRECTIONS))
+
+    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
+        """Make the network for series of shape (c, t)."""
+        stem = SeriesStem(shape[0], shape[1], self.n_filters)
+        kept = _MOST_DIRECTIONS if self.n_directions == "auto" else int(self.n_directions)
+        return ClosedFormNetwork(stem, kept, self.width, shape, n_components)
+
+
+class Level(NamedTuple):
+    """Where the patterns of a level look.
+
+    Parameters
+    ----------
+    order : int
+        0 for the values, 1 for their differences.
+    dilation : int
+        Steps of time between two values of a pattern.
+    stride : int
+        Steps of time between two places.
+    places : int
+        How many there are.
+    """
+
+    order: int
+    dilation: int
+    stride: int
+    places: int
+
+
+def levels_of(length: int, taps: int) -> list[Level]:
+    """Dilations 1, 2, 4, ... of a series of `length` values and of its differences."""
+    found = []
+    for order in (0, 1):
+        for dilation in (2**power for power in range(_MOST_LEVELS)):
+            reach = (taps - 1) * dilation
+            if dilation > 1 and reach + 1 > _REACH * (length - order):
+                break
+            room = length - order - reach
+            stride = max(1, dilation // _STEPS_EACH, -(-room // _MOST_PLACES))
+            found.append(Level(order, dilation, stride, (room - 1) // stride + 1))
+    return found
+
+
+class SeriesStem(Stem):
+    """How much stretches of series (n, c, t) are like patterns, pooled over time in six ways.
+
+    `prepare` finds everything in closed form, or by k-means, and nothing is learned afterwards.
+
+    1. Patches of nine values at dilations 1, 2, 4, ... [1]_ of the series and of its differences
+       are normalised in contrast and whitened, and k-means finds `n_filters` centres of each
+       level [2]_. Codes are how much each stretch is like a centre and how much like its
+       negative, above a threshold.
+    2. The pooled columns are, in groups: "patterns", roots of the codes' means over the whole,
+       halves, quarters and eighths of time; "wins", roots of how often each pattern is the most
+       like of its level; "rivals", the same of random kernels in contests of eight, by their
+       largest value and by how often they are the least [3]_; "thresholds", how often fixed
+       kernels are above quantiles of their answers [1]_; "moments", signed roots of products of
+       whitened mixtures of all codes, averaged over the whole and the halves, which tell what
+       happens at the same time; "values", the series itself, averaged over cells.
+    3. Each column is standardised and each group has its share of the variance. Then, with
+       `n_directions`, what random warps of the series change most is made small.
+
+    Parameters
+    ----------
+    channels, length : int
+        Of the series, c and t; t must be 2 or more.
+    n_filters : int, default=16
+        Patterns of each level.
+    n_directions : int, default=0
+        Directions of warps that are made small; 64 are enough. Worth it with few labels where
+        classes are the same movement at different paces, not where time itself tells.
+
+    Attributes
+    ----------
+    n_maps, n_places : int
+        Shape of the maps of a series.
+    n_pooled : int
+        Number of pooled columns.
+    groups : dict of str to int
+        How many of the columns, in their order, each group has.
+
+    References
+    ----------
+    .. [1] Dempster, Schmidt and Webb, MiniRocket: a very fast (almost) deterministic transform
+       for time series classification, KDD 2021.
+    .. [2] Coates and Ng, The importance of encoding versus training with sparse coding and vector
+       quantization, ICML 2011.
+    .. [3] Dempster, Schmidt and Webb, Hydra: competing convolutional kernels for fast and accurate
+       time series classification, Data Mining and Knowledge Discovery, 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.encoders._series_stem import SeriesStem
+    >>> stem, series = SeriesStem(2, 40), torch.randn(6, 2, 40)
+    >>> stem.prepare(series, None, torch.Generator().manual_seed(0))
+    >>> maps, pooled = stem(series)
+    >>> maps.shape == (6, stem.n_maps, stem.n_places), pooled.shape == (6, stem.n_pooled)
+    (True, True)
+    """
+
+    mix: Tensor
+    filters: Tensor
+    kernels: Tensor
+    fixed: Tensor
+    thresholds: Tensor
+    code_parts: Tensor
+    win_parts: Tensor
+    offset: Tensor
+    floor: Tensor
+    aligned: Tensor
+    code_mean: Tensor
+    mixtures: Tensor
+    centre: Tensor
+    scale: Tensor
+    directions: Tensor
+    kept: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        n_filters: int = _FILTERS,
+        n_directions: int = 0,
+    ):
+        super().__init__()
+        if length < 2:
+            raise ValueError(
+                f"SeriesStem needs series of 2 values or more and got {length}. "
+                "Treat the values as a table."
+            )
+        self.length = length
+        self.taps = min(_TAPS, length - 1)
+        self.levels = levels_of(length, self.taps)
+        self.n_contested = sum(level.order == 0 for level in self.levels)
+        self.n_cells = 2 ** int(math.log2(min(_CELLS, self.levels[0].places)))
+        self.n_win_cells = min(max(_WIN_PARTS), self.n_cells)
+        self.n_maps = 2 * n_filters * len(self.levels)
+        self.n_places = min(_PLACES, self.n_cells)
+        self.n_values = min(length, _VALUES, max(1, _MOST_VALUES // channels))
+        mixed = min(_MOMENT_CHANNELS, self.n_maps)
+        self.groups = {
+            "patterns": self.n_maps * _total(_PARTS, self.n_cells),
+            "wins": self.n_maps * _total(_WIN_PARTS, self.n_cells),
+            "rivals": 2 * _CONTESTS * _RIVALS * self.n_contested,
+            "thresholds": math.comb(self.taps, self._picks()) * _QUANTILES * self.n_contested,
+            "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
+            "values": channels * self.n_values,
+        }
+        self.n_pooled = sum(self.groups.values())
+        self._register(channels, n_filters, mixed, n_directions)
+
+    def _register(self, channels: int, n_filters: int, mixed: int, n_directions: int) -> None:
+        """Buffers, at values that give finite columns before `prepare`."""
+        seen, n_levels = min(channels, _MOST_CHANNELS), len(self.levels)
+        own = torch.Generator().manual_seed(0)
+        filters = torch.randn(n_levels, n_filters, seen, self.taps, generator=own)
+        self.register_buffer("mix", torch.eye(seen, channels))
+        self.register_buffer("filters", filters - filters.mean((2, 3), keepdim=True))
+        self.register_buffer("offset", torch.zeros(n_levels, n_filters, 1))
+        self.register_buffer("floor", torch.full((n_levels,), _CONTRAST_FLOOR**2))
+        self.register_buffer("kernels", self._random_kernels(seen, own))
+        fixed = self._fixed_kernels(seen, own)
+        self.register_buffer("fixed", fixed)
+        self.register_buffer("thresholds", torch.zeros(*fixed.shape[:2], _QUANTILES))
+        self.register_buffer("code_parts", _pyramid(_PARTS, self.n_cells), persistent=False)
+        self.register_buffer("win_parts", _pyramid(_WIN_PARTS, self.n_win_cells), persistent=False)
+        self.register_buffer("aligned", self._alignment(), persistent=False)
+        for index, level in enumerate(self.levels):
+            for name, cells in (("code", self.n_cells), ("win", self.n_win_cells)):
+                pool = _averages(level.places, cells)
+                self.register_buffer(f"{name}_pool_{index}", pool, persistent=False)
+        self.register_buffer("code_mean", torch.zeros(self.n_maps))
+        self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
+        self.register_buffer("centre", torch.zeros(self.n_pooled))
+        self.register_buffer("scale", torch.ones(self.n_pooled))
+        self.register_buffer("directions", torch.zeros(self.n_pooled, n_directions))
+        self.register_buffer("kept", torch.ones(n_directions))
+
+    def _picks(self) -> int:
+        """How many of the taps of a fixed kernel have the large weight; 3 of 9."""
+        return max(1, self.taps // 3)
+
+    def _fixed_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
+        """All kernels of two weights and a mean of 0, (dilations, m, s, taps)."""
+        picks = self._picks()
+        chosen = torch.combinations(torch.arange(self.taps), picks)
+        weights = torch.full((len(chosen), self.taps), -1.0)
+        weights = weights.scatter_add(1, chosen, torch.full(chosen.shape, self.taps / picks))
+        kernels = weights[:, None].repeat(self.n_contested, 1, channels, 1)
+        return kernels * self._few_channels(kernels, generator)
+
+    def _few_channels(self, kernels: Tensor, generator: torch.Generator) -> Tensor:
+        """1 for the few channels, at random, that each of kernels (dilations, m, s, taps) reads."""
+        rank = torch.rand(kernels.shape[:3], generator=generator).argsort(2).argsort(2)
+        return (rank < _RIVAL_CHANNELS)[..., None].to(kernels)
+
+    def _random_kernels(self, channels: int, generator: torch.Generator) -> Tensor:
+        """Kernels (dilations, contests * rivals, s, taps), each of a few channels."""
+        shape = self.n_contested, _CONTESTS * _RIVALS, channels, self.taps
+        kernels = torch.randn(shape, generator=generator)
+        kernels -= kernels.mean(3, keepdim=True)
+        kernels *= self._few_channels(kernels, generator)
+        return kernels / kernels.abs().sum((2, 3), keepdim=True).clamp(min=_TINY)
+
+    def _alignment(self) -> Tensor:
+        """Weights (levels, cells, cells) of a level's cells in cells of the whole time.
+
+        A level has no places at the ends of a series, the fewer the wider its patterns are.
+        """
+        edges = torch.arange(self.n_cells + 1) / self.n_cells
+        found = []
+        for level in self.levels:
+            first = (self.taps - 1) * level.dilation / 2
+            own = (first + edges * level.places * level.stride) / self.length
+            overlap = torch.minimum(own[1:, None], edges[1:])
+            overlap = (overlap - torch.maximum(own[:-1, None], edges[:-1])).clamp(min=0)
+            found.append(overlap * self.n_cells)
+        return torch.stack(found)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Codes:
+        """Maps (n, n_maps, n_places) and pooled columns (n, n_pooled) of series (n, c, t)."""
+        blocks = [self._block(block) for block in x.split(_BLOCK)]
+        return Codes(*(torch.cat(part) for part in zip(*blocks)))
+
+    def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        codes, columns = self._columns(x)
+        pooled = (columns - self.centre) * self.scale
+        if self.directions.shape[1]:
+            pooled -= (pooled @ self.directions) * (1 - self.kept) @ self.directions.T
+        return codes.unflatten(2, (self.n_places, -1)).mean(3), pooled
+
+    def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (n, n_maps, cells), and all columns (n, n_pooled) before they are scaled."""
+        codes, *found = self._cells(x)
+        return codes, self._pooled(x, codes, *found)
+
+    def _pooled(
+        self, x: Tensor, codes: Tensor, wins: Tensor, rivals: Tensor, above: Tensor
+    ) -> Tensor:
+        """All columns (n, n_pooled) of what `_cells` gives."""
+        columns = [
+            (codes @ self.code_parts).sqrt_().flatten(1),
+            (wins @ self.win_parts).sqrt_().flatten(1),
+            rivals.clamp(min=0).sqrt_(),
+            above,
+            self._moments(codes),
+            adaptive_avg_pool1d(x, self.n_values).flatten(1),
+        ]
+        return torch.cat(columns, 1)
+
+    def _cells(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What the levels say of series (n, c, t).
+
+        Codes (n, n_maps, cells), shares of wins (n, n_maps, fewer cells), largest values and
+        shares of losses of random kernels, and shares of time in which fixed ones are above
+        thresholds, (n, width of the group).
+        """
+        seen = torch.einsum("sc,nct->nst", self.mix, x)
+        signals = seen, seen.diff(dim=2)
+        found = [self._of_level(signals[lv.order], i) for i, lv in enumerate(self.levels)]
+        return tuple(torch.cat(part, 1) for part in zip(*found))
+
+    def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, ...]:
+        """The same of one level, of a signal (n, s, t)."""
+        few, found = len(signal), []
+        if signal.device.type == "cpu":  # what fits its cache is done twice as fast
+            few = max(1, _CACHED_VALUES // (_CONTESTS * _RIVALS * self.levels[index].places))
+        for block in signal.split(few):
+            stretches = self._stretches(block, self.levels[index])
+            if index < self.n_contested:  # those of differences told no more
+                rest = self._contests(stretches, index), self._above(stretches, index)
+            else:
+                rest = (stretches.new_zeros(len(block), 0),) * 2
+            found.append((*self._alike(stretches, index), *rest))
+        return tuple(torch.cat(part) for part in zip(*found))
+
+    def _stretches(self, signal: Tensor, level: Level) -> Tensor:
+        """What patterns of a level see of a signal (n, s, t), (s * taps, n, places).
+
+        A product of these with all patterns takes half the time of a convolution.
+        """
+        reach = (self.taps - 1) * level.dilation
+        seen = signal.unfold(2, reach + 1, level.stride)[..., :: level.dilation]
+        return seen.permute(1, 3, 0, 2).flatten(0, 1).contiguous()
+
+    def _alike(self, stretches: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """Codes (n, 2 * n_filters, cells) and wins (n, 2 * n_filters, fewer cells) of a level."""
+        likeness = self._likeness(stretches, index)
+        best = likeness.abs().amax(0)
+        signed = torch.cat([likeness, -likeness])
+        won = torch.ge(signed, best, out=torch.empty_like(signed))  # in one pass, as numbers
+        # Averages by a product with a small matrix take a third of the time of pooling layers.
+        code_pool, win_pool = (getattr(self, f"{name}_pool_{index}") for name in ("code", "win"))
+        codes = signed.sub_(_THRESHOLD).relu_() @ code_pool
+        return codes.transpose(0, 1), (won @ win_pool).transpose(0, 1)
+
+    def _likeness(self, stretches: Tensor, index: int) -> Tensor:
+        """How much stretches (s * taps, n, places) are like the patterns, (k, n, places)."""
+        spread = stretches.square().mean(0) - stretches.mean(0).square()
+        contrast = spread.clamp_(min=0).add_(self.floor[index]).rsqrt_()
+        likeness = torch.tensordot(self.filters[index].flatten(1), stretches, 1)
+        return likeness.mul_(contrast).sub_(self.offset[index, :, :, None])
+
+    def _contests(self, stretches: Tensor, index: int) -> Tensor:
+        """Mean largest value and share of losses of each random kernel, side by side, (n, ...)."""
+        answers = torch.tensordot(self.kernels[index].flatten(1), stretches, 1)
+        answers = answers.unflatten(0, (_CONTESTS, _RIVALS))
+        chosen = torch.empty_like(answers)
+        least = torch.le(answers, answers.amin(1, keepdim=True), out=chosen).mean(3).flatten(0, 1)
+        torch.ge(answers, answers.amax(1, keepdim=True), out=chosen)
+        largest = answers.mul_(chosen).mean(3).flatten(0, 1)
+        return torch.cat([largest, least]).T
+
+    def _above(self, stretches: Tensor, index: int) -> Tensor:
+        """Shares of the places at which fixed kernels are above their thresholds, (n, ...)."""
+        answers = torch.tensordot(self.fixed[index].flatten(1), stretches, 1)
+        limits, chosen = self.thresholds[index, :, :, None, None], torch.empty_like(answers)
+        shares = [torch.gt(answers, limits[:, q], out=chosen).mean(2) for q in range(_QUANTILES)]
+        return torch.cat(shares).T
+
+    def _on_time(self, codes: Tensor) -> Tensor:
+        """Codes (n, n_maps, cells) on cells that are the same times at all levels."""
+        by_level = codes.unflatten(1, (len(self.levels), -1))
+        return torch.einsum("nlkg,lgh->nlkh", by_level, self.aligned).flatten(1, 2)
+
+    def _moments(self, codes: Tensor) -> Tensor:
+        """Signed roots of products of mixtures of the codes, averaged over parts of time."""
+        centred = self._on_time(codes) - self.code_mean[:, None]
+        mixed = torch.einsum("nkg,kr->nrg", centred, self.mixtures)
+        halves = mixed.chunk(2, 2) if self.n_cells > 1 else (mixed,)
+        products = [half @ half.transpose(1, 2) / half.shape[2] for half in halves]
+        if len(products) > 1:
+            products.append((products[0] + products[1]) / 2)
+        first, second = torch.triu_indices(mixed.shape[1], mixed.shape[1], device=codes.device)
+        columns = torch.cat([product[:, first, second] for product in products], 1)
+        return columns.sign() * columns.abs().sqrt()
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
+        """Find patterns, mixtures, scales and what warps change among series x (n, c, t)."""
+        self.mix.copy_(_leading(x.transpose(1, 2).flatten(0, 1), len(self.mix)))
+        signal = torch.einsum("sc,nct->nst", self.mix, x)
+        for index, level in enumerate(self.levels):
+            self._find_patterns(signal.diff(dim=2) if level.order else signal, index, generator)
+        some = x[torch.randperm(len(x), generator=generator, device=x.device)[:_N_SCALED]]
+        found = (torch.cat(part) for part in zip(*(self._cells(b) for b in some.split(_BLOCK))))
+        codes, *rest = found
+        self._find_mixtures(codes)
+        columns = self._pooled(some, codes, *rest)
+        self._find_scales(columns)
+        if self.directions.shape[1]:
+            self._find_directions(some, columns, generator)
+
+    def _find_patterns(self, signal: Tensor, index: int, generator: torch.Generator) -> None:
+        """The patterns of one level among patches of a signal (n, s, t)."""
+        patches = self._patches(signal, self.levels[index], generator)
+        if index < self.n_contested:
+            answers = self.fixed[index].flatten(1) @ patches.T
+            shares = (torch.arange(_QUANTILES).to(answers) + 0.5) / _QUANTILES
+            self.thresholds[index] = answers.quantile(shares, 1).T
+        patches = patches - patches.mean(1, keepdim=True)
+        floor = _CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY)
+        patches = patches * (patches.square().mean(1, keepdim=True) + floor).rsqrt()
+        mean = patches.mean(0)
+        values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+        whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
+        centres = _kmeans((patches - mean) @ whiten, self.filters.shape[1], generator)
+        filters = centres @ whiten
+        self.floor[index] = floor
+        self.offset[index] = (filters @ mean)[:, None]
+        self.filters[index] = (filters - filters.mean(1, keepdim=True)).view_as(self.filters[index])
+
+    def _patches(self, signal: Tensor, level: Level, generator: torch.Generator) -> Tensor:
+        """Patches (m, s * taps) at random places of random series."""
+        shape, device = (_N_PATCHES,), signal.device
+        rows = torch.randint(len(signal), shape, generator=generator, device=device)
+        places = torch.randint(level.places, shape, generator=generator, device=device)
+        steps = torch.arange(self.taps, device=device) * level.dilation
+        times = places[:, None] * level.stride + steps
+        return signal[rows[:, None], :, times].transpose(1, 2).flatten(1)
+
+    def _find_mixtures(self, codes: Tensor) -> None:
+        """Whitened mixtures of codes (n, n_maps, cells) at one time."""
+        codes = self._on_time(codes[:_N_WARPED])
+        rows = codes.transpose(1, 2).flatten(0, 1)
+        self.code_mean.copy_(rows.mean(0))
+        centred = rows - self.code_mean
+        values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+        kept = self.mixtures.shape[1]
+        values, vectors = values.flip(0)[:kept], vectors.flip(1)[:, :kept]
+        floor = _TINY + 1e-3 * values[0].clamp(min=0)
+        self.mixtures.copy_(vectors * (values.clamp(min=0) + floor).rsqrt())
+
+    def _find_scales(self, columns: Tensor) -> None:
+        """Standardise columns (n, n_pooled), and give each group its share of the variance."""
+        self.centre.copy_(columns.mean(0))
+        deviation, scales = columns.std(0, correction=0), []
+        size = _SPREAD * (self.n_pooled / sum(_SHARES.values())) ** 0.5
+        widths = list(self.groups.values())
+        for part, share in zip(deviation.split(widths), _SHARES.values()):
+            telling = part > _FLAT * part.max()
+            factor = size * (share / telling.sum().clamp(min=1)) ** 0.5
+            scales.append(torch.where(telling, factor / part, 0.0))
+        self.scale.copy_(torch.cat(scales).nan_to_num(0.0, 0.0, 0.0))
+
+    def _find_directions(self, x: Tensor, columns: Tensor, generator: torch.Generator) -> None:
+        """The directions that warps of series (n, c, t) change most, and what is kept of them."""
+        rows = torch.arange(min(_N_WARPED, _WARPS_EACH * len(x)), device=x.device) % len(x)
+        blocks = warped(x[rows], generator).split(_BLOCK)
+        within = torch.cat([self._columns(block)[1] for block in blocks]) - columns[rows]
+        within = within * self.scale * (1 / len(rows)) ** 0.5
+        values, weights = torch.linalg.eigh(within @ within.T)
+        kept = min(self.directions.shape[1], len(rows))
+        values, weights = values.flip(0)[:kept].clamp(min=0), weights.flip(1)[:, :kept]
+        total = ((columns - self.centre) * self.scale).square().sum() / len(columns)
+        mean = total / min(len(columns), 256)
+        found = within.T @ (weights * values.clamp(min=1e-30).rsqrt())
+        found = found * (values > 1e-5 * values[:1])  # rounding past the rank
+        self.directions.zero_()
+        self.directions[:, :kept] = found
+        self.kept.fill_(1.0)
+        self.kept[:kept] = (1 + _SHRINK * values / mean.clamp(min=1e-30)).rsqrt()
+
+
+def warped(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Series (n, c, t) at another pace, a little earlier or later, louder or softer."""
+    n, _, length = x.shape
+    options: dict[str, Any] = {"generator": generator, "device": x.device, "dtype": x.dtype}
+    speed = (_WARP * torch.randn(n, _BENDS, **options)).exp()
+    path = torch.cat([speed.new_zeros(n, 1), speed.cumsum(1)], 1)
+    path = (path / path[:, -1:])[:, None]
+    path = torch.nn.functional.interpolate(path, length, mode="linear", align_corners=True)
+    path = path + _SHIFT * (2 * torch.rand(n, 1, 1, **options) - 1)
+    times = path.clamp(0, 1) * (length - 1)
+    before = times.floor().long().clamp(max=length - 2).expand_as(x)
+    part = times - before
+    louder = (_GAIN * torch.randn(n, 1, 1, **options)).exp()
+    return louder * (x.gather(2, before) * (1 - part) + x.gather(2, before + 1) * part)
+
+
+def _leading(rows: Tensor, kept: int) -> Tensor:
+    """Directions (kept, c) in which rows (n, c) spread most; the identity if that is all."""
+    if rows.shape[1] <= kept:
+        return torch.eye(kept).to(rows)
+    centred = rows - rows.mean(0)
+    return torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :kept].T
+
+
+def _total(parts: tuple[int, ...], cells: int) -> int:
+    """How many parts there are in all, of those that so many cells can be cut into."""
+    return sum(part for part in parts if part <= cells)
+
+
+def _averages(places: int, cells: int) -> Tensor:
+    """Weights (places, cells) of the means that adaptive pooling takes."""
+    cell, place = torch.arange(cells), torch.arange(places)[:, None]
+    first, end = cell * places // cells, -(-(cell + 1) * places // cells)
+    return ((place >= first) & (place < end)) / (end - first)
+
+
+def _pyramid(parts: tuple[int, ...], cells: int) -> Tensor:
+    """Weights (cells, parts in all) of means over parts of time."""
+    wanted = [part for part in parts if part <= cells]
+    return torch.cat([_averages(cells, part) for part in wanted], 1)
