@@ -33,6 +33,11 @@ class CoordinateTerm(nn.Module):
     kind : {"absolute", "relative", "both"}
         What is predicted.
 
+    Raises
+    ------
+    ValueError
+        If there is one location alone.
+
     References
     ----------
     Hjelm et al., ICLR 2019, section 4.3 and appendix A.4.
@@ -42,6 +47,11 @@ class CoordinateTerm(nn.Module):
         super().__init__()
         vector, local = example.global_vector.shape[-1], example.local_map.shape[-1]
         self.map_shape = map_shape = example.grid()
+        if math.prod(map_shape) < 2:
+            raise ValueError(
+                f"coordinates={kind!r} needs a local map of two locations or more, and this encoder "
+                "gives one. Choose another encoder, or coordinates=None."
+            )
         kinds = ("absolute", "relative") if kind == "both" else (kind,)
         self.networks = nn.ModuleDict()
         for name in kinds:

@@ -90,6 +90,7 @@ PRESETS: dict[str, Preset] = {
 _FEWEST_EPOCHS = 2  # passes over large data, so that each sample is met with two pairs of views
 _BATCH = 128  # samples; fewer lost from fewer negatives where there is one view (UCR series)
 _SMALL_BATCH = 64  # samples; digits in half the time with the same features (benchmarks/README.md)
+_FEWEST_ROWS = 4096  # rows that training meets where there are more (rule of thumb)
 _FEW_SAMPLES = 4096  # samples under which two views gain from twice the steps
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
 
@@ -221,7 +222,8 @@ def _most_rows(estimator, parts: Parts, n: int) -> int:
     share = parts.encoder.share_of_steps
     if share == 1 or estimator.max_epochs != "auto":
         return n
-    return math.ceil(PRESETS[estimator.preset].steps * share) * _batch_size(estimator, parts, n)
+    steps = math.ceil(PRESETS[estimator.preset].steps * share)
+    return max(_FEWEST_ROWS, steps * _batch_size(estimator, parts, n))
 
 
 def _is_open(value: Any) -> bool:

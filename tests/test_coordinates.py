@@ -83,3 +83,9 @@ def test_views_count_alike():
     apart = [module([enc], torch.Generator()).item() for enc in (first, last)]
     together = module([first, last], torch.Generator()).item()
     assert together == pytest.approx(sum(apart) / 2)
+
+
+def test_one_location_has_no_place_to_tell():
+    model = DeepInfoMaxTransformer(4, encoder="table", coordinates="absolute", max_epochs=1)
+    with pytest.raises(ValueError, match=r"coordinates='absolute' needs a local map of two"):
+        model.fit(np.random.RandomState(0).normal(size=(20, 3)))

@@ -12,7 +12,8 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer, ImageViews, InfoNCE, TorchEncoder
-from sk_infomax._settings import plan_of_fit
+from sk_infomax._settings import plan_of_fit, rows_apart
+from sk_infomax.encoders import ENCODERS
 from sk_infomax.priors import NoisePrior
 
 
@@ -24,6 +25,11 @@ def fast(**settings):
 def strided(**settings):
     """`fast` with the small network for images."""
     return fast(**({"encoder": "strided"} | settings))
+
+
+def parts(encoder=ENCODERS["strided"], n_views=2):
+    """As much of the parts as a plan asks for."""
+    return SimpleNamespace(n_views=n_views, encoder=encoder())
 
 
 def table(n=48, p=6):
@@ -108,7 +114,7 @@ def test_rows_as_series_of_one_channel(series):
     rows = series[0][:, 0]
     model = fast(encoder="series").fit(rows)
     assert model.layout_.network_shape == (1, 40)
-    assert model.transform(rows).shape == (120, 8)
+    assert model.transform(rows).shape == (120, 8 + 120)
 
 
 def test_square_series_can_be_said_outright(digits):
@@ -142,7 +148,7 @@ def test_memory_mapped_images_stream_to_the_same_features(digits, tmp_path):
 
 
 def test_lists_of_numbers():
-    assert fast().fit(table().tolist()).transform(table().tolist()).shape == (48, 8)
+    assert fast().fit(table().tolist()).transform(table().tolist()).shape == (48, 8 + 64)
 
 
 def test_users_array_is_left_alone(digits):
@@ -245,20 +251,36 @@ def test_the_papers_settings_are_one_line(digits):
 
 
 def test_epochs_follow_the_number_of_samples():
-    def auto(n):
+    def auto(n, name="strided"):
         model = DeepInfoMaxTransformer(batch_size=128)
-        return plan_of_fit(model, None, n).epochs
+        return plan_of_fit(model, parts(encoder=ENCODERS[name]), n).epochs
 
     assert auto(20) == 100
     assert 30 < auto(1500) < 100
     assert auto(60_000) == 2
     assert auto(10**6) == 2
+    assert [auto(n, "image") for n in (20, 1500, 60_000, 10**6)] == [100, 10, 1, 1]
+    assert [auto(n, "series") for n in (20, 1500, 60_000)] == [6, 1, 1]
+
+
+def test_rows_of_large_data_are_met_in_part_where_most_is_found_before_training():
+    def met(n, name, **settings):
+        model = DeepInfoMaxTransformer(batch_size=128, **settings)
+        rows = rows_apart(model, parts(encoder=ENCODERS[name]), n, 0)
+        return [None if r is None else len(r) for r in rows]
+
+    assert met(60_000, "strided") == [None, None]
+    assert met(60_000, "image") == [100 * 128, None]
+    assert met(60_000, "image", preset="balanced") == [200 * 128, None]
+    assert met(60_000, "image", max_epochs=1) == [None, None]
+    assert met(60_000, "image", early_stopping=True) == [100 * 128, 6000]
+    assert met(500, "image") == [None, None]
 
 
 def test_batches_follow_the_number_of_samples_and_views():
     def size(n, views=2, batch_size="auto"):
         model = DeepInfoMaxTransformer(batch_size=batch_size)
-        return plan_of_fit(model, SimpleNamespace(n_views=views), n).batch_size
+        return plan_of_fit(model, parts(n_views=views), n).batch_size
 
     assert size(4095) == 64
     assert size(4096) == 128
@@ -276,9 +298,10 @@ def test_fits_and_passes_take_the_batches_of_the_plan():
 
 def test_auto_epochs_make_the_steps_of_the_preset():
     """600 steps of 64 samples: 1,500 // 64 = 23 in an epoch, 27 epochs."""
-    two_views = SimpleNamespace(n_views=2)
-    assert plan_of_fit(DeepInfoMaxTransformer(), two_views, 1500).epochs == 27
-    assert fast(max_epochs="auto", batch_size="auto").fit(table(8)).n_iter_ == 100
+    assert plan_of_fit(DeepInfoMaxTransformer(), parts(), 1500).epochs == 27
+    auto = {"max_epochs": "auto", "batch_size": "auto"}
+    assert fast(encoder="perceptron", **auto).fit(table(8)).n_iter_ == 100
+    assert fast(**auto).fit(table(8)).n_iter_ == 6
 
 
 # Going on -----------------------------------------------------------------------------------
@@ -286,7 +309,7 @@ def test_auto_epochs_make_the_steps_of_the_preset():
 
 def test_partial_fit_goes_on_and_learns_the_scale():
     pieces = np.array_split(table(90) * 3 + 2, 3)
-    model = fast()
+    model = fast(encoder="perceptron")
     for number, piece in enumerate(pieces, start=1):
         assert model.partial_fit(piece) is model
         assert model.n_iter_ == number
@@ -445,7 +468,7 @@ def test_before_the_fit(method):
 def test_coordinates_are_learned_and_in_the_history(kind, data, digits):
     images = digits[0][:160]
     X = {"images": images, "table": images.reshape(-1, 64), "series": images}[data]
-    encoder = {"images": "strided", "table": "table", "series": "series"}[data]
+    encoder = {"images": "strided", "table": "perceptron", "series": "convolutions"}[data]
     model = strided(encoder=encoder, coordinates=kind, max_epochs=4).fit(X)
     values = [row["train_coordinates"] for row in model.history_]
     assert values[0] < values[-1] < 0

@@ -228,7 +228,7 @@ def test_what_is_no_file_of_ours(tmp_path):
         {"k": (1,)},
         torch.optim.Adam,
         UniformPrior := PRIORS["uniform"](hidden=(3,)),
-        ENCODERS["table"](n_groups=2),
+        ENCODERS["perceptron"](n_groups=2),
     ],
     ids=repr,
 )

@@ -163,6 +163,7 @@ def test_equal_columns_is_a_rotation():
     torch.testing.assert_close(rotation.abs(), torch.full_like(rotation, 0.25))
 
 
+@pytest.mark.parametrize(("n", "p"), [(2, 3), (3, 2), (30, 700), (200, 2), (70, 130)])
 def test_sizes(n, p):
     x = rows_of(n, p)
     stem = prepared(x)

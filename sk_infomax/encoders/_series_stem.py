@@ -12,7 +12,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from .._checks import AUTO, POSITIVE_INT
 from ._base import Encoder, Views
-from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
+from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
 from ._patches import _kmeans
 
 __all__ = ["PatternEncoder", "SeriesStem"]
@@ -110,7 +110,7 @@ class PatternEncoder(Encoder):
     }
     kind = "series"
     output = "multiscale"
-    share_of_steps = SHARE_OF_STEPS
+    share_of_steps = FEW_STEPS
 
     def __init__(
         self,

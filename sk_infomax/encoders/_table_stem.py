@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .._checks import POSITIVE_INT
 from ._base import Encoder, Views
-from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
+from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
 from ._forest import fall, grow_forest
 
 __all__ = ["KernelEncoder", "TableStem", "equal_columns"]
@@ -80,7 +80,7 @@ class KernelEncoder(Encoder):
     _parameter_constraints: dict = {"n_landmarks": [POSITIVE_INT], "width": [POSITIVE_INT]}
     kind = "table"
     output = "multiscale"
-    share_of_steps = SHARE_OF_STEPS
+    share_of_steps = FEW_STEPS
 
     def __init__(self, n_landmarks: int = _LANDMARKS, width: int = 64):
         self.n_landmarks = n_landmarks
