@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax._coordinates import CoordinateTerm
 from sk_infomax.encoders import Encoding
 
@@ -86,6 +88,6 @@ def test_views_count_alike():
 
 
 def test_one_location_has_no_place_to_tell():
-    model = DeepInfoMaxTransformer(4, encoder="table", coordinates="absolute", max_epochs=1)
+    model = DeepInfoMaxTransformer(4, encoder="perceptron", coordinates="absolute", max_epochs=1)
     with pytest.raises(ValueError, match=r"coordinates='absolute' needs a local map of two"):
-        model.fit(np.random.RandomState(0).normal(size=(20, 3)))
+        model.fit(np.random.RandomState(0).normal(size=(20, 1)))

@@ -149,11 +149,12 @@ def test_columns_tell_what_no_linear_model_reads_from_values():
 def test_maps_are_the_leading_directions():
     x = rows_of(300, 5)
     maps, pooled = prepared(x, 128)(x)
-    assert maps.shape == (300, 64, 1)
-    covariance = torch.cov(maps[:, :, 0].T, correction=0)
+    assert maps.shape == (300, 8, 8)
+    maps = maps.flatten(1)
+    covariance = torch.cov(maps.T, correction=0)
     torch.testing.assert_close(covariance, torch.eye(64), atol=1e-2, rtol=0)
     largest = torch.linalg.eigvalsh(torch.cov(pooled.T, correction=0))[-1]
-    first = torch.linalg.lstsq(maps[:, :1, 0], pooled).solution
+    first = torch.linalg.lstsq(maps[:, :1], pooled).solution
     torch.testing.assert_close(first.square().sum(), largest, rtol=1e-2, atol=0)
 
 

@@ -255,8 +255,8 @@ class SeriesStem(Stem):
         super().__init__()
         if length < 2:
             raise ValueError(
-                f"SeriesStem needs series of 2 values or more and got {length}. "
-                "Treat the values as a table."
+                f"Series of {length} value (n_features = {length} in rows of one channel) hold no "
+                "pattern: give 2 values or more, or treat them as a table, encoder='table'."
             )
         self.length = length
         self.taps = min(_TAPS, length - 1)

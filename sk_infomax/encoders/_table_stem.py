@@ -41,6 +41,7 @@ _MEDIAN_ROWS = 512  # rows whose distances the widths of kernels are the median 
 _JITTER = 1e-6  # of the mean of the kernel's diagonal, added to it: landmarks may be equal
 _RANK_FLOOR = 1e-9  # of the largest variance; directions below are rounding
 _MAPS = 64  # leading directions that a small network reads (rule of thumb)
+_PLACES = 8  # places of its map, each with the same number of them (rule of thumb)
 _BLOCK = 1024  # rows that are compared with all landmarks at once
 _TINY = 1e-12  # least number to divide by; only guards against a division by 0
 
@@ -53,7 +54,7 @@ class KernelEncoder(Encoder):
        leaves that they share in a forest whose splits tell about other columns. Nystroem's method
        makes columns of it [1]_, of which those that many rows share count more.
     2. These are turned so that all of them spread alike: `output="hidden"`.
-    3. A layer on the leading directions (the local map, one location) and a linear layer learn
+    3. A layer on the leading directions in groups (the local map) and a linear layer learn
        what step 2 misses; the global vector is the leading directions and what is learned.
 
     `output="multiscale"`, the default of `transform`, is the embedding beside step 2.
@@ -137,7 +138,7 @@ class TableStem(Stem):
     >>> stem.prepare(x, None, torch.Generator().manual_seed(0))
     >>> maps, pooled = stem(x)
     >>> maps.shape, pooled.shape
-    (torch.Size([200, 64, 1]), torch.Size([200, 64]))
+    (torch.Size([200, 8, 8]), torch.Size([200, 64]))
     """
 
     knots: Tensor
@@ -160,7 +161,8 @@ class TableStem(Stem):
         if n_landmarks < 2 or n_landmarks & (n_landmarks - 1):
             raise ValueError(f"n_landmarks={n_landmarks} must be a power of 2, such as 1024.")
         m, width, nodes = n_landmarks, 2 * n_columns, 2**_DEPTH - 1
-        self.n_pooled, self.n_maps, self.n_places = m, min(_MAPS, m), 1
+        self.n_places = min(_PLACES, m // 2)
+        self.n_pooled, self.n_maps = m, min(_MAPS, m) // self.n_places
         self.groups = (m,)
         add = self.register_buffer
         add("knots", torch.linspace(-2, 2, _KNOTS).repeat(n_columns, 1))
@@ -175,16 +177,16 @@ class TableStem(Stem):
         add("weights", torch.tensor(_WEIGHTS))
         add("matrix", torch.eye(m))
         add("offset", torch.zeros(m))
-        add("leading", torch.eye(m, self.n_maps))
+        add("leading", torch.eye(m, self.n_maps * self.n_places))
         add("leaf_table", torch.zeros(_TREES * 2**_DEPTH, m), persistent=False)
         self.register_load_state_dict_post_hook(_read_leaves)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
-        """Maps (n, n_maps, 1) and all columns (n, n_pooled) of rows (n, p)."""
+        """Maps (n, n_maps, n_places) and all columns (n, n_pooled) of rows (n, p)."""
         kernels = (self.compare(block) for block in x.split(_BLOCK))
         pooled = torch.cat([kernel @ self.matrix for kernel in kernels]) - self.offset
-        return Codes((pooled @ self.leading)[:, :, None], pooled)
+        return Codes((pooled @ self.leading).unflatten(1, (self.n_maps, -1)), pooled)
 
     def compare(self, x: Tensor) -> Tensor:
         """How alike rows (n, p) and all landmarks are, (n, m)."""
