@@ -193,7 +193,7 @@ def errors_of(rows: list[dict]) -> dict[str, float]:
 
 def covered(row: dict) -> bool:
     """Whether our interval holds the truth, to the digits that are written."""
-    return row["low"] - 1e-5 <= row["truth"] <= row["high"] + 1e-5
+    return bool(row["low"] - 1e-5 <= row["truth"] <= row["high"] + 1e-5)
 
 
 def describe(rows: list[dict]) -> dict:

@@ -28,6 +28,7 @@ _ROUNDS = 30  # of learning variances; by then those of columns that tell change
 _NONE = 1e6  # precision from which a set of features is left out: its share of variance is nothing
 _SETTLED = 1e-3  # change of the noise that ends learning, as a share of it
 _CLASSES = 20  # most frequent classes that are foretold apart: as many as indicators
+_FOLDS = 5  # of rows; more cost more and told no more (rule of thumb)
 _CALM = 1.0  # inverse of the penalty of the scores' own logistic regression: scikit-learn's
 _CHANCE = 2.0  # nats of evidence under which nothing is told, as for counts
 _CHANCE_OF_EACH = 0.6  # nats of it that the variance of each set gains by chance (8 drawn frames)
@@ -180,8 +181,10 @@ def told_of_number(terms: Terms, scores: np.ndarray) -> Shifted:
 def told_of_classes(terms: Terms, codes: np.ndarray) -> Shifted:
     """Of classes by their codes (n,), the rarest of which count as one.
 
-    Indicators of the classes are foretold, each row without itself; a logistic regression of the
-    classes on what was foretold makes probabilities of it.
+    Indicators of the classes are foretold, those of each fold from the others, and a logistic
+    regression of the classes on what was foretold, fitted to the others too, makes probabilities
+    of it. To leave out each row alone would not do: what is foretold of it is then shifted against
+    its own class, by little, but by the same in all rows, which a regression sees.
     """
     counts = np.bincount(codes)
     kept = counts.argsort(kind="stable")[::-1][:_CLASSES]
@@ -191,9 +194,13 @@ def told_of_classes(terms: Terms, codes: np.ndarray) -> Shifted:
     shares = np.bincount(classes) / n
     if len(shares) < 2 or n < 2 * _ROWS_FOR_WAVE:
         return NOTHING
-    found = [_foretell(terms, (classes == k) - share) for k, share in enumerate(shares)]
-    foretold = np.column_stack([one.outside for one in found])
-    ratio = _log_probabilities(foretold, classes)[np.arange(n), classes] - np.log(shares)[classes]
+    targets = [(classes == k) - share for k, share in enumerate(shares)]
+    found = [_foretell(terms, target) for target in targets]
+    fold = _folds(classes)
+    foretold = np.column_stack(
+        [_from_other_folds(terms, t, one.precision, fold) for t, one in zip(targets, found)]
+    )
+    ratio = _log_probabilities(foretold, classes, fold) - np.log(shares)[classes]
     # The logarithm of a probability falls short by half of each number that was learned, less
     # where there is less noise; one of the classes is free.
     free = sum(one.cost * one.noise / (s * (1 - s)) for one, s in zip(found, shares))
@@ -211,14 +218,53 @@ def _sure(told: Shifted, gain: float, n_learned: int) -> Shifted:
     return Shifted(certainty * told.value, math.hypot(told.error, left), max(gain, 0.0))
 
 
-def _log_probabilities(foretold: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Of each class (n, k), from foretold indicators (n, k) and their squares."""
+def _folds(classes: np.ndarray) -> np.ndarray:
+    """A fold for each row (n,), with each class in all of them as evenly as may be."""
+    fold = np.empty(len(classes), dtype=np.int64)
+    order = np.random.RandomState(0).permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    fold[order] = np.arange(len(classes)) % _FOLDS
+    return fold
+
+
+def _from_other_folds(
+    terms: Terms, target: np.ndarray, precision: np.ndarray, fold: np.ndarray
+) -> np.ndarray:
+    """What the other folds foretell of a target (n,) of mean 0, at known precisions (sets,)."""
+    kept = precision[terms.group] < _NONE
+    x, foretold = terms.features[:, kept], np.zeros(len(target))
+    gram, cross = x.T @ x, x.T @ target
+    every = np.ones(x.shape[1], dtype=bool)
+    for number in range(_FOLDS if x.shape[1] else 0):
+        own = fold == number
+        left = gram - x[own].T @ x[own]
+        inverse = _inverse(left, precision[terms.group][kept], every)
+        foretold[own] = x[own] @ (inverse @ (cross - x[own].T @ target[own]))
+    return foretold
+
+
+def _log_probabilities(foretold: np.ndarray, classes: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Of the class of each row (n,), from foretold indicators (n, k) and their squares."""
     scale = foretold.std(0)
     z = ((foretold - foretold.mean(0)) / np.where(scale > 0, scale, 1.0)).clip(
         -_MOST_SCORE, _MOST_SCORE
     )
-    known = LogisticRegression(C=_CALM, max_iter=300).fit(np.hstack([z, z**2]), classes)
-    score = known.decision_function(np.hstack([z, z**2]))
+    z, told = np.hstack([z, z**2]), np.empty(len(classes))
+    for number in range(_FOLDS):
+        own = fold == number
+        score = _scores(z[~own], classes[~own], z[own], int(classes.max()) + 1)
+        told[own] = (score - logsumexp(score, axis=1, keepdims=True))[
+            np.arange(own.sum()), classes[own]
+        ]
+    return told
+
+
+def _scores(z: np.ndarray, classes: np.ndarray, unseen: np.ndarray, n_classes: int) -> np.ndarray:
+    """Logarithms of odds (m, n_classes) of rows `unseen`, by regression on others."""
+    known = LogisticRegression(C=_CALM, max_iter=300).fit(z, classes)
+    score = known.decision_function(unseen)
     if score.ndim == 1:
         score = np.column_stack([np.zeros(len(score)), score])
-    return score - logsumexp(score, axis=1, keepdims=True)
+    found = np.full((len(unseen), n_classes), score.min(1, keepdims=True))
+    found[:, known.classes_] = score
+    return found
