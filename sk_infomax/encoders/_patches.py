@@ -1,5 +1,6 @@
 """The default encoder of images: a dictionary of patches, and what is learned on top of it."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Literal
@@ -226,6 +227,9 @@ class PatchDictionary(Stem):
     basis: Tensor
     mean: Tensor
     sizes: Tensor
+    pairs: Tensor
+    sign: Tensor
+    even: Tensor
 
     def __init__(
         self,
@@ -253,6 +257,21 @@ class PatchDictionary(Stem):
         self.register_buffer("basis", torch.eye(2 * n_filters, n_channels))
         self.register_buffer("mean", torch.zeros(2 * n_filters))
         self.register_buffer("sizes", torch.ones(2))
+        self.spans = [_spans(side, self.cells) for side in places]
+        self._register_windows(n_channels)
+
+    def _register_windows(self, n_channels: int) -> None:
+        """Constants of the second moments, on the device: to bring them there in a step waits."""
+        lengths = [torch.tensor([end - start for start, end in span]) for span in self.spans]
+        counts = torch.outer(*(length.float() for length in lengths)).flatten()
+        pairs = torch.triu_indices(n_channels, n_channels)
+        even = (pairs[0] < self.n_even) == (pairs[1] < self.n_even)
+        constants = {"pairs": pairs, "sign": 2.0 * even - 1, "even": even.nonzero()[:, 0]}
+        for width in _WINDOWS[self.cells]:
+            inside = _inside(self.cells, width)
+            constants |= {f"inside_{width}": inside, f"total_{width}": (inside @ counts)[:, None]}
+        for name, value in constants.items():
+            self.register_buffer(name, value, persistent=False)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
@@ -339,33 +358,29 @@ class PatchDictionary(Stem):
     def _second(self, codes: Tensor) -> Tensor:
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
         channels = codes.sqrt() @ self.basis - self.mean @ self.basis  # (n, rows, columns, c)
-        c = channels.shape[-1]
-        sums, products, counts = _cell_moments(channels, self.cells)
-        rows, columns = torch.triu_indices(c, c, device=codes.device)
-        products = products.index_select(2, rows * c + columns)
+        sums, products = _cell_moments(channels, self.spans)
+        rows, columns = self.pairs
+        products = products.index_select(2, rows * channels.shape[-1] + columns)
         found = []
         for width in _WINDOWS[self.cells]:
-            inside = _inside(self.cells, width).to(sums)
-            total = (inside @ counts)[:, None]
+            inside, total = self.get_buffer(f"inside_{width}"), self.get_buffer(f"total_{width}")
             mean, product = inside @ sums / total, inside @ products / total
             covariance = product - mean[..., rows] * mean[..., columns]
-            covariance = covariance.unflatten(1, (width, width))
-            found.append(self._covariances(covariance, rows, columns))
+            found.append(self._covariances(covariance.unflatten(1, (width, width))))
         both = torch.cat(found, 1)
         return both.sign() * (both.abs() + _LEAST_CODE).sqrt()
 
-    def _covariances(self, values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    def _covariances(self, values: Tensor) -> Tensor:
         """Covariances (n, w, w, d) over windows, flattened; once each where mirrored."""
         if not self.mirrored:
             return values.flatten(1)
-        even = (rows < self.n_even) == (columns < self.n_even)
-        sign = 2.0 * even.to(values) - 1
         width = values.shape[2]
         left, right = values[:, :, : width // 2], values.flip(2)[:, :, : width // 2]
-        both = (left + sign * right).flatten(1) / 2
+        both = (left + self.sign * right).flatten(1) / 2
         if width % 2 == 0:
             return both
-        return torch.cat([both, values[:, :, width // 2, even].flatten(1)], 1)
+        middle = values[:, :, width // 2].index_select(2, self.even)
+        return torch.cat([both, middle.flatten(1)], 1)
 
     # Preparation --------------------------------------------------------------------------
 
@@ -441,23 +456,23 @@ class PatchDictionary(Stem):
         return torch.cat(found)
 
 
-def _cell_moments(channels: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums (n, s * s, c), sums of products (n, s * s, c * c) and counts (s * s) in s x s cells."""
-    n, height, width, c = channels.shape
-    # A place that a cut goes through counts on both sides, so that mirror images are cut alike.
-    spans = [
-        [(i * side // cells, -(-(i + 1) * side // cells)) for i in range(cells)]
-        for side in (height, width)
-    ]
-    sums, counts = channels.new_empty(n, cells**2, c), channels.new_empty(cells**2)
-    products = channels.new_empty(n, cells**2, c, c)
-    for cell in range(cells**2):
-        (top, bottom), (left, right) = spans[0][cell // cells], spans[1][cell % cells]
+def _spans(side: int, cells: int) -> list[tuple[int, int]]:
+    """First place and end of each of the cells of a side.
+
+    A place that a cut goes through counts on both sides, so that mirror images are cut alike.
+    """
+    return [(i * side // cells, -(-(i + 1) * side // cells)) for i in range(cells)]
+
+
+def _cell_moments(channels: Tensor, spans: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:
+    """Sums (n, s * s, c) and sums of products (n, s * s, c * c) in s x s cells, row by row."""
+    n, c, cells = len(channels), channels.shape[-1], len(spans[0]) ** 2
+    sums, products = channels.new_empty(n, cells, c), channels.new_empty(n, cells, c, c)
+    for cell, ((top, bottom), (left, right)) in enumerate(itertools.product(*spans)):
         part = channels[:, top:bottom, left:right].reshape(n, -1, c)
         sums[:, cell] = part.new_ones(part.shape[1]) @ part
         products[:, cell] = part.transpose(1, 2) @ part
-        counts[cell] = part.shape[1]
-    return sums, products.flatten(2), counts
+    return sums, products.flatten(2)
 
 
 def _inside(cells: int, width: int) -> Tensor:
