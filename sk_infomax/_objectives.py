@@ -48,8 +48,9 @@ class InformationTerm(nn.Module):
     paired : bool
         Whether there are two views, so that "the whole" is the other view's global vector.
     pairs : tuple of two Tensors or None
-        Indices of global vectors, and of the location that each is set against. None sets all
-        against all, and so does `whole`.
+        Indices of global vectors, and of the location that each is set against; its candidates
+        are then the same pair of the other samples. None sets all against all, and so does
+        `whole`.
     """
 
     vectors: Tensor | None
@@ -90,18 +91,23 @@ class InformationTerm(nn.Module):
         ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
         found = []
         for mine, other in ways:
-            scores = self._scores(mine, other)
+            scores, n_vectors = self._scores(mine, other)
             if self.bound.anchor == "local":
                 scores = scores.transpose(0, 1)
-            found.append(split(scores))
+            found.append(split(scores, n_vectors))
         return found
 
-    def _scores(self, mine: Encoding, other: Encoding) -> Tensor:
-        """Scores (n, n, m) of the global side of one encoding with the partner of another."""
+    def _scores(self, mine: Encoding, other: Encoding) -> tuple[Tensor, int]:
+        """Scores (n, n, m * k) of one encoding's k vectors with the other's m partners; and k.
+
+        A chosen pair is a vector that has one partner.
+        """
         given = mine.summary() if self.whole else mine.global_vector
         if self.vectors is None or self.places is None:
-            return self.critic(given, self.partner(other))
-        return self.critic.chosen(given, self.partner(other), (self.vectors, self.places))
+            n_vectors = 1 if given.dim() == 2 else given.shape[1]
+            return self.critic(given, self.partner(other)), n_vectors
+        pairs = self.vectors, self.places
+        return self.critic.chosen(given, self.partner(other), pairs), len(self.vectors)
 
     def forward(self, encodings: list[Encoding]) -> Tensor:
         """Value to maximise, a scalar."""

@@ -52,27 +52,41 @@ _FEW_NEGATIVES = 2  # others for each anchor (rule of thumb)
 _MANY_NEGATIVES = 16  # others for each anchor; InfoNCE then reports up to log 17 = 2.8 nats
 
 
-def split(scores: Tensor) -> tuple[Tensor, Tensor]:
+def split(scores: Tensor, n_vectors: int = 1) -> tuple[Tensor, Tensor]:
     """Split the scores of all pairs of a batch into joint and marginal ones.
 
     Parameters
     ----------
-    scores : Tensor of shape (n, n, m)
-        ``scores[i, j, l]`` is the score of anchor i against location l of sample j.
+    scores : Tensor of shape (n, n, m * k)
+        ``scores[i, j, l * k + g]`` is the score of global vector g of sample i against location l
+        of sample j (with local anchors: of j against i).
+    n_vectors : int, default=1
+        Number k of global vectors of a sample, each of which has its own pairs.
 
     Returns
     -------
-    joint : Tensor of shape (n, m)
-        The pairs of one sample, ``scores[i, i, l]``.
-    marginal : Tensor of shape (n, n - 1, m)
+    joint : Tensor of shape (n, m), or (n, m, k) where there are several vectors
+        The pairs of one sample, ``scores[i, i]``.
+    marginal : Tensor of shape (n, n - 1, m), or (n, n - 1, m, k)
         For each anchor, its pairs with every other sample.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import split
+    >>> joint, marginal = split(torch.zeros(5, 5, 4 * 3), n_vectors=3)
+    >>> joint.shape, marginal.shape
+    (torch.Size([5, 4, 3]), torch.Size([5, 4, 4, 3]))
     """
     n, _, m = scores.shape
     joint = scores.diagonal().T
     # Dropping the first entry of the flattened (n, n) table leaves n - 1 runs of n + 1
     # entries, each ending on the diagonal.
     runs = scores.reshape(n * n, m)[1:].reshape(n - 1, n + 1, m)
-    return joint, runs[:, :-1].reshape(n, n - 1, m)
+    marginal = runs[:, :-1].reshape(n, n - 1, m)
+    if n_vectors == 1:
+        return joint, marginal
+    return joint.unflatten(-1, (-1, n_vectors)), marginal.unflatten(-1, (-1, n_vectors))
 
 
 def log_mean_exp(scores: Tensor) -> Tensor:
@@ -87,9 +101,9 @@ def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
 
     Parameters
     ----------
-    joint : Tensor of shape (n, m)
+    joint : Tensor of shape (n, m) or (n, m, k)
         Scores of pairs that belong together.
-    marginal : Tensor of shape (n, s, m)
+    marginal : Tensor of shape (n, s, m) or (n, s, m, k)
         Scores of pairs that do not.
 
     Returns
@@ -107,7 +121,8 @@ def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
             if step.abs() < _SETTLED:
                 break
         # Pairs of one anchor are not independent, so anchors are what is counted.
-        anchors = missed.mean(1).var(correction=0) + 2 * false.mean((1, 2)).var(correction=0)
+        anchors = missed.flatten(1).mean(1).var(correction=0)
+        anchors = anchors + 2 * false.flatten(1).mean(1).var(correction=0)
         if slope * len(joint) < 1:  # less than one pair is in doubt
             return torch.zeros_like(constant)
         variance = anchors / len(joint) / slope**2
@@ -131,7 +146,8 @@ class Bound(Part):
     """A bound on mutual information, evaluated on scores.
 
     A subclass gives `_objective` and, where what is reported differs from what is trained,
-    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m).
+    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m), or, where a sample
+    has k global vectors, (n, m, k) and (n, s, m, k).
 
     Examples
     --------
@@ -156,9 +172,9 @@ class Bound(Part):
 
         Parameters
         ----------
-        joint : Tensor of shape (n, m)
-            Scores of pairs that belong together.
-        marginal : Tensor of shape (n, s, m)
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together, of k global vectors where there are several.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
             Scores of pairs that do not: each anchor with s others, all n - 1 of a batch or
             fewer.
 
@@ -174,9 +190,9 @@ class Bound(Part):
 
         Parameters
         ----------
-        joint : Tensor of shape (n, m)
-            Scores of pairs that belong together.
-        marginal : Tensor of shape (n, s, m)
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together, of k global vectors where there are several.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
             Scores of pairs that do not: each anchor with s others, all n - 1 of a batch or
             fewer.
 
@@ -309,7 +325,8 @@ class InfoNCE(Bound):
         "local" asks of each location which global vector of the batch is of the same sample:
         one softmax over n candidates. "global" asks of each global vector which locations are
         of the same sample, against every location of every other sample, as the Deep InfoMax
-        paper does: ``1 + (n - 1) * m`` candidates.
+        paper does: ``1 + (n - 1) * m`` candidates. Each of several global vectors of a sample is
+        asked for itself.
 
     Notes
     -----
@@ -338,10 +355,9 @@ class InfoNCE(Bound):
         return math.log(1 + (n - 1) * (m if self.anchor == "global" else 1))
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        others = torch.logsumexp(marginal, 1)  # (n, m) or (n, m, k)
         if self.anchor == "global":
-            others = torch.logsumexp(marginal.flatten(1), 1, keepdim=True)  # (n, 1)
-        else:
-            others = torch.logsumexp(marginal, 1)  # (n, m)
+            others = torch.logsumexp(others, 1, keepdim=True)  # (n, 1) or (n, 1, k)
         return (joint - torch.logaddexp(joint, others)).mean()
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Bounds over the registry: loop-written references, an oracle, extremes, half precision."""
 
+import itertools
 import math
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sk_infomax.bounds import BOUNDS, SMILE, Bound, InfoNCE, balancing_constant, split
@@ -163,17 +166,63 @@ class LargestTensor(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("bound", MEMBERS)
-def test_memory_grows_with_pairs_of_samples_not_of_locations(bound):
+@pytest.mark.parametrize("k", [1, 3])
+def test_memory_grows_with_pairs_of_samples_not_of_locations(bound, k):
     n, m = 12, 9
-    scores = torch.zeros(n, n, m, requires_grad=True)
+    scores = torch.zeros(n, n, m * k, requires_grad=True)
     with LargestTensor() as largest:
-        bound.objective(*split(scores)).backward()
-    assert largest.size <= n * n * m
+        bound.objective(*split(scores, k)).backward()
+    assert largest.size <= n * n * m * k
 
 
 def test_a_bound_without_a_formula_says_so():
     with pytest.raises(TypeError, match="must define _objective"):
         Bound().objective(torch.zeros(2, 1), torch.zeros(2, 1, 1))
+
+
+# Several global vectors of a sample --------------------------------------------------------------
+
+
+def loop_infonce(scores, k, anchor):
+    """InfoNCE from scores[i, j, l * k + g], anchor i, one softmax for each vector and location."""
+    n, m, total = len(scores), scores.shape[2] // k, 0.0
+    for i, loc, g in itertools.product(range(n), range(m), range(k)):
+        places = range(m) if anchor == "global" else [loc]
+        others = [scores[i, j, p * k + g] for j in range(n) if j != i for p in places]
+        own = scores[i, i, loc * k + g]
+        total += own - math.log(sum(map(math.exp, [own, *others])))
+    return total / (n * m * k)
+
+
+@given(
+    n=st.integers(2, 5),
+    m=st.integers(1, 4),
+    k=st.integers(1, 4),
+    anchor=st.sampled_from(["global", "local"]),
+    seed=st.integers(0, 2**16),
+)
+def test_each_vector_and_location_has_its_own_softmax(n, m, k, anchor, seed):
+    scores = 2 * np.random.RandomState(seed).normal(size=(n, n, m * k))
+    bound, tables = InfoNCE(anchor=anchor), split(torch.from_numpy(scores), k)
+    expected = loop_infonce(scores, k, anchor)
+    assert bound.objective(*tables).item() == pytest.approx(expected, abs=1e-10)
+    assert bound.nats(*tables).item() == pytest.approx(expected + bound.ceiling(n, m), abs=1e-10)
+
+
+@pytest.mark.parametrize("anchor", ["local", "global"])
+def test_a_constant_for_one_vector_changes_nothing(anchor):
+    """The best critic of `infonce` is known up to a constant for each anchor, here a vector."""
+    scores = torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 4, 3)))
+    moved = scores + torch.tensor([0.0, 20.0, -20.0])
+    values = [InfoNCE(anchor).nats(*split(s.flatten(2), 3)).item() for s in (scores, moved)]
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("bound", [member for member in MEMBERS if member.id != "infonce-global"])
+def test_the_axis_of_vectors_matters_to_global_anchors_only(bound):
+    scores = torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 4 * 3)))
+    for read in (bound.objective, bound.nats):
+        assert read(*split(scores, 3)).item() == pytest.approx(read(*split(scores)).item())
 
 
 # The constant of Jensen-Shannon ---------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_blocks_score_all_pairs():
     table = term.critic(vectors, local)
     assert table.shape == (4, 4, 9 * 4)
     assert term([encoding]).item() == pytest.approx(
-        InfoNCE("global").objective(*split(table)).item()
+        InfoNCE("global").objective(*split(table, n_vectors=4)).item()
     )
 
 

@@ -1,10 +1,13 @@
 """Objectives: what is set against what, with one view and with two, and the sum of terms."""
 
+import itertools
+
 import pytest
 import torch
 
 from sk_infomax._objectives import DISCRIMINATOR, InformationTerm, Parts, assemble
 from sk_infomax.bounds import BOUNDS, InfoNCE, split
+from sk_infomax.contexts import AutoregressiveContext, BlockContext
 from sk_infomax.critics import BilinearCritic, DotCritic
 from sk_infomax.encoders import Encoding, StridedEncoder
 from sk_infomax.priors import UniformPrior
@@ -64,6 +67,42 @@ def test_local_anchor_asks_each_location_for_its_global_vector():
         for loc in range(2)
     )
     torch.testing.assert_close(term([enc]), expected / 8)
+
+
+def loop_infonce(table, chosen, context, anchor):
+    """InfoNCE of chosen vectors and places from table[i, j, place, vector], pair by pair."""
+    n, m, values = len(table), table.shape[2], []
+    if anchor == "local":
+        table = table.transpose(0, 1)
+    for (g, place), i in itertools.product(chosen, range(n)):
+        alone = anchor == "local" or isinstance(context, AutoregressiveContext)
+        places = [place] if alone else range(m)
+        others = [table[i, j, p, g] for j in range(n) if j != i for p in places]
+        own = table[i, i, place, g]
+        values.append(own - torch.logsumexp(torch.stack([own, *others]), 0))
+    return torch.stack(values).mean()
+
+
+@pytest.mark.parametrize("context", [None, BlockContext(2), AutoregressiveContext(n_steps=2)])
+@pytest.mark.parametrize("anchor", ["local", "global"])
+@pytest.mark.parametrize("n_views", [1, 2])
+def test_each_vector_of_a_context_has_its_own_softmax(context, anchor, n_views):
+    torch.manual_seed(0)
+    changes = {"context": context, "bound": InfoNCE(anchor), "n_views": n_views}
+    changes |= {"encoder": StridedEncoder(width=2), "weights": {"local": 1.0}}
+    module = assemble(parts(**changes), (1, 12, 12))[0].double().eval()
+    encodings = list(module.encoder(torch.randn(8, 1, 12, 12).double()).chunk(n_views))
+    term, values = module.terms["local"], []
+    for first, last in [(0, -1), (-1, 0)][:n_views]:
+        vectors, maps = encodings[first].global_vector, encodings[last].local_map
+        vectors = vectors if vectors.dim() == 3 else vectors[:, None]
+        (n, k), m = vectors.shape[:2], maps.shape[1]
+        table = term.critic(vectors, maps).reshape(n, n, m, k)
+        chosen = list(itertools.product(range(k), range(m)))
+        if isinstance(context, AutoregressiveContext):
+            chosen = list(zip(term.vectors.tolist(), term.places.tolist()))
+        values.append(loop_infonce(table, chosen, context, anchor))
+    torch.testing.assert_close(term(encodings), torch.stack(values).mean())
 
 
 def test_forward_names_every_term():
