@@ -131,8 +131,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     batch_size : int or "auto", default="auto"
         Smallest number of samples in a batch; batches are equal up to one. "auto" is 128, but 64
         for fewer than 4,096 samples with two views of each.
-    optimizer : {"adamw", "adam", "sgd", "rmsprop"} or class, default="adamw"
-        What makes the steps.
+    optimizer : {"adamw", "adam", "adam_gan", "sgd", "rmsprop"} or class, default="adamw"
+        What makes the steps; "adam_gan" is Adam with betas (0.5, 0.999).
     lr : float, default=0.003
         Learning rate.
     lr_schedule : {"cosine", "constant"}, default="cosine"
