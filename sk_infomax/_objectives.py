@@ -9,6 +9,8 @@ global         information between the global vector and the whole: the other vi
 prior          how well the embedding passes for draws of the prior
 discriminator  how well the adversary tells them apart (trained by its own optimizer)
 coordinates    log probability of the place of a location, given it and the global vector
+local_nats     what the bound reports of the local term, in nats; not trained
+global_nats    what the bound reports of the global term, in nats; not trained
 =============  ======================================================================
 """
 
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from ._coordinates import CoordinateTerm
 from ._random import new_generator
+from ._training._net import REPORTED
 from .bounds import Bound, split
 from .contexts import Context, with_context
 from .critics import Critic
@@ -109,10 +112,13 @@ class InformationTerm(nn.Module):
         pairs = self.vectors, self.places
         return self.critic.chosen(given, self.partner(other), pairs), len(self.vectors)
 
-    def forward(self, encodings: list[Encoding]) -> Tensor:
-        """Value to maximise, a scalar."""
-        values = [self.objective(*table) for table in self.tables(encodings)]
-        return torch.stack(values).mean()
+    def forward(self, encodings: list[Encoding]) -> tuple[Tensor, Tensor]:
+        """Value to maximise, and what the bound reports of the same scores in nats: scalars."""
+        tables = self.tables(encodings)
+        values = [self.objective(*table) for table in tables]
+        pairs = zip(values, tables)
+        nats = [self.bound.nats_in_training(value.detach(), *table) for value, table in pairs]
+        return torch.stack(values).mean(), torch.stack(nats).mean()
 
     def nats(self, encodings: list[Encoding]) -> Tensor:
         """Estimate of the information in nats, a scalar."""
@@ -167,10 +173,12 @@ class InfoMax(nn.Module):
         self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Value of each term for a batch (n, *shape): scalars to maximise."""
+        """Value of each term for a batch (n, *shape): scalars to maximise, and their nats."""
         generator = self._current_generator(x)
         encoding, encodings = self._encode(x, generator)
-        values = {name: term(encodings) for name, term in self.terms.items()}
+        values: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            values[name], values[name + REPORTED] = term(encodings)
         if self.coordinates is not None:
             values["coordinates"] = self.coordinates(encodings, generator)
         if self.prior is not None:

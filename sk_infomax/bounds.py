@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _NEWTON_STEPS = 30  # at most; it mostly settles long before (rule of thumb)
+_FEW_STEPS = 6  # while a net trains; its constant is near 0, and two nats a step reach far enough
 _LONGEST_STEP = 2.0  # nats; a longer one overshoots where the sigmoids are flat (rule of thumb)
 _SETTLED = 1e-6  # nats; a shorter step is below what float32 tells of scores
 _FLAT = 1e-12  # least slope to divide by; only guards against a division by 0
@@ -94,10 +95,11 @@ def log_mean_exp(scores: Tensor) -> Tensor:
     return torch.logsumexp(scores.flatten(), 0) - math.log(scores.numel())
 
 
-def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
+def balancing_constant(joint: Tensor, marginal: Tensor, max_steps: int = _NEWTON_STEPS) -> Tensor:
     """Constant that, added to all scores, maximises the Jensen-Shannon objective.
 
-    It is shrunk towards 0, the constant that training left, by its own sampling error.
+    It is shrunk towards 0, the constant that training left, by its own sampling error. On a
+    graphics card nothing waits for it: all steps are made there.
 
     Parameters
     ----------
@@ -105,28 +107,37 @@ def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
         Scores of pairs that belong together.
     marginal : Tensor of shape (n, s, m) or (n, s, m, k)
         Scores of pairs that do not.
+    max_steps : int, default=30
+        Most steps of Newton's method.
 
     Returns
     -------
     Tensor
-        A scalar, without gradient.
+        A scalar in nats, without gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import balancing_constant, split
+    >>> round(balancing_constant(*split(torch.full((50, 50, 1), 3.0))).item(), 3)
+    -3.0
     """
     with torch.no_grad():
         constant = joint.new_zeros(())
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(max_steps):
             missed, false = (-joint - constant).sigmoid(), (marginal + constant).sigmoid()
             slope = (missed * (1 - missed)).mean() + (false * (1 - false)).mean()
             step = (missed.mean() - false.mean()) / slope.clamp(min=_FLAT)
             constant = constant + step.clamp(-_LONGEST_STEP, _LONGEST_STEP)
-            if step.abs() < _SETTLED:
+            if step.device.type == "cpu" and step.abs() < _SETTLED:
                 break
         # Pairs of one anchor are not independent, so anchors are what is counted.
         anchors = missed.flatten(1).mean(1).var(correction=0)
         anchors = anchors + 2 * false.flatten(1).mean(1).var(correction=0)
-        if slope * len(joint) < 1:  # less than one pair is in doubt
-            return torch.zeros_like(constant)
-        variance = anchors / len(joint) / slope**2
-        return constant * _TRUST / (_TRUST + variance)
+        variance = anchors / len(joint) / slope.clamp(min=_FLAT) ** 2
+        shrunk = constant * _TRUST / (_TRUST + variance)
+        in_doubt = slope * len(joint) >= 1  # at least one pair
+        return torch.where(in_doubt, shrunk, torch.zeros_like(constant))
 
 
 def _exp_with_tangent(x: Tensor) -> Tensor:
@@ -202,6 +213,31 @@ class Bound(Part):
             A scalar.
         """
         return self._nats(*_widen(joint, marginal))
+
+    def nats_in_training(self, objective: Tensor, joint: Tensor, marginal: Tensor) -> Tensor:
+        """What `nats` reports, made of what a step of training knows anyway.
+
+        Nothing waits for the device. A bound that reports what it maximises adds nothing to a
+        step, and a subclass may spare more than this does.
+
+        Parameters
+        ----------
+        objective : Tensor
+            The value of `objective` on these scores.
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
+            Scores of pairs that do not.
+
+        Returns
+        -------
+        Tensor
+            A scalar in nats, without gradient.
+        """
+        if type(self)._nats is Bound._nats:
+            return objective.detach()
+        with torch.no_grad():
+            return self.nats(joint, marginal)
 
     def ceiling(self, n: int, m: int = 1) -> float:
         """Largest value in nats that `nats` can report for n candidates of m locations."""
@@ -315,6 +351,13 @@ class JensenShannon(Bound):
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return joint.mean() + balancing_constant(joint, marginal)
 
+    def nats_in_training(self, objective: Tensor, joint: Tensor, marginal: Tensor) -> Tensor:
+        """What `nats` reports, its constant by a few steps."""
+        if type(self)._nats is not JensenShannon._nats:
+            return super().nats_in_training(objective, joint, marginal)
+        joint, marginal = _widen(joint.detach(), marginal.detach())
+        return joint.mean() + balancing_constant(joint, marginal, _FEW_STEPS)
+
 
 class InfoNCE(Bound):
     """InfoNCE: tell the true partner among the candidates of the batch.
@@ -361,8 +404,16 @@ class InfoNCE(Bound):
         return (joint - torch.logaddexp(joint, others)).mean()
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
-        n, m = 1 + marginal.shape[1], joint.shape[1]
-        return self._objective(joint, marginal) + self.ceiling(n, m)
+        return self._objective(joint, marginal) + self._most(joint, marginal)
+
+    def nats_in_training(self, objective: Tensor, joint: Tensor, marginal: Tensor) -> Tensor:
+        """What `nats` reports: the objective and the logarithm of the number of candidates."""
+        if type(self)._nats is not InfoNCE._nats:
+            return super().nats_in_training(objective, joint, marginal)
+        return objective.detach() + self._most(joint, marginal)
+
+    def _most(self, joint: Tensor, marginal: Tensor) -> float:
+        return self.ceiling(1 + marginal.shape[1], joint.shape[1])
 
 
 class NWJ(Bound):

@@ -168,7 +168,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The trained net; its ``module_`` holds encoder and critics.
     history_ : skorch.history.History
         For each epoch, the loss and each term: ``train_loss``, ``train_local``,
-        ``train_global``, ``train_prior``, and the same as ``valid_...``.
+        ``train_global``, ``train_prior``, and the same as ``valid_...``. Information terms are
+        there in nats too, as the bound reports them of the same batches: ``train_local_nats``,
+        ``train_global_nats``. These compare between bounds; the terms themselves do not.
     layout_ : Layout
         What a sample was taken for: ``layout_.kind``, ``layout_.shape``.
     n_iter_ : int

@@ -10,7 +10,15 @@ import torch
 from hypothesis import given
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sk_infomax.bounds import BOUNDS, SMILE, Bound, InfoNCE, balancing_constant, split
+from sk_infomax.bounds import (
+    BOUNDS,
+    SMILE,
+    Bound,
+    InfoNCE,
+    JensenShannon,
+    balancing_constant,
+    split,
+)
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in BOUNDS.items()] + [
     pytest.param(InfoNCE(anchor="global"), id="infonce-global")
@@ -255,6 +263,26 @@ def test_constant_is_kept_where_nothing_tells_it():
     joint, marginal = torch.full((50, 1), 12.0), torch.full((50, 20, 1), -40.0)
     joint += torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
     assert abs(balancing_constant(joint, marginal).item()) < 1.0
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("k", [1, 2])
+def test_nats_in_training_are_the_nats(bound, k):
+    scores = gaussian_log_ratio(60, 0.7, 0).repeat(1, 1, 2 * k) + 0.5
+    joint, marginal = split(scores.requires_grad_(), k)
+    objective = bound.start()(joint, marginal)
+    reported = bound.nats_in_training(objective, joint, marginal)
+    assert not reported.requires_grad
+    assert reported.item() == pytest.approx(bound.nats(joint, marginal).item(), abs=1e-4)
+
+
+def test_nats_of_an_own_bound_are_its_own_in_training_too():
+    class Halved(JensenShannon):
+        def _nats(self, joint, marginal):
+            return joint.mean() / 2
+
+    tables = split(torch.ones(4, 4, 1))
+    assert Halved().nats_in_training(torch.tensor(0.0), *tables).item() == 0.5
 
 
 # The moving average of Donsker-Varadhan -------------------------------------------------------

@@ -53,8 +53,12 @@ def test_term_is_the_bound_on_the_scores_both_ways(bound, whole, paired):
         expected.append((bound.objective(*split(scores)), bound.nats(*split(scores))))
     given = [first, last] if paired else [first]
     objective, nats = (sum(column) / len(pairs) for column in zip(*expected))
-    torch.testing.assert_close(term(given), objective)
+    value, reported = term(given)
+    torch.testing.assert_close(value, objective)
     torch.testing.assert_close(term.nats(given), nats)
+    torch.testing.assert_close(reported, nats, atol=1e-3, rtol=0)
+    assert value.requires_grad
+    assert not reported.requires_grad
 
 
 def test_local_anchor_asks_each_location_for_its_global_vector():
@@ -66,7 +70,7 @@ def test_local_anchor_asks_each_location_for_its_global_vector():
         for j in range(4)
         for loc in range(2)
     )
-    torch.testing.assert_close(term([enc]), expected / 8)
+    torch.testing.assert_close(term([enc])[0], expected / 8)
 
 
 def loop_infonce(table, chosen, context, anchor):
@@ -102,14 +106,15 @@ def test_each_vector_of_a_context_has_its_own_softmax(context, anchor, n_views):
         if isinstance(context, AutoregressiveContext):
             chosen = list(zip(term.vectors.tolist(), term.places.tolist()))
         values.append(loop_infonce(table, chosen, context, anchor))
-    torch.testing.assert_close(term(encodings), torch.stack(values).mean())
+    torch.testing.assert_close(term(encodings)[0], torch.stack(values).mean())
 
 
 def test_forward_names_every_term():
     torch.manual_seed(0)
     module, example = assemble(parts(prior=UniformPrior()), (1, 8, 8))
     values = module(torch.randn(6, 1, 8, 8))
-    assert list(values) == ["local", "global", "prior", DISCRIMINATOR]
+    reported = ["local_nats", "global_nats"]
+    assert set(values) == {"local", "global", "prior", DISCRIMINATOR, *reported}
     assert all(value.dim() == 0 for value in values.values())
     assert example.global_vector.shape == (1, 6)
     assert list(module.nats(torch.randn(6, 1, 8, 8))) == ["local", "global"]
@@ -137,5 +142,5 @@ def test_one_view_without_augmentation_encodes_the_batch_itself():
     module.eval()
     x = torch.randn(6, 1, 8, 8)
     enc = module.encoder(x)
-    torch.testing.assert_close(module(x)["local"], module.terms["local"]([enc]))
+    torch.testing.assert_close(module(x)["local"], module.terms["local"]([enc])[0])
     assert module.terms["global"].partner(enc).shape == (6, 1, enc.local_map.flatten(1).shape[1])
