@@ -42,7 +42,8 @@ __all__ = [
 ]
 
 _NEWTON_STEPS = 30  # at most; it mostly settles long before (rule of thumb)
-_FEW_STEPS = 6  # while a net trains; its constant is near 0, and two nats a step reach far enough
+_FEW_STEPS = 5  # while a net trains, whose constant is near 0 (rule of thumb)
+_NEARLY_SETTLED = 1e-2  # nats, in training: the error after a step is about its square
 _LONGEST_STEP = 2.0  # nats; a longer one overshoots where the sigmoids are flat (rule of thumb)
 _SETTLED = 1e-6  # nats; a shorter step is below what float32 tells of scores
 _FLAT = 1e-12  # least slope to divide by; only guards against a division by 0
@@ -95,7 +96,12 @@ def log_mean_exp(scores: Tensor) -> Tensor:
     return torch.logsumexp(scores.flatten(), 0) - math.log(scores.numel())
 
 
-def balancing_constant(joint: Tensor, marginal: Tensor, max_steps: int = _NEWTON_STEPS) -> Tensor:
+def balancing_constant(
+    joint: Tensor,
+    marginal: Tensor,
+    max_steps: int = _NEWTON_STEPS,
+    settled: float = _SETTLED,
+) -> Tensor:
     """Constant that, added to all scores, maximises the Jensen-Shannon objective.
 
     It is shrunk towards 0, the constant that training left, by its own sampling error. On a
@@ -109,6 +115,8 @@ def balancing_constant(joint: Tensor, marginal: Tensor, max_steps: int = _NEWTON
         Scores of pairs that do not.
     max_steps : int, default=30
         Most steps of Newton's method.
+    settled : float, default=1e-6
+        Length in nats of a step after which, on a CPU, there is no other.
 
     Returns
     -------
@@ -129,7 +137,7 @@ def balancing_constant(joint: Tensor, marginal: Tensor, max_steps: int = _NEWTON
             slope = (missed * (1 - missed)).mean() + (false * (1 - false)).mean()
             step = (missed.mean() - false.mean()) / slope.clamp(min=_FLAT)
             constant = constant + step.clamp(-_LONGEST_STEP, _LONGEST_STEP)
-            if step.device.type == "cpu" and step.abs() < _SETTLED:
+            if step.device.type == "cpu" and step.abs() < settled:
                 break
         # Pairs of one anchor are not independent, so anchors are what is counted.
         anchors = missed.flatten(1).mean(1).var(correction=0)
@@ -356,7 +364,7 @@ class JensenShannon(Bound):
         if type(self)._nats is not JensenShannon._nats:
             return super().nats_in_training(objective, joint, marginal)
         joint, marginal = _widen(joint.detach(), marginal.detach())
-        return joint.mean() + balancing_constant(joint, marginal, _FEW_STEPS)
+        return joint.mean() + balancing_constant(joint, marginal, _FEW_STEPS, _NEARLY_SETTLED)
 
 
 class InfoNCE(Bound):
