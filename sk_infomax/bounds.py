@@ -353,6 +353,34 @@ class JensenShannon(Bound):
     0.0
     """
 
+    def divergence(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        """Jensen-Shannon divergence between pairs that belong together and pairs that do not.
+
+        ``(objective + log 4) / 2``: exact for the log density ratio, less for any other critic. It
+        grows with the mutual information where there is little, and cannot exceed log 2.
+
+        Parameters
+        ----------
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
+            Scores of pairs that do not.
+
+        Returns
+        -------
+        Tensor
+            A scalar in nats; 0 for a critic that is 0 everywhere, at most log 2.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sk_infomax.bounds import JensenShannon
+        >>> log_ratios = torch.full((10, 1), 50.0), torch.full((10, 9, 1), -50.0)
+        >>> round(JensenShannon().divergence(*log_ratios).item(), 3)
+        0.693
+        """
+        return 0.5 * (self.objective(joint, marginal) + math.log(4))
+
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return -softplus(-joint).mean() - softplus(marginal).mean()
 

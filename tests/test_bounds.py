@@ -285,6 +285,27 @@ def test_nats_of_an_own_bound_are_its_own_in_training_too():
     assert Halved().nats_in_training(torch.tensor(0.0), *tables).item() == 0.5
 
 
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=6, max_size=6).filter(any), seed=st.integers(0, 99)
+)
+def test_divergence_is_exact_for_the_log_ratio_and_less_for_others(counts, seed):
+    """Of a table of counts (2, 3): each pair as often as it is likely, in exact proportions."""
+    table = np.reshape(counts, (2, 3))
+    product = np.outer(table.sum(1), table.sum(0))
+    p, q = table / table.sum(), product / product.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(q > 0, np.log(p / q), 0.0)
+        halves = [np.where(r > 0, r * np.log(2 * r / (p + q)), 0.0).sum() for r in (p, q)]
+    other = ratio.clip(-3, 3) + np.random.RandomState(seed).normal(size=ratio.shape)
+    values = []
+    for scores in (ratio.clip(-300, 300), other):
+        pairs = (np.repeat(scores.ravel(), times.ravel()) for times in (table, product))
+        joint, marginal = (torch.from_numpy(column) for column in pairs)
+        values.append(JensenShannon().divergence(joint[:, None], marginal[:, None, None]).item())
+    assert values[0] == pytest.approx(sum(halves) / 2, abs=1e-9)
+    assert values[1] <= values[0] + 1e-9
+
+
 # The moving average of Donsker-Varadhan -------------------------------------------------------
 
 
