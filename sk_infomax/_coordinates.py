@@ -49,8 +49,8 @@ class CoordinateTerm(nn.Module):
         self.map_shape = map_shape = example.grid()
         if math.prod(map_shape) < 2:
             raise ValueError(
-                f"coordinates={kind!r} needs a local map of two locations or more and got one, as a "
-                "table of n_features = 1 gives. Choose another encoder, or coordinates=None."
+                f"coordinates={kind!r} needs a local map of two locations or more and got one, as "
+                "a table of n_features = 1 gives. Choose another encoder, or coordinates=None."
             )
         kinds = ("absolute", "relative") if kind == "both" else (kind,)
         self.networks = nn.ModuleDict()

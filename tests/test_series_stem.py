@@ -231,7 +231,7 @@ def test_weights_of_means(places, cells):
 
 
 def test_a_series_of_one_value_is_refused():
-    with pytest.raises(ValueError, match="Series of 1 value .* give 2 values or more"):
+    with pytest.raises(ValueError, match=r"Series of 1 value .* give 2 values or more"):
         SeriesStem(1, 1)
 
 

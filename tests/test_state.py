@@ -171,7 +171,7 @@ def test_parameters_may_be_given_anew(tmp_path):
     fitted().save(tmp_path / "model")
     loaded = DeepInfoMaxTransformer.load(tmp_path / "model", output="hidden", verbose=2)
     assert loaded.verbose == 2
-    assert loaded.transform(table()).shape == (40, 256)
+    assert loaded.transform(table()).shape == (40, 64)
 
 
 def edited(path, change):
@@ -186,7 +186,7 @@ def edited(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a, m: a.pop("net.encoder.local_stage.weight"), "do not belong to this network"),
+        (lambda a, m: a.pop("net.encoder.leading"), "do not belong to this network"),
         (lambda a, m: a.update({"net.more": np.zeros(1)}), "do not belong to this network"),
         (lambda a, m: a.update({"scaling.mean": np.zeros(9)}), "scaling.mean does not fit"),
         (lambda a, m: a.pop("scaling.scale"), "scaling.scale does not fit"),

@@ -284,7 +284,7 @@ class TableStem(Stem):
         self.matrix.zero_()[:used] = matrix.to(self.matrix.dtype)
         self.offset.copy_(mean @ (directions * scale) @ rotation[: len(scale)])
         spread = ((found - mean) @ (directions * scale)).std(0, correction=0)
-        few = spread[: self.n_maps]
+        few = spread[: self.n_maps * self.n_places]
         self.leading.zero_()[:, : len(few)] = (
             rotation[: len(few)].T * torch.where(few > 0, 1 / few.clamp(min=_TINY), 0.0)
         ).to(self.leading.dtype)
