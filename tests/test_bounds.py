@@ -276,6 +276,15 @@ def test_nats_in_training_are_the_nats(bound, k):
     assert reported.item() == pytest.approx(bound.nats(joint, marginal).item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_step_waits_for_no_device(bound, k):
+    """Tensors of the meta device hold no numbers: whoever asked for one would get an error."""
+    joint, marginal = split(torch.zeros(6, 6, 2 * k, device="meta", requires_grad=True), k)
+    objective = bound.start()(joint, marginal)
+    assert bound.nats_in_training(objective, joint, marginal).shape == ()
+
+
 def test_nats_of_an_own_bound_are_its_own_in_training_too():
     class Halved(JensenShannon):
         def _nats(self, joint, marginal):
