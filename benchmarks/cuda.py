@@ -63,8 +63,7 @@ def paper_model(bound, setting: Setting, **changes) -> DeepInfoMaxTransformer:
         "critic": DotCritic(units, units, normalize=False, temperature=1.0),
         "bound": bound,
         "views": 1,
-        # The penalty is half the squared slope times this; the paper's code has the whole.
-        "prior": UniformPrior(gradient_penalty=2.0),
+        "prior": UniformPrior(gradient_penalty=1.0),
         "prior_weight": 0.1,
         "max_epochs": 10**6,
         "max_time": setting.seconds,

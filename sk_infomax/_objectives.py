@@ -9,6 +9,8 @@ global         information between the global vector and the whole: the other vi
 prior          how well the embedding passes for draws of the prior
 discriminator  how well the adversary tells them apart (trained by its own optimizer)
 coordinates    log probability of the place of a location, given it and the global vector
+local_nats     what the bound reports of the local term, in nats; not trained
+global_nats    what the bound reports of the global term, in nats; not trained
 =============  ======================================================================
 """
 
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from ._coordinates import CoordinateTerm
 from ._random import new_generator
+from ._training._net import REPORTED
 from .bounds import Bound, split
 from .contexts import Context, with_context
 from .critics import Critic
@@ -48,8 +51,9 @@ class InformationTerm(nn.Module):
     paired : bool
         Whether there are two views, so that "the whole" is the other view's global vector.
     pairs : tuple of two Tensors or None
-        Indices of global vectors, and of the location that each is set against. None sets all
-        against all, and so does `whole`.
+        Indices of global vectors, and of the location that each is set against; its candidates
+        are then the same pair of the other samples. None sets all against all, and so does
+        `whole`.
     """
 
     vectors: Tensor | None
@@ -90,23 +94,31 @@ class InformationTerm(nn.Module):
         ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
         found = []
         for mine, other in ways:
-            scores = self._scores(mine, other)
+            scores, n_vectors = self._scores(mine, other)
             if self.bound.anchor == "local":
                 scores = scores.transpose(0, 1)
-            found.append(split(scores))
+            found.append(split(scores, n_vectors))
         return found
 
-    def _scores(self, mine: Encoding, other: Encoding) -> Tensor:
-        """Scores (n, n, m) of the global side of one encoding with the partner of another."""
+    def _scores(self, mine: Encoding, other: Encoding) -> tuple[Tensor, int]:
+        """Scores (n, n, m * k) of one encoding's k vectors with the other's m partners; and k.
+
+        A chosen pair is a vector that has one partner.
+        """
         given = mine.summary() if self.whole else mine.global_vector
         if self.vectors is None or self.places is None:
-            return self.critic(given, self.partner(other))
-        return self.critic.chosen(given, self.partner(other), (self.vectors, self.places))
+            n_vectors = 1 if given.dim() == 2 else given.shape[1]
+            return self.critic(given, self.partner(other)), n_vectors
+        pairs = self.vectors, self.places
+        return self.critic.chosen(given, self.partner(other), pairs), len(self.vectors)
 
-    def forward(self, encodings: list[Encoding]) -> Tensor:
-        """Value to maximise, a scalar."""
-        values = [self.objective(*table) for table in self.tables(encodings)]
-        return torch.stack(values).mean()
+    def forward(self, encodings: list[Encoding]) -> tuple[Tensor, Tensor]:
+        """Value to maximise, and what the bound reports of the same scores in nats: scalars."""
+        tables = self.tables(encodings)
+        values = [self.objective(*table) for table in tables]
+        pairs = zip(values, tables)
+        nats = [self.bound.nats_in_training(value.detach(), *table) for value, table in pairs]
+        return torch.stack(values).mean(), torch.stack(nats).mean()
 
     def nats(self, encodings: list[Encoding]) -> Tensor:
         """Estimate of the information in nats, a scalar."""
@@ -161,10 +173,12 @@ class InfoMax(nn.Module):
         self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Value of each term for a batch (n, *shape): scalars to maximise."""
+        """Value of each term for a batch (n, *shape): scalars to maximise, and their nats."""
         generator = self._current_generator(x)
         encoding, encodings = self._encode(x, generator)
-        values = {name: term(encodings) for name, term in self.terms.items()}
+        values: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            values[name], values[name + REPORTED] = term(encodings)
         if self.coordinates is not None:
             values["coordinates"] = self.coordinates(encodings, generator)
         if self.prior is not None:

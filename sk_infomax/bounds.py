@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 _NEWTON_STEPS = 30  # at most; it mostly settles long before (rule of thumb)
+_FEW_STEPS = 5  # while a net trains, whose constant is near 0 (rule of thumb)
+_NEARLY_SETTLED = 1e-2  # nats, in training: the error after a step is about its square
 _LONGEST_STEP = 2.0  # nats; a longer one overshoots where the sigmoids are flat (rule of thumb)
 _SETTLED = 1e-6  # nats; a shorter step is below what float32 tells of scores
 _FLAT = 1e-12  # least slope to divide by; only guards against a division by 0
@@ -52,27 +54,41 @@ _FEW_NEGATIVES = 2  # others for each anchor (rule of thumb)
 _MANY_NEGATIVES = 16  # others for each anchor; InfoNCE then reports up to log 17 = 2.8 nats
 
 
-def split(scores: Tensor) -> tuple[Tensor, Tensor]:
+def split(scores: Tensor, n_vectors: int = 1) -> tuple[Tensor, Tensor]:
     """Split the scores of all pairs of a batch into joint and marginal ones.
 
     Parameters
     ----------
-    scores : Tensor of shape (n, n, m)
-        ``scores[i, j, l]`` is the score of anchor i against location l of sample j.
+    scores : Tensor of shape (n, n, m * k)
+        ``scores[i, j, l * k + g]`` is the score of global vector g of sample i against location l
+        of sample j (with local anchors: of j against i).
+    n_vectors : int, default=1
+        Number k of global vectors of a sample, each of which has its own pairs.
 
     Returns
     -------
-    joint : Tensor of shape (n, m)
-        The pairs of one sample, ``scores[i, i, l]``.
-    marginal : Tensor of shape (n, n - 1, m)
+    joint : Tensor of shape (n, m), or (n, m, k) where there are several vectors
+        The pairs of one sample, ``scores[i, i]``.
+    marginal : Tensor of shape (n, n - 1, m), or (n, n - 1, m, k)
         For each anchor, its pairs with every other sample.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import split
+    >>> joint, marginal = split(torch.zeros(5, 5, 4 * 3), n_vectors=3)
+    >>> joint.shape, marginal.shape
+    (torch.Size([5, 4, 3]), torch.Size([5, 4, 4, 3]))
     """
     n, _, m = scores.shape
     joint = scores.diagonal().T
     # Dropping the first entry of the flattened (n, n) table leaves n - 1 runs of n + 1
     # entries, each ending on the diagonal.
     runs = scores.reshape(n * n, m)[1:].reshape(n - 1, n + 1, m)
-    return joint, runs[:, :-1].reshape(n, n - 1, m)
+    marginal = runs[:, :-1].reshape(n, n - 1, m)
+    if n_vectors == 1:
+        return joint, marginal
+    return joint.unflatten(-1, (-1, n_vectors)), marginal.unflatten(-1, (-1, n_vectors))
 
 
 def log_mean_exp(scores: Tensor) -> Tensor:
@@ -80,38 +96,56 @@ def log_mean_exp(scores: Tensor) -> Tensor:
     return torch.logsumexp(scores.flatten(), 0) - math.log(scores.numel())
 
 
-def balancing_constant(joint: Tensor, marginal: Tensor) -> Tensor:
+def balancing_constant(
+    joint: Tensor,
+    marginal: Tensor,
+    max_steps: int = _NEWTON_STEPS,
+    settled: float = _SETTLED,
+) -> Tensor:
     """Constant that, added to all scores, maximises the Jensen-Shannon objective.
 
-    It is shrunk towards 0, the constant that training left, by its own sampling error.
+    It is shrunk towards 0, the constant that training left, by its own sampling error. On a
+    graphics card nothing waits for it: all steps are made there.
 
     Parameters
     ----------
-    joint : Tensor of shape (n, m)
+    joint : Tensor of shape (n, m) or (n, m, k)
         Scores of pairs that belong together.
-    marginal : Tensor of shape (n, s, m)
+    marginal : Tensor of shape (n, s, m) or (n, s, m, k)
         Scores of pairs that do not.
+    max_steps : int, default=30
+        Most steps of Newton's method.
+    settled : float, default=1e-6
+        Length in nats of a step after which, on a CPU, there is no other.
 
     Returns
     -------
     Tensor
-        A scalar, without gradient.
+        A scalar in nats, without gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_infomax.bounds import balancing_constant, split
+    >>> round(balancing_constant(*split(torch.full((50, 50, 1), 3.0))).item(), 3)
+    -3.0
     """
     with torch.no_grad():
         constant = joint.new_zeros(())
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(max_steps):
             missed, false = (-joint - constant).sigmoid(), (marginal + constant).sigmoid()
             slope = (missed * (1 - missed)).mean() + (false * (1 - false)).mean()
             step = (missed.mean() - false.mean()) / slope.clamp(min=_FLAT)
             constant = constant + step.clamp(-_LONGEST_STEP, _LONGEST_STEP)
-            if step.abs() < _SETTLED:
+            if step.device.type == "cpu" and step.abs() < settled:
                 break
         # Pairs of one anchor are not independent, so anchors are what is counted.
-        anchors = missed.mean(1).var(correction=0) + 2 * false.mean((1, 2)).var(correction=0)
-        if slope * len(joint) < 1:  # less than one pair is in doubt
-            return torch.zeros_like(constant)
-        variance = anchors / len(joint) / slope**2
-        return constant * _TRUST / (_TRUST + variance)
+        anchors = missed.flatten(1).mean(1).var(correction=0)
+        anchors = anchors + 2 * false.flatten(1).mean(1).var(correction=0)
+        variance = anchors / len(joint) / slope.clamp(min=_FLAT) ** 2
+        shrunk = constant * _TRUST / (_TRUST + variance)
+        in_doubt = slope * len(joint) >= 1  # at least one pair
+        return torch.where(in_doubt, shrunk, torch.zeros_like(constant))
 
 
 def _exp_with_tangent(x: Tensor) -> Tensor:
@@ -131,7 +165,8 @@ class Bound(Part):
     """A bound on mutual information, evaluated on scores.
 
     A subclass gives `_objective` and, where what is reported differs from what is trained,
-    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m).
+    `_nats`; both take float32 or float64 scores of shapes (n, m) and (n, s, m), or, where a sample
+    has k global vectors, (n, m, k) and (n, s, m, k).
 
     Examples
     --------
@@ -156,9 +191,9 @@ class Bound(Part):
 
         Parameters
         ----------
-        joint : Tensor of shape (n, m)
-            Scores of pairs that belong together.
-        marginal : Tensor of shape (n, s, m)
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together, of k global vectors where there are several.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
             Scores of pairs that do not: each anchor with s others, all n - 1 of a batch or
             fewer.
 
@@ -174,9 +209,9 @@ class Bound(Part):
 
         Parameters
         ----------
-        joint : Tensor of shape (n, m)
-            Scores of pairs that belong together.
-        marginal : Tensor of shape (n, s, m)
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together, of k global vectors where there are several.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
             Scores of pairs that do not: each anchor with s others, all n - 1 of a batch or
             fewer.
 
@@ -186,6 +221,31 @@ class Bound(Part):
             A scalar.
         """
         return self._nats(*_widen(joint, marginal))
+
+    def nats_in_training(self, objective: Tensor, joint: Tensor, marginal: Tensor) -> Tensor:
+        """What `nats` reports, made of what a step of training knows anyway.
+
+        Nothing waits for the device. A bound that reports what it maximises adds nothing to a
+        step, and a subclass may spare more than this does.
+
+        Parameters
+        ----------
+        objective : Tensor
+            The value of `objective` on these scores.
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
+            Scores of pairs that do not.
+
+        Returns
+        -------
+        Tensor
+            A scalar in nats, without gradient.
+        """
+        if type(self)._nats is Bound._nats:
+            return objective.detach()
+        with torch.no_grad():
+            return self.nats(joint, marginal)
 
     def ceiling(self, n: int, m: int = 1) -> float:
         """Largest value in nats that `nats` can report for n candidates of m locations."""
@@ -293,11 +353,46 @@ class JensenShannon(Bound):
     0.0
     """
 
+    def divergence(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        """Jensen-Shannon divergence between pairs that belong together and pairs that do not.
+
+        ``(objective + log 4) / 2``: exact for the log density ratio, less for any other critic. It
+        grows with the mutual information where there is little, and cannot exceed log 2.
+
+        Parameters
+        ----------
+        joint : Tensor of shape (n, m) or (n, m, k)
+            Scores of pairs that belong together.
+        marginal : Tensor of shape (n, s, m) or (n, s, m, k)
+            Scores of pairs that do not.
+
+        Returns
+        -------
+        Tensor
+            A scalar in nats; 0 for a critic that is 0 everywhere, at most log 2.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from sk_infomax.bounds import JensenShannon
+        >>> log_ratios = torch.full((10, 1), 50.0), torch.full((10, 9, 1), -50.0)
+        >>> round(JensenShannon().divergence(*log_ratios).item(), 3)
+        0.693
+        """
+        return 0.5 * (self.objective(joint, marginal) + math.log(4))
+
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return -softplus(-joint).mean() - softplus(marginal).mean()
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
         return joint.mean() + balancing_constant(joint, marginal)
+
+    def nats_in_training(self, objective: Tensor, joint: Tensor, marginal: Tensor) -> Tensor:
+        """What `nats` reports, its constant by a few steps."""
+        if type(self)._nats is not JensenShannon._nats:
+            return super().nats_in_training(objective, joint, marginal)
+        joint, marginal = _widen(joint.detach(), marginal.detach())
+        return joint.mean() + balancing_constant(joint, marginal, _FEW_STEPS, _NEARLY_SETTLED)
 
 
 class InfoNCE(Bound):
@@ -309,7 +404,8 @@ class InfoNCE(Bound):
         "local" asks of each location which global vector of the batch is of the same sample:
         one softmax over n candidates. "global" asks of each global vector which locations are
         of the same sample, against every location of every other sample, as the Deep InfoMax
-        paper does: ``1 + (n - 1) * m`` candidates.
+        paper does: ``1 + (n - 1) * m`` candidates. Each of several global vectors of a sample is
+        asked for itself.
 
     Notes
     -----
@@ -338,15 +434,22 @@ class InfoNCE(Bound):
         return math.log(1 + (n - 1) * (m if self.anchor == "global" else 1))
 
     def _objective(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        others = torch.logsumexp(marginal, 1)  # (n, m) or (n, m, k)
         if self.anchor == "global":
-            others = torch.logsumexp(marginal.flatten(1), 1, keepdim=True)  # (n, 1)
-        else:
-            others = torch.logsumexp(marginal, 1)  # (n, m)
+            others = torch.logsumexp(others, 1, keepdim=True)  # (n, 1) or (n, 1, k)
         return (joint - torch.logaddexp(joint, others)).mean()
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
-        n, m = 1 + marginal.shape[1], joint.shape[1]
-        return self._objective(joint, marginal) + self.ceiling(n, m)
+        return self._objective(joint, marginal) + self._most(joint, marginal)
+
+    def nats_in_training(self, objective: Tensor, joint: Tensor, marginal: Tensor) -> Tensor:
+        """What `nats` reports: the objective and the logarithm of the number of candidates."""
+        if type(self)._nats is not InfoNCE._nats:
+            return super().nats_in_training(objective, joint, marginal)
+        return objective.detach() + self._most(joint, marginal)
+
+    def _most(self, joint: Tensor, marginal: Tensor) -> float:
+        return self.ceiling(1 + marginal.shape[1], joint.shape[1])
 
 
 class NWJ(Bound):

@@ -131,8 +131,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     batch_size : int or "auto", default="auto"
         Smallest number of samples in a batch; batches are equal up to one. "auto" is 128, but 64
         for fewer than 4,096 samples with two views of each.
-    optimizer : {"adamw", "adam", "sgd", "rmsprop"} or class, default="adamw"
-        What makes the steps.
+    optimizer : {"adamw", "adam", "adam_gan", "sgd", "rmsprop"} or class, default="adamw"
+        What makes the steps; "adam_gan" is Adam with betas (0.5, 0.999).
     lr : float, default=0.003
         Learning rate.
     lr_schedule : {"cosine", "constant"}, default="cosine"
@@ -168,7 +168,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The trained net; its ``module_`` holds encoder and critics.
     history_ : skorch.history.History
         For each epoch, the loss and each term: ``train_loss``, ``train_local``,
-        ``train_global``, ``train_prior``, and the same as ``valid_...``.
+        ``train_global``, ``train_prior``, and the same as ``valid_...``. Information terms are
+        there in nats too, as the bound reports them of the same batches: ``train_local_nats``,
+        ``train_global_nats``. These compare between bounds; the terms themselves do not.
     layout_ : Layout
         What a sample was taken for: ``layout_.kind``, ``layout_.shape``.
     n_iter_ : int

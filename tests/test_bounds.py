@@ -1,13 +1,24 @@
 """Bounds over the registry: loop-written references, an oracle, extremes, half precision."""
 
+import itertools
 import math
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sk_infomax.bounds import BOUNDS, SMILE, Bound, InfoNCE, balancing_constant, split
+from sk_infomax.bounds import (
+    BOUNDS,
+    SMILE,
+    Bound,
+    InfoNCE,
+    JensenShannon,
+    balancing_constant,
+    split,
+)
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in BOUNDS.items()] + [
     pytest.param(InfoNCE(anchor="global"), id="infonce-global")
@@ -163,17 +174,63 @@ class LargestTensor(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("bound", MEMBERS)
-def test_memory_grows_with_pairs_of_samples_not_of_locations(bound):
+@pytest.mark.parametrize("k", [1, 3])
+def test_memory_grows_with_pairs_of_samples_not_of_locations(bound, k):
     n, m = 12, 9
-    scores = torch.zeros(n, n, m, requires_grad=True)
+    scores = torch.zeros(n, n, m * k, requires_grad=True)
     with LargestTensor() as largest:
-        bound.objective(*split(scores)).backward()
-    assert largest.size <= n * n * m
+        bound.objective(*split(scores, k)).backward()
+    assert largest.size <= n * n * m * k
 
 
 def test_a_bound_without_a_formula_says_so():
     with pytest.raises(TypeError, match="must define _objective"):
         Bound().objective(torch.zeros(2, 1), torch.zeros(2, 1, 1))
+
+
+# Several global vectors of a sample --------------------------------------------------------------
+
+
+def loop_infonce(scores, k, anchor):
+    """InfoNCE from scores[i, j, l * k + g], anchor i, one softmax for each vector and location."""
+    n, m, total = len(scores), scores.shape[2] // k, 0.0
+    for i, loc, g in itertools.product(range(n), range(m), range(k)):
+        places = range(m) if anchor == "global" else [loc]
+        others = [scores[i, j, p * k + g] for j in range(n) if j != i for p in places]
+        own = scores[i, i, loc * k + g]
+        total += own - math.log(sum(map(math.exp, [own, *others])))
+    return total / (n * m * k)
+
+
+@given(
+    n=st.integers(2, 5),
+    m=st.integers(1, 4),
+    k=st.integers(1, 4),
+    anchor=st.sampled_from(["global", "local"]),
+    seed=st.integers(0, 2**16),
+)
+def test_each_vector_and_location_has_its_own_softmax(n, m, k, anchor, seed):
+    scores = 2 * np.random.RandomState(seed).normal(size=(n, n, m * k))
+    bound, tables = InfoNCE(anchor=anchor), split(torch.from_numpy(scores), k)
+    expected = loop_infonce(scores, k, anchor)
+    assert bound.objective(*tables).item() == pytest.approx(expected, abs=1e-10)
+    assert bound.nats(*tables).item() == pytest.approx(expected + bound.ceiling(n, m), abs=1e-10)
+
+
+@pytest.mark.parametrize("anchor", ["local", "global"])
+def test_a_constant_for_one_vector_changes_nothing(anchor):
+    """The best critic of `infonce` is known up to a constant for each anchor, here a vector."""
+    scores = torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 4, 3)))
+    moved = scores + torch.tensor([0.0, 20.0, -20.0])
+    values = [InfoNCE(anchor).nats(*split(s.flatten(2), 3)).item() for s in (scores, moved)]
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("bound", [member for member in MEMBERS if member.id != "infonce-global"])
+def test_the_axis_of_vectors_matters_to_global_anchors_only(bound):
+    scores = torch.from_numpy(np.random.RandomState(0).normal(size=(6, 6, 4 * 3)))
+    for read in (bound.objective, bound.nats):
+        assert read(*split(scores, 3)).item() == pytest.approx(read(*split(scores)).item())
 
 
 # The constant of Jensen-Shannon ---------------------------------------------------------------
@@ -206,6 +263,56 @@ def test_constant_is_kept_where_nothing_tells_it():
     joint, marginal = torch.full((50, 1), 12.0), torch.full((50, 20, 1), -40.0)
     joint += torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
     assert abs(balancing_constant(joint, marginal).item()) < 1.0
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("k", [1, 2])
+def test_nats_in_training_are_the_nats(bound, k):
+    scores = gaussian_log_ratio(60, 0.7, 0).repeat(1, 1, 2 * k) + 0.5
+    joint, marginal = split(scores.requires_grad_(), k)
+    objective = bound.start()(joint, marginal)
+    reported = bound.nats_in_training(objective, joint, marginal)
+    assert not reported.requires_grad
+    assert reported.item() == pytest.approx(bound.nats(joint, marginal).item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("bound", MEMBERS)
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_step_waits_for_no_device(bound, k):
+    """Tensors of the meta device hold no numbers: whoever asked for one would get an error."""
+    joint, marginal = split(torch.zeros(6, 6, 2 * k, device="meta", requires_grad=True), k)
+    objective = bound.start()(joint, marginal)
+    assert bound.nats_in_training(objective, joint, marginal).shape == ()
+
+
+def test_nats_of_an_own_bound_are_its_own_in_training_too():
+    class Halved(JensenShannon):
+        def _nats(self, joint, marginal):
+            return joint.mean() / 2
+
+    tables = split(torch.ones(4, 4, 1))
+    assert Halved().nats_in_training(torch.tensor(0.0), *tables).item() == 0.5
+
+
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=6, max_size=6).filter(any), seed=st.integers(0, 99)
+)
+def test_divergence_is_exact_for_the_log_ratio_and_less_for_others(counts, seed):
+    """Of a table of counts (2, 3): each pair as often as it is likely, in exact proportions."""
+    table = np.reshape(counts, (2, 3))
+    product = np.outer(table.sum(1), table.sum(0))
+    p, q = table / table.sum(), product / product.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(q > 0, np.log(p / q), 0.0)
+        halves = [np.where(r > 0, r * np.log(2 * r / (p + q)), 0.0).sum() for r in (p, q)]
+    other = ratio.clip(-3, 3) + np.random.RandomState(seed).normal(size=ratio.shape)
+    values = []
+    for scores in (ratio.clip(-300, 300), other):
+        pairs = (np.repeat(scores.ravel(), times.ravel()) for times in (table, product))
+        joint, marginal = (torch.from_numpy(column) for column in pairs)
+        values.append(JensenShannon().divergence(joint[:, None], marginal[:, None, None]).item())
+    assert values[0] == pytest.approx(sum(halves) / 2, abs=1e-9)
+    assert values[1] <= values[0] + 1e-9
 
 
 # The moving average of Donsker-Varadhan -------------------------------------------------------

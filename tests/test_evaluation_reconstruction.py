@@ -1,6 +1,6 @@
 """The decoder's MS-SSIM: sizes, layouts, ranges, and what it says of good and bad features."""
 
-import sys
+import math
 
 import numpy as np
 import pytest
@@ -11,9 +11,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax.evaluation import MEASURES, evaluate_representation, reconstruction
-from sk_infomax.evaluation._reconstruction import Decoder, _count_scales
-
-pytest.importorskip("torchmetrics")
+from sk_infomax.evaluation._reconstruction import Decoder
+from sk_infomax.evaluation._similarity import count_scales, ms_ssim
 
 FAST = {"max_steps": 12, "width": 8}
 
@@ -94,22 +93,85 @@ def mean_places_of_any(X):
     return mean_places(X - X.min() + 1)
 
 
+# MS-SSIM ----------------------------------------------------------------------------------------
+
+BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
 def test_scales_are_as_many_as_fit():
-    sides = {11: 1, 21: 1, 22: 2, 28: 2, 32: 2, 43: 2, 44: 3, 64: 3, 98: 3, 99: 4, 176: 5, 500: 5}
-    assert {side: _count_scales(side, 999) for side in sides} == sides
-    assert _count_scales(64, 32) == 2
+    sides = {11: 1, 21: 1, 22: 2, 28: 2, 32: 2, 43: 2, 44: 3, 64: 3, 87: 3, 88: 4, 176: 5, 500: 5}
+    assert {side: count_scales(side, 999) for side in sides} == sides
+    assert count_scales(64, 32) == 2
 
 
-@pytest.mark.parametrize("side", [22, 44, 99, 176])
-def test_torchmetrics_takes_as_many_scales_as_we_count(side):
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+def pictures(height, width, seed, n=3):
+    """Smooth images (n, 2, height, width) in [0, 1], and the same with noise."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(n, 2, height // 4 + 1, width // 4 + 1, generator=generator).double()
+    true = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    noise = torch.randn(true.shape, generator=generator).double()
+    return (true + 0.15 * noise).clamp(0, 1), true
 
-    images = torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(0))
-    betas = (1 / _count_scales(side, side),) * _count_scales(side, side)
-    value = multiscale_structural_similarity_index_measure(
-        images, images, data_range=1.0, betas=betas
-    )
-    assert value == pytest.approx(1.0)
+
+def loop_ssim(a, b):
+    """Mean contrast and mean similarity of two images (h, w), one window after another."""
+    line = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    window = np.outer(line, line) / line.sum() ** 2
+    contrasts, values = [], []
+    for i in range(a.shape[0] - 10):
+        for j in range(a.shape[1] - 10):
+            x, y = a[i : i + 11, j : j + 11], b[i : i + 11, j : j + 11]
+            mx, my = (window * x).sum(), (window * y).sum()
+            vx, vy = (window * (x - mx) ** 2).sum(), (window * (y - my) ** 2).sum()
+            cov = (window * (x - mx) * (y - my)).sum()
+            contrasts.append((2 * cov + 0.03**2) / (vx + vy + 0.03**2))
+            values.append(contrasts[-1] * (2 * mx * my + 0.01**2) / (mx**2 + my**2 + 0.01**2))
+    return np.mean(contrasts), np.mean(values)
+
+
+@pytest.mark.parametrize(("height", "width"), [(11, 14), (28, 28), (32, 27), (45, 44)])
+def test_ms_ssim_is_the_definition(height, width):
+    """By loops over windows that lie within the images, for each channel and scale."""
+    made, true = pictures(height, width, seed=0, n=1)
+    n_scales, value = count_scales(height, width), 1.0
+    a, b = made[0].numpy(), true[0].numpy()
+    for scale in range(n_scales):
+        means = np.mean([loop_ssim(x, y) for x, y in zip(a, b)], axis=0)
+        value *= means[int(scale == n_scales - 1)] ** (BETAS[scale] / sum(BETAS[:n_scales]))
+        a, b = (halved(part) for part in (a, b))
+    assert ms_ssim(made, true).item() == pytest.approx(value, abs=1e-9)
+
+
+def halved(images):
+    """Means of 2 x 2 pixels; an odd last row or column is dropped."""
+    c, h, w = images.shape[0], images.shape[1] // 2, images.shape[2] // 2
+    return images[:, : 2 * h, : 2 * w].reshape(c, h, 2, w, 2).mean((2, 4))
+
+
+@pytest.mark.parametrize("side", [28, 32, 64, 96, 180])
+def test_ms_ssim_is_torchmetrics_within_the_image(side):
+    """Its coarsest scale reads windows over a reflected edge, which are cut off here."""
+    metrics = pytest.importorskip("torchmetrics.functional.image")
+    made, true = pictures(side, side, seed=1)
+    a, b, n_scales = made, true, count_scales(side, side)
+    value = torch.ones(len(true), dtype=torch.float64)
+    for scale in range(n_scales):
+        kind = "return_contrast_sensitivity" if scale < n_scales - 1 else "return_full_image"
+        _, map_ = metrics.structural_similarity_index_measure(a, b, data_range=1.0, **{kind: True})
+        inside = map_[..., 5:-5, 5:-5] if scale == n_scales - 1 else map_.reshape(len(true), -1)
+        value = value * inside.flatten(1).mean(1) ** (BETAS[scale] / sum(BETAS[:n_scales]))
+        a, b = (torch.nn.functional.avg_pool2d(part, 2) for part in (a, b))
+    torch.testing.assert_close(ms_ssim(made, true), value)
+
+
+def test_ms_ssim_of_equal_and_of_opposed_images():
+    made, true = pictures(44, 44, seed=2)
+    torch.testing.assert_close(ms_ssim(true, true), torch.ones(3, dtype=torch.float64))
+    assert (ms_ssim(1 - true, true) == 0).all()
+    assert math.isfinite(ms_ssim(torch.zeros_like(made), true).sum().item())
+
+
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(1, 11, 17), (3, 28, 28), (3, 32, 32), (2, 45, 64)])
@@ -192,9 +254,3 @@ def test_bad_images(blobs):
         reconstruction(FunctionTransformer(lambda X: flat(X)[:, :9]), train, test[:, :, :20])
     with pytest.raises(ValueError, match="is empty"):
         reconstruction(FunctionTransformer(flat), train * 0.0, test * 0.0)
-
-
-def test_without_torchmetrics_the_remedy_is_named(blobs, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchmetrics.functional.image", None)
-    with pytest.raises(ImportError, match=r'pip install "sk_infomax\[reconstruction\]"'):
-        reconstruction(FunctionTransformer(mean_places), *halves(blobs[0]))

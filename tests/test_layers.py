@@ -18,7 +18,7 @@ LAYERS = [
     {"_settings"},
     {"_fitted"},
     {"deep_infomax"},
-    {"evaluation"},
+    {"evaluation", "paper"},
     {"__init__"},
 ]
 ALONE = {"datasets"}

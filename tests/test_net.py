@@ -13,11 +13,12 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
 from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax._settings import rows_apart
 from sk_infomax._training import _schedule
 from sk_infomax._training._callbacks import ProgressBar
 from sk_infomax._training._net import WeightedSum
 from sk_infomax._training._schedule import MovingAverage
-from sk_infomax.bounds import JensenShannon
+from sk_infomax.bounds import BOUNDS, JensenShannon
 
 
 def table(n=64):
@@ -64,6 +65,13 @@ class Interrupted(JensenShannon):
         raise KeyboardInterrupt
 
 
+class Untold(JensenShannon):
+    """Trains well and reports nothing."""
+
+    def _nats(self, joint, marginal):
+        return joint.mean() * math.nan
+
+
 class Poisoned(JensenShannon):
     """Comes to a value that is not finite after some steps."""
 
@@ -100,6 +108,36 @@ def test_history_holds_every_term():
             assert row[f"{prefix}_loss"] == pytest.approx(-total, abs=1e-5)
             assert math.isfinite(row[f"{prefix}_discriminator"])
         assert row["dur"] > 0
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_history_holds_the_information_in_nats(bound):
+    model = fast(bound=bound, global_weight=1.0, early_stopping=True, critic="bilinear")
+    row = model.fit(table()).history_[-1]
+    for name in ("train_local", "train_global", "valid_local", "valid_global"):
+        reported = row[f"{name}_nats"]
+        assert math.isfinite(reported)
+        if bound in ("dv", "nwj"):  # they report what they maximise
+            assert reported == pytest.approx(row[name], abs=1e-6)
+        if bound == "infonce":  # candidates: 57 rows in three batches, 7 held out
+            count = 7 if name.startswith("valid") else 19
+            assert reported == pytest.approx(row[name] + math.log(count), abs=1e-5)
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_nats_of_validation_are_those_of_score(bound):
+    """On one block, without views: the same scores, the same number."""
+    model = fast(bound=bound, early_stopping=True, tol=0.0, n_iter_no_change=99).fit(table(80))
+    fitted = model._fitted
+    held_out = table(80)[rows_apart(model, fitted.parts, 80, fitted.seed)[1]]
+    best = min(model.history_, key=lambda row: row["valid_loss"])
+    assert best["valid_local_nats"] == pytest.approx(model.score(held_out), abs=2e-3)
+
+
+def test_nats_that_are_not_finite_do_not_stop_training():
+    model = fast(bound=Untold(), max_epochs=1).fit(table())
+    assert math.isnan(model.history_[-1]["train_local_nats"])
+    assert math.isfinite(model.history_[-1]["train_loss"])
 
 
 def test_training_lowers_the_loss():

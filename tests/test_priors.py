@@ -74,7 +74,9 @@ def test_values_equal_the_formulas(prior):
     real = prior.sample(fake, generator(5))
     logits = [match.discriminator(part).detach().numpy() for part in (real, fake)]
     expected = log_sigmoid(logits[0]).mean() + log_sigmoid(-logits[1]).mean()
-    assert match.discriminator_objective(vectors, generator(5)).item() == pytest.approx(expected)
+    with torch.no_grad():  # where nothing is learned, nothing is penalised
+        value = match.discriminator_objective(vectors, generator(5)).item()
+    assert value == pytest.approx(expected)
     assert match.encoder_objective(vectors).item() == pytest.approx(log_sigmoid(logits[1]).mean())
 
 
@@ -118,7 +120,7 @@ def test_a_prior_that_builds_nothing_says_so():
 
 @pytest.mark.parametrize("prior", MEMBERS)
 def test_gradient_penalty_reads_the_whole_batch(prior):
-    """Half the mean squared norm of the gradient, by a loop over all draws and embeddings."""
+    """The mean squared norm of the gradient, by a loop over all draws and embeddings."""
     prior = type(prior)(hidden=(8,), gradient_penalty=3.0)
     match = prior.build(3).double()
     vectors = torch.randn(6, 3, dtype=torch.float64, generator=generator(1))
@@ -132,9 +134,27 @@ def test_gradient_penalty_reads_the_whole_batch(prior):
     with torch.no_grad():
         plain = match.discriminator_objective(vectors, generator(5)).item()
     value = match.discriminator_objective(vectors, generator(5))
-    assert value.item() == pytest.approx(plain - 1.5 * np.mean(norms))
+    assert value.item() == pytest.approx(plain - 3.0 * np.mean(norms))
     value.backward()
     assert all(p.grad is not None for p in match.discriminator.parameters() if p.dim() == 2)
+
+
+def test_gradient_penalty_is_that_of_the_papers_code():
+    """Its number, and its arithmetic: half the sum of a penalty on draws and one on embeddings."""
+    prior = UniformPrior(hidden=(8,))
+    assert prior.gradient_penalty == 1.0
+    match = prior.build(3).double()
+    vectors = torch.randn(6, 3, dtype=torch.float64, generator=generator(1))
+    fake = prior.squash(vectors)
+    halves = []
+    for part in (prior.sample(fake, generator(5)), fake):
+        part = part.clone().requires_grad_()
+        (slopes,) = torch.autograd.grad(match.discriminator(part).sum(), part)
+        halves.append((slopes**2).sum(1).mean().item())
+    with torch.no_grad():
+        plain = match.discriminator_objective(vectors, generator(5)).item()
+    value = match.discriminator_objective(vectors, generator(5)).item()
+    assert value == pytest.approx(plain - 0.5 * sum(halves))
 
 
 # Without an adversary -------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """The skorch net that trains a module of named terms.
 
-The module's `forward` gives the terms of a batch by name, each a scalar to maximise, and its
-`nats` what is reported of them. Here the objective is negated, once. The net leaves out what
-stock skorch does for each batch (collation of single samples, a synchronisation of the device,
-records in the history): sums of the terms stay on the device and are read once an epoch.
+The module's `forward` gives the terms of a batch by name, each a scalar to maximise, and under
+names that end in `REPORTED` what is only reported; its `nats` what is reported of held-out data.
+Here the objective is negated, once. The net leaves out what stock skorch does for each batch
+(collation of single samples, a synchronisation of the device, records in the history): sums of the
+terms stay on the device and are read once an epoch.
 """
 
 import math
@@ -18,10 +19,13 @@ from torch import Tensor, nn
 from ._batches import Data
 from ._schedule import Clock, MovingAverage, Plan, cosine_factor
 
-__all__ = ["BLOCK", "Adversary", "InfoMaxNet", "WeightedSum"]
+__all__ = ["BLOCK", "REPORTED", "Adversary", "InfoMaxNet", "WeightedSum"]
 
 BLOCK = 256  # rows; log 256 = 5.5 nats is the most that InfoNCE reports of them
 """Rows in a block on which bounds are read out, whatever the size of batches is."""
+
+REPORTED = "_nats"
+"""What the name of a value ends in that goes to the history and is not trained."""
 
 _CHECK_EVERY = 128  # steps between two looks at whether terms are finite: each waits for the device
 
@@ -254,7 +258,8 @@ class InfoMaxNet(NeuralNet):
 
     def _refuse_nan(self, means: "_RunningMeans") -> None:
         """Stop at a term that is not finite, and go back to the weights kept."""
-        bad = [name for name, value in means.read().items() if not math.isfinite(value)]
+        values = means.read().items()
+        bad = [k for k, v in values if not (math.isfinite(v) or k.endswith(REPORTED))]
         if not bad:
             return
         terms = [name for name in bad if name != "loss"] or bad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +20,11 @@ from .._checks import check_shape, resolve_device
 from .._layout import find_layout
 from .._random import draw_seed, private_rng, stream
 from ._features import RandomState, Transformer, features_of
+from ._similarity import count_scales, ms_ssim
 from ._supervised import Examples, train
 
 __all__ = ["Reconstruction", "reconstruction"]
 
-# Exponents of the scales, the finest first (Wang, Simoncelli and Bovik 2003).
-_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # they sum up to 1
-_WINDOW = 11  # pixels of the Gaussian window on an edge (Wang, Simoncelli and Bovik 2003)
 _ROWS_AT_ONCE = 512  # images that are compared at once; 6 MB of 3 x 32 x 32 (rule of thumb)
 _START = 4  # pixels on the shorter edge of the decoder's first map, up to 7 (DCGAN, 2016)
 _MOST_CHANNELS = 256  # of a layer of the decoder, as in the paper's encoder
@@ -74,9 +72,9 @@ def reconstruction(
     """MS-SSIM of a decoder that is trained on frozen features, as the paper measures it.
 
     A deconvolutional network learns to make images of features, with the squared error. Test
-    images are compared with what it makes of theirs by MS-SSIM, whose window of 11 pixels has to
-    fit into the coarsest scale: 1 scale from 11 pixels a side, 2 from 22 (so for 28 and 32), 3
-    from 44 (for 64), 4 from 99 and 5 from 176. Where there are fewer than 5, the exponents of the
+    images are compared with what it makes of theirs by MS-SSIM, whose window of 11 pixels lies
+    within the image on every scale: 1 scale from 11 pixels a side, 2 from 22 (so for 28 and 32), 3
+    from 44 (for 64), 4 from 88 and 5 from 176. Where there are fewer than 5, the exponents of the
     finest scales are divided by their sum, so numbers compare only at one `n_scales`.
 
     Parameters
@@ -118,8 +116,6 @@ def reconstruction(
     ValueError
         If samples are no images of 11 pixels a side or more, training and test images differ in
         shape, a setting is out of range, or the images do not vary.
-    ImportError
-        If torchmetrics is not installed.
 
     References
     ----------
@@ -136,12 +132,11 @@ def reconstruction(
     >>> reconstruction(corner, X[:30], X[30:], max_steps=2, width=2).n_scales
     1
     """
-    similarity = _import_similarity()
     for name, value in {"width": width, "max_steps": max_steps, "batch_size": batch_size}.items():
         if value < 1:
             raise ValueError(f"{name}={value} must be 1 or more.")
     train_images, test_images = _as_images(transformer, (X_train, X_test), sample_shape, channels)
-    n_scales = _count_scales(*train_images.shape[2:])
+    count_scales(*train_images.shape[2:])  # refuses images that are too small
     low, high = _range_of(train_images, data_range)
     targets, truth = (
         torch.from_numpy(_to_unit(part, low, high)) for part in (train_images, test_images)
@@ -164,34 +159,19 @@ def reconstruction(
         seed=seed,
         callbacks=[cosine],
     )
-    return _compare(decoder, shown.to(where), truth, n_scales, similarity)
+    return _compare(decoder, shown.to(where), truth)
 
 
-def _compare(
-    decoder: Decoder, features: Tensor, truth: Tensor, n_scales: int, similarity: Callable
-) -> Reconstruction:
+def _compare(decoder: Decoder, features: Tensor, truth: Tensor) -> Reconstruction:
     """How near what is made of features (n, d) comes to images (n, c, h, w) in [0, 1]."""
-    betas = tuple(beta / sum(_BETAS[:n_scales]) for beta in _BETAS[:n_scales])
     values, errors = [], []
     with torch.inference_mode():
         for some, true in zip(features.split(_ROWS_AT_ONCE), truth.split(_ROWS_AT_ONCE)):
             made = decoder(some).clamp(0, 1).cpu()
-            values.append(similarity(made, true, reduction="none", data_range=1.0, betas=betas))
+            values.append(ms_ssim(made, true))
             errors.append((made - true).square().flatten(1).mean(1))
-    return Reconstruction(
-        float(torch.cat(values).mean()), n_scales, float(torch.cat(errors).mean())
-    )
-
-
-def _import_similarity():
-    """MS-SSIM of torchmetrics."""
-    try:
-        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
-    except ImportError as error:
-        raise ImportError(
-            'MS-SSIM is that of torchmetrics: pip install "sk_infomax[reconstruction]".'
-        ) from error
-    return multiscale_structural_similarity_index_measure
+    similarity, error = (float(torch.cat(parts).mean()) for parts in (values, errors))
+    return Reconstruction(similarity, count_scales(*truth.shape[2:]), error)
 
 
 def _as_images(transformer, images, sample_shape, channels) -> list[np.ndarray]:
@@ -218,22 +198,6 @@ def _as_images(transformer, images, sample_shape, channels) -> list[np.ndarray]:
             f"have shape {shape}. Change sample_shape or X."
         )
     return [layout.arrange(part) for part in rows]
-
-
-def _count_scales(height: int, width: int) -> int:
-    """How many scales of MS-SSIM fit images of this size."""
-    edge = min(height, width)
-    fitting = [
-        scales
-        for scales in range(1, 1 + len(_BETAS))
-        if edge >= _WINDOW * 2 ** (scales - 1) and edge // max(1, scales - 1) ** 2 >= _WINDOW
-    ]
-    if not fitting:
-        raise ValueError(
-            f"MS-SSIM needs images of {_WINDOW} pixels a side or more; got {height} x {width}. "
-            "Enlarge the images."
-        )
-    return fitting[-1]
 
 
 def _range_of(train: np.ndarray, data_range) -> tuple[float, float]:

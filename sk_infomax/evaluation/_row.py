@@ -58,7 +58,7 @@ def evaluate_representation(
         Which classifiers to try; see `PROBES`.
     measures : sequence of str, default=("mine", "neural_dependency", "rank_me", "uniformity")
         What else to measure. "ms_ssim" is there for images too (`reconstruction`: it trains a
-        decoder on the training samples, and needs torchmetrics).
+        decoder on the training samples).
     n_seeds : int, default=1
         How many times to repeat each probe.
     random_state : int, RandomState instance or None, default=0
