@@ -5,13 +5,13 @@ import json
 import os
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
 from sk_infomax.datasets import load_image_folder
 
 Image = pytest.importorskip("PIL.Image")
-pytest.importorskip("PIL.features")
 
 
 def draw(height, width, *channels, seed=0):
@@ -220,12 +220,20 @@ def test_of_many_broken_files_some_are_named(tmp_path):
 def test_several_processes_read_the_same(damaged, monkeypatch):
     monkeypatch.setattr("sk_infomax.datasets._albums._GO", 2)
     monkeypatch.setattr("sk_infomax.datasets._albums._GOES", 1)
+    monkeypatch.setattr("sk_infomax.datasets._albums._START", 0.0)
+    asked = []
+    real = joblib.Parallel
+    counting = lambda n_jobs: asked.append(n_jobs) or real(n_jobs=n_jobs)  # noqa: E731
+    monkeypatch.setattr("sk_infomax.datasets._albums.Parallel", counting)
     alone, together = (
         load_image_folder(damaged, 8, n_jobs=n_jobs, broken="skip") for n_jobs in (None, 2)
     )
     np.testing.assert_array_equal(alone.images, together.images)
     assert alone.broken == together.broken
     assert alone.filenames.tolist() == together.filenames.tolist()
+    monkeypatch.setattr("sk_infomax.datasets._albums._START", 60.0)
+    load_image_folder(damaged, 8, n_jobs=2, broken="skip")
+    assert asked == [None, 2, 1]
 
 
 def count_reading(monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -23,6 +24,7 @@ from ._pictures import CHANNELS_OF, import_pillow, read_picture
 __all__ = ["Album", "Broken"]
 
 _GO = 64  # pictures a process reads in one go: some tenths of a second of work (rule of thumb)
+_START = 10.0  # seconds until processes have imported what they need (measured, two busy cores)
 _GOES = 16  # goes of each process before their rows are stored (rule of thumb)
 _SHOWN = 10  # broken files that an error names
 _FORMAT = 1  # of what is kept; a new number makes old files out of date
@@ -49,7 +51,7 @@ class Album:
     skip : bool, default=False
         Leave broken files out instead of raising.
     n_jobs : int or None, default=None
-        Processes, as joblib counts them.
+        Processes, as joblib counts them; they start where one would take longer than they to start.
     """
 
     folder: Path
@@ -109,17 +111,22 @@ class Album:
         return images[:n_read], broken
 
     def _in_rounds(self) -> Iterator[tuple[np.ndarray, Broken]]:
-        """What the processes read, in the order of the names; few goes are held at a time."""
+        """What is read, in the order of the names; few goes are held at a time.
+
+        The first go is read alone and timed: processes start only if the others take longer.
+        """
         import_pillow(self.names[0])
-        goes = [self.names[start : start + _GO] for start in range(0, len(self.names), _GO)]
-        n_jobs = self.n_jobs if len(goes) > 1 else 1  # processes take longer to start
+        recipe, start = (self.folder, self.size, self.mode), time.perf_counter()
+        first = _read_some(self.names[:_GO], *recipe)
+        goes = [self.names[place : place + _GO] for place in range(_GO, len(self.names), _GO)]
+        ahead = len(goes) * (time.perf_counter() - start)
+        yield first
+        n_jobs = self.n_jobs if ahead > _START else 1
         at_once = _GOES * effective_n_jobs(n_jobs)
         with Parallel(n_jobs=n_jobs) as pool:
-            for start in range(0, len(goes), at_once):
-                yield from pool(
-                    delayed(_read_some)(self.folder, go, self.size, self.mode)
-                    for go in goes[start : start + at_once]
-                )
+            for place in range(0, len(goes), at_once):
+                part = goes[place : place + at_once]
+                yield from pool(delayed(_read_some)(go, *recipe) for go in part)
 
     def _check(self, broken: Broken) -> None:
         """Name the broken files, unless they are to be skipped and others are left."""
@@ -169,7 +176,7 @@ def _new_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _read_some(
-    folder: Path, names: Sequence[str], size: int, mode: str
+    names: Sequence[str], folder: Path, size: int, mode: str
 ) -> tuple[np.ndarray, Broken]:
     """Images (n, size, size, ...) of the files that can be read, and why the others cannot."""
     images, broken = [], {}

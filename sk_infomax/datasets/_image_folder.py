@@ -49,7 +49,8 @@ def load_image_folder(
     classes : bool, default=True
         Whether sub-folders are classes. Otherwise all pictures are read without labels.
     n_jobs : int or None, default=None
-        Processes that read, as joblib counts them: -1 takes all processors.
+        Processes that read, as joblib counts them: -1 takes all processors. Few pictures are read
+        by one, as the others take seconds to start.
     cache : str, path-like or None, default=None
         A file ``NAME.npy`` in which the images are kept and from which they are mapped into memory
         the next time, however many they are. ``NAME.npy.json`` beside it says what they were made
