@@ -26,15 +26,16 @@ from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax.bounds import BOUNDS, Bound, InfoNCE
 from sk_infomax.contexts import AutoregressiveContext, BlockContext
 from sk_infomax.critics import DotCritic
+from sk_infomax.datasets import READERS
 from sk_infomax.evaluation import PerceptronClassifier, evaluate_representation
 from sk_infomax.views import ImageViews
 
 from . import describe_run, load_average, open_record, write_json
 from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
-from ._split import Split, load_split
+from ._split import Split, load_paper_split
 
 LAYERS = {"conv": "feature_map", "fc": "hidden", "Y": "embedding"}
-ENCODER_OF = {"cifar10": "basic32x32", "fashion-mnist": "basic28x28"}
+ENCODER_OF = {28: "basic28x28", 32: "basic32x32", 64: "basic64x64"}  # by the side, in pixels
 _SVM_C = {"fc": 0.001, "Y": 0.1}  # the same for every row
 
 # Rows ----------------------------------------------------------------------------------------
@@ -276,13 +277,13 @@ def trained(row: str, seed: int, split: Split, args) -> tuple[Any, dict]:
     """The model of a row, from the folder of models or trained now, with what it cost."""
     recipe = Recipe(**recipe_of(args))
     words = "".join(c if c.isalnum() else "-" for c in row)
-    path = args.models / f"{args.data}-{args.budget or args.epochs:g}-{words}-{seed}.joblib"
+    path = args.models / f"{args.name}-{args.budget or args.epochs:g}-{words}-{seed}.joblib"
     if path.is_file():
         kept_recipe, model, cost = joblib.load(path)
         if kept_recipe == recipe:
             return model, cost
     model, wall, cpu = ROWS[row](recipe, seed), time.perf_counter(), time.process_time()
-    model.fit(split.X_train)
+    model.fit(split.X_train if split.X_unlabelled is None else split.X_unlabelled)
     cost = {
         "fit_seconds": round(time.perf_counter() - wall, 2),
         "fit_cpu_seconds": round(time.process_time() - cpu, 2),
@@ -296,9 +297,20 @@ def trained(row: str, seed: int, split: Split, args) -> tuple[Any, dict]:
 
 def recipe_of(args) -> dict:
     """Fields of the recipe, from the arguments."""
-    encoder = ENCODER_OF[args.data]
-    names = ("budget", "epochs", "lr", "batch_size", "units", "device")
-    return {"encoder": encoder, "n_components": 64} | {name: getattr(args, name) for name in names}
+    names = ("encoder", "budget", "epochs", "lr", "batch_size", "units", "device")
+    return {"n_components": 64} | {name: getattr(args, name) for name in names}
+
+
+def encoder_for(X: np.ndarray) -> str:
+    """The paper's encoder for images (n, h, w) or (n, h, w, 3)."""
+    encoder = ENCODER_OF.get(X.shape[1]) if X.ndim > 2 and X.shape[1] == X.shape[2] else None
+    if encoder is None:
+        sides = ", ".join(f"{side}x{side}" for side in ENCODER_OF)
+        raise SystemExit(
+            f"--data holds samples of shape {X.shape[1:]}, and the paper's encoders are for images "
+            f"of {sides} pixels: give a folder of pictures, which are brought to 64x64."
+        )
+    return encoder
 
 
 def run_table(name: str, content: dict, split: Split, args, path: Path) -> None:
@@ -407,8 +419,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("tables", nargs="+", choices=list(TABLES), help="which tables to make")
-    add("--data", default="cifar10", choices=list(ENCODER_OF))
-    add("--folder", help="folder with the files of the data; else OpenML")
+    add(
+        "--data",
+        default="cifar10",
+        help=f"{', '.join(READERS)}, a file FILE.npz, or a folder with one of pictures a class",
+    )
+    add("--folder", help="folder with the files of a set that has a name; else OpenML")
     add("--budget", type=float, help="seconds of training for each row; 90 if not --epochs")
     add("--epochs", type=int, help="passes over the data, in place of --budget")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -425,6 +441,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, default=Path("benchmarks/results"))
     add("--resume", action="store_true", help="go on from the JSON file of --out")
     args = parser.parse_args(argv)
+    if args.data not in READERS and not Path(args.data).exists():
+        parser.error(f"--data {args.data}: neither {', '.join(READERS)}, a file nor a folder.")
+    args.name = args.data if args.data in READERS else Path(args.data).resolve().stem
     if args.budget is not None and args.epochs is not None:
         parser.error("--budget and --epochs exclude each other: give one.")
     if args.budget is None and args.epochs is None:
@@ -438,13 +457,14 @@ def main() -> None:
     """Run, print the tables, draw them."""
     args = parse_arguments()
     torch.set_num_threads(args.threads)
-    path = args.out / f"paper-{args.data}.json"
+    split = load_paper_split(args.data, args.folder, 0)
+    args.encoder = encoder_for(split.X_train)
+    path = args.out / f"paper-{args.name}.json"
     names = ("probe_rows", "probe_steps", "threads")
     settings = recipe_of(args) | {name: getattr(args, name) for name in names}
     empty: dict = {"settings": settings, "runs": [], "results": {}, "tables": {}}
     content = open_record(path, empty, args.resume, ("settings",))
     content["runs"].append(describe_run("benchmarks.paper"))
-    split = load_split(args.data, args.folder, 0)
     limit = f"{args.budget:g} s" if args.budget else f"{args.epochs} epochs"
     for name in args.tables:
         run_table(name, content, split, args, path)
@@ -452,8 +472,8 @@ def main() -> None:
         write_json(path, content)
         if summary:
             print(format_table(name, summary))
-            title = f"{args.data}: {limit} of training on {args.threads} thread(s) of {args.device}"
-            draw(name, summary, title, args.out / f"paper-{args.data}-{name}.png")
+            title = f"{args.name}: {limit} of training on {args.threads} thread(s) of {args.device}"
+            draw(name, summary, title, args.out / f"paper-{args.name}-{name}.png")
 
 
 if __name__ == "__main__":

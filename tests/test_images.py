@@ -10,6 +10,7 @@ import pytest
 from sk_infomax.datasets import READERS, load_cifar10, load_fashion_mnist
 
 PARTS = {"train": 7, "t10k": 3}
+ON_OPENML = {"cifar10", "fashion-mnist"}
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
 
 
@@ -241,8 +242,32 @@ def test_cifar10_from_openml(monkeypatch):
 
 @pytest.mark.parametrize("name", READERS)
 def test_readers_name_the_folder_that_lacks_their_files(name, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.* holds no file .* Leave folder out"):
+    remedy = "Leave folder out" if name in ON_OPENML else "Download .*https?://"
+    with pytest.raises(FileNotFoundError, match=rf"nowhere.* holds no file .* {remedy}"):
         READERS[name](tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", sorted(set(READERS) - ON_OPENML))
+def test_readers_that_need_files_say_where_to_get_them(name):
+    with pytest.raises(ValueError, match=r"folder=None.*Download .*https?://"):
+        READERS[name](None)
+
+
+@pytest.mark.parametrize("load", [load_fashion_mnist, load_cifar10])
+def test_readers_give_what_loaders_of_scikit_learn_give(load, fashion, cifar):
+    folder, _ = fashion
+    write_binary(folder, *cifar)
+    X_train, y_train, X_test, y_test = load(folder)
+    train, test = (load(folder, subset=name) for name in ("train", "test"))
+    np.testing.assert_array_equal(train.images, X_train)
+    np.testing.assert_array_equal(test.target, y_test)
+    assert train.data is train.images
+    assert (len(train.target_names), type(train.DESCR)) == (10, str)
+    X, y = load(folder, return_X_y=True)
+    np.testing.assert_array_equal(X, np.concatenate([X_train, X_test]))
+    np.testing.assert_array_equal(y, np.concatenate([y_train, y_test]))
+    with pytest.raises(ValueError, match=r"subset='tset'. It must be one of train, test, all"):
+        load(folder, subset="tset")
 
 
 def test_readers_give_the_parts_by_name(fashion):

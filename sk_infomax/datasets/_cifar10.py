@@ -1,35 +1,67 @@
-"""CIFAR-10, from its binary version, from pictures of tiles, or from OpenML."""
+"""CIFAR-10, from its binary or Python version, from pictures of tiles, or from OpenML."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 
-from ._files import Folder, ImageSet, check_counts, fetch, find_files
+from ._cifar import CHANNELS, EDGE, channels_last, read_batch
+from ._files import (
+    FROM_OPENML,
+    Folder,
+    ImageSet,
+    Loaded,
+    check_counts,
+    check_folder,
+    fetch,
+    find_files,
+    present,
+)
+from ._pictures import import_pillow
 
 __all__ = ["load_cifar10"]
 
-_EDGE = 32  # pixels (Krizhevsky 2009)
-_CHANNELS = 3  # red, green, blue, a plane each (Krizhevsky 2009)
-_N_CLASSES = 10  # (Krizhevsky 2009)
 _N_TRAIN = 50_000  # images, the first of OpenML's 60,000 (Krizhevsky 2009)
-_RECORD = 1 + math.prod((_CHANNELS, _EDGE, _EDGE))  # bytes: a label and its pixels (binary version)
 _TRAIN_BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
 _PICTURES = (".webp", ".png")
+_UNPACKED = ("cifar-10-batches-bin", "cifar-10-batches-py")  # what the archives unpack to
+_LABELS = {"labels": 10}  # classes (Krizhevsky 2009)
+_CLASSES = (  # (Krizhevsky 2009)
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+_DESCRIPTION = """CIFAR-10: 50,000 images to train on and 10,000 to test on, in colour, 32x32, of
+animals and vehicles in ten classes (Krizhevsky 2009,
+https://www.cs.toronto.edu/~kriz/cifar.html)."""
 
 
-def load_cifar10(folder: Folder = None) -> ImageSet:
+def load_cifar10(
+    folder: Folder = None, *, subset: str | None = None, return_X_y: bool = False
+) -> Loaded:
     """Load CIFAR-10: colour images of animals and vehicles in ten classes.
 
     Parameters
     ----------
     folder : str, path-like or None, default=None
         Folder with the binary version, ``data_batch_1.bin`` to ``data_batch_5.bin`` and
-        ``test_batch.bin``; or with the same batches as lossless pictures (``.webp`` or
-        ``.png``) of 32x32 tiles, row by row, and ``labels.npz`` with the arrays ``train`` and
-        ``test``. Pictures need Pillow. None fetches the set from OpenML.
+        ``test_batch.bin``; with the Python version, ``data_batch_1`` to ``data_batch_5`` and
+        ``test_batch``, of which no code is run; or with the same batches as lossless pictures
+        (``.webp`` or ``.png``) of 32x32 tiles, row by row, and ``labels.npz`` with the arrays
+        ``train`` and ``test``. Pictures need Pillow. The folder that holds the unpacked archive
+        will do. None fetches the set from OpenML.
+    subset : {"train", "test", "all"} or None, default=None
+        What to give as a Bunch. None gives the four arrays below.
+    return_X_y : bool, default=False
+        Give ``(images, target)`` of the subset, of all images if that is None.
 
     Returns
     -------
@@ -41,13 +73,17 @@ def load_cifar10(folder: Folder = None) -> ImageSet:
         Red, green and blue, uint8.
     y_test : ndarray of shape (10000,)
         Classes 0 to 9, int64.
+    bunch : `~sklearn.utils.Bunch`
+        In their place, if a subset is asked for: ``images`` (also as ``data``), ``target``,
+        ``target_names`` and ``DESCR``.
 
     Raises
     ------
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If a file is truncated or holds something else.
+        If a file is truncated or holds something else, a pickle asks for more than arrays, or
+        there is no such subset.
     ImportError
         If there are pictures and Pillow is not installed.
 
@@ -62,43 +98,23 @@ def load_cifar10(folder: Folder = None) -> ImageSet:
     >>> X_train.shape  # doctest: +SKIP
     (50000, 32, 32, 3)
     """
+    return present(lambda: _read(folder), subset, _CLASSES, _DESCRIPTION, return_X_y)
+
+
+def _read(folder: Folder) -> ImageSet:
+    """Both parts, from files or from OpenML."""
     if folder is None:
         pixels, labels = fetch("CIFAR_10")
-        images = _channels_last(pixels)
+        images = channels_last(pixels)
         parts = slice(None, _N_TRAIN), slice(_N_TRAIN, None)
         return ImageSet(*(array[part] for part in parts for array in (images, labels)))
-    names = [*_TRAIN_BATCHES, "test_batch"]
-    paths = find_files(folder, names, (".bin", *_PICTURES))
+    folder, names = check_folder(folder, _UNPACKED, FROM_OPENML), [*_TRAIN_BATCHES, "test_batch"]
+    paths = find_files(folder, names, (".bin", *_PICTURES, ""))
     if any(path.suffix in _PICTURES for path in paths.values()):
-        return _load_pictures(Path(folder), paths)
-    batches = [_read_records(paths[name]) for name in names]
+        return _load_pictures(folder, paths)
+    batches = [read_batch(paths[name], "CIFAR-10", _LABELS) for name in names]
     X_train, y_train = (np.concatenate(arrays) for arrays in zip(*batches[:-1]))
     return ImageSet(X_train, y_train, *batches[-1])
-
-
-def _channels_last(pixels: np.ndarray) -> np.ndarray:
-    """Rows (n, 3072) of three planes as images (n, 32, 32, 3)."""
-    planes = pixels.reshape(-1, _CHANNELS, _EDGE, _EDGE)
-    return np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-
-
-def _read_records(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels in a file of the binary version."""
-    content = np.fromfile(path, np.uint8)
-    if content.size == 0 or content.size % _RECORD:
-        raise ValueError(
-            f"{path.name} has {content.size} bytes, no multiple of the {_RECORD} bytes of "
-            "a record (a label and 3x32x32 pixels): it is truncated or another format. Take the "
-            "binary version of the set."
-        )
-    records = content.reshape(-1, _RECORD)
-    labels = records[:, 0].astype(np.int64)
-    if labels.max() >= _N_CLASSES:
-        raise ValueError(
-            f"{path.name} holds the label {labels.max()}, but CIFAR-10 has the classes 0 to 9. "
-            "Take the binary version of CIFAR-10."
-        )
-    return _channels_last(records[:, 1:]), labels
 
 
 def _load_pictures(folder: Path, paths: dict[str, Path]) -> ImageSet:
@@ -125,26 +141,20 @@ def _load_pictures(folder: Path, paths: dict[str, Path]) -> ImageSet:
 
 def _read_tiles(path: Path) -> np.ndarray:
     """Tiles (n, 32, 32, 3) of a picture, row by row."""
+    pillow = import_pillow(path.name, "The binary version of CIFAR-10 needs nothing.")
     try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {path.name} needs Pillow: pip install pillow. The binary version of "
-            "CIFAR-10 needs nothing."
-        ) from error
-    try:
-        with Image.open(path) as picture:
+        with pillow.Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+    except (pillow.UnidentifiedImageError, OSError) as error:
         raise ValueError(
             f"{path.name} cannot be read as a picture ({error}): it is truncated or damaged. "
             "Copy it again."
         ) from error
     height, width = pixels.shape[:2]
-    if height % _EDGE or width % _EDGE:
+    if height % EDGE or width % EDGE:
         raise ValueError(
-            f"{path.name} has {width}x{height} pixels, which tiles of {_EDGE}x{_EDGE} do not fill. "
+            f"{path.name} has {width}x{height} pixels, which tiles of {EDGE}x{EDGE} do not fill. "
             "Its tiles must lie side by side without a margin."
         )
-    tiles = pixels.reshape(height // _EDGE, _EDGE, width // _EDGE, _EDGE, _CHANNELS)
-    return tiles.transpose(0, 2, 1, 3, 4).reshape(-1, _EDGE, _EDGE, _CHANNELS)
+    tiles = pixels.reshape(height // EDGE, EDGE, width // EDGE, EDGE, CHANNELS)
+    return tiles.transpose(0, 2, 1, 3, 4).reshape(-1, EDGE, EDGE, CHANNELS)

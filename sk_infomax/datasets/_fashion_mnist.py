@@ -7,16 +7,33 @@ from pathlib import Path
 
 import numpy as np
 
-from ._files import Folder, ImageSet, check_counts, fetch, find_files, read_bytes
+from ._files import Folder, ImageSet, Loaded, check_counts, fetch, find_files, present, read_bytes
 
 __all__ = ["load_fashion_mnist"]
 
 _SHAPE = (28, 28)  # pixels (Xiao, Rasul and Vollgraf 2017)
 _N_TRAIN = 60_000  # images, the first of OpenML's 70,000 (Xiao, Rasul and Vollgraf 2017)
 _UINT8 = 8  # code of unsigned bytes in the third byte of an idx file (its specification)
+_CLASSES = (  # (Xiao, Rasul and Vollgraf 2017)
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_DESCRIPTION = """Fashion-MNIST: 60,000 images to train on and 10,000 to test on, grey, 28x28, of
+articles of Zalando in ten classes (Xiao, Rasul and Vollgraf 2017,
+https://github.com/zalandoresearch/fashion-mnist)."""
 
 
-def load_fashion_mnist(folder: Folder = None) -> ImageSet:
+def load_fashion_mnist(
+    folder: Folder = None, *, subset: str | None = None, return_X_y: bool = False
+) -> Loaded:
     """Load Fashion-MNIST: grey images of clothes in ten classes.
 
     Parameters
@@ -26,6 +43,10 @@ def load_fashion_mnist(folder: Folder = None) -> ImageSet:
         ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each as it is or with
         ``.gz``. None fetches the set from OpenML. The files of MNIST, EMNIST and KMNIST have
         the same format.
+    subset : {"train", "test", "all"} or None, default=None
+        What to give as a Bunch. None gives the four arrays below.
+    return_X_y : bool, default=False
+        Give ``(images, target)`` of the subset, of all images if that is None.
 
     Returns
     -------
@@ -37,13 +58,16 @@ def load_fashion_mnist(folder: Folder = None) -> ImageSet:
         Grey levels, uint8.
     y_test : ndarray of shape (10000,)
         Classes 0 to 9, int64.
+    bunch : `~sklearn.utils.Bunch`
+        In their place, if a subset is asked for: ``images`` (also as ``data``), ``target``,
+        ``target_names`` and ``DESCR``.
 
     Raises
     ------
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If a file is truncated or no idx file.
+        If a file is truncated or no idx file, or there is no such subset.
 
     References
     ----------
@@ -57,6 +81,11 @@ def load_fashion_mnist(folder: Folder = None) -> ImageSet:
     >>> X_train.shape  # doctest: +SKIP
     (60000, 28, 28)
     """
+    return present(lambda: _read(folder), subset, _CLASSES, _DESCRIPTION, return_X_y)
+
+
+def _read(folder: Folder) -> ImageSet:
+    """Both parts, from files or from OpenML."""
     if folder is None:
         pixels, labels = fetch("Fashion-MNIST")
         images = pixels.reshape(-1, *_SHAPE)
