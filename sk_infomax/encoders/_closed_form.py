@@ -31,6 +31,7 @@ __all__ = ["FEW_STEPS", "SHARE_OF_STEPS", "ClosedFormNetwork", "Codes", "Stem"]
 SHARE_OF_STEPS = 1 / 6
 FEW_STEPS = 1 / 100
 _BLOCK = 256  # samples whose views are held at once (rule of thumb)
+_DIRECTION_ROWS = 2048  # samples to find directions among, or as many as are kept (rule of thumb)
 _N_SCALED = 1024  # samples that the spread of the directions is measured on (rule of thumb)
 _SPREAD = 0.2  # standard deviation of the features, in the mean (rule of thumb)
 _WITHIN_FLOOR = 0.3  # of the mean difference of views, added to each column's (rule of thumb)
@@ -167,6 +168,7 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         Noise is what each column has of itself and what two views of a sample differ by. Under
         a normal distribution of both these are the directions that tell most about another view.
         """
+        x = x[self._chosen(len(x), generator)]
         first = self._pooled(x)
         mean, within = first, first[:0]
         noise = self.stem.noise(first)
@@ -178,6 +180,12 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         kept = self.directions.shape[1]
         found = telling_directions(mean - centre, within, noise.clamp(min=_LEAST_SPREAD), kept)
         self._keep(centre, found, ((first[:_N_SCALED] - centre) @ found).var(0, correction=0))
+
+    def _chosen(self, n: int, generator: torch.Generator) -> Tensor:
+        """Which of n samples directions are found among: the time grows as their third power."""
+        most = max(_DIRECTION_ROWS, self.directions.shape[1])
+        order = torch.randperm(n, generator=generator, device=generator.device)
+        return order[:most].sort().values
 
     def _keep(self, centre: Tensor, found: Tensor, variance: Tensor) -> None:
         """Take over directions (d, kept), best first, at one size and turned to one spread."""
