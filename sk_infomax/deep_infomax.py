@@ -71,10 +71,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     n_components : int, default=256
         Width of the embedding, the global vector; see `output` for what `transform` gives.
     preset : {"fast", "balanced", "accurate"}, default="fast"
-        What "auto" stands for in `encoder` and `max_epochs`: "fast" is for about a minute,
-        "balanced" for three, "accurate" for ten. The others take two and three times as many
-        steps, and for images two and six times the dictionary and the output of twice the width,
-        which is at most a quarter as many directions as there are samples, or 128.
+        What "auto" stands for in `encoder` and `max_epochs`. The others take two and three times
+        as many steps, and for images patches at twice as many places on each side, more of their
+        second moments, twice as many directions at most, and "accurate" twice the dictionary.
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
@@ -115,16 +114,18 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         `ImageViews(flip=True)` adds mirror images.
     output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
         The layer that `transform` reads: the global vector, the same beside pooled maps, the last
-        hidden layer, or the last feature map, flattened. "auto" is "multiscale" for images with
-        the default encoder, else "embedding". It may be changed after `fit`.
+        hidden layer, or the last feature map, flattened. "auto" is "multiscale" with the default
+        encoders, else "embedding". It may be changed after `fit`.
     sample_shape : tuple of int or None, default=None
         Shape of a sample where ``X`` has flat rows: ``(28, 28)`` makes a row of 784 values an
         image.
     channels : {"auto", "first", "last"}, default="auto"
         Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
     max_epochs : int or "auto", default="auto"
-        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; twice
-        as many with ``preset="balanced"``, three times with "accurate".
+        Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; with the
+        default encoders, which find most before training, 100 steps for images and six for series
+        and tables, and of large data as many samples, at random, as that takes. Twice as many with
+        ``preset="balanced"``, three times with "accurate".
     max_time : float or None, default=None
         Seconds after which training ends, if `max_epochs` is not reached before; the learning
         rate is scheduled to fit. The result then depends on the speed of the machine.

@@ -40,6 +40,9 @@ COMMANDS = {
     "series": "--tiny --methods raw pca ours --out {out}/series.json --picture {out}/series.png",
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
 }
+LONG_TABLES = {"cpc", "extended", "negatives"}
+LONG_METHODS = {"supervised-few"}
+LONG_BENCHMARKS = {"columns", "matching", "criteria"}
 OTHER_COMMANDS = {
     "consistency": "--part permutation --n-test 40 --repeats 2 --power-repeats 1 "
     "--permutations 2 --out {out}",
@@ -91,20 +94,32 @@ def test_every_benchmark_has_a_command():
     assert {name for name in names if not name.startswith("_")} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LONG_BENCHMARKS else [])
+        for name in COMMANDS
+    ],
+)
 def test_benchmark_runs(name, places, tmp_path, monkeypatch):
     assert run(name, COMMANDS[name], places, tmp_path, monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_permutation_tests_run(places, tmp_path, monkeypatch):
     name = "consistency"
     written = run(name, OTHER_COMMANDS[name], places, tmp_path, monkeypatch)
     assert written == {"information-permutation.json"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("table", [table for table in paper.TABLES if table != "structure"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(table, marks=pytest.mark.nightly if table in LONG_TABLES else pytest.mark.slow)
+        for table in paper.TABLES
+        if table != "structure"
+    ],
+)
 def test_tables_of_the_paper_run(table, places, tmp_path, monkeypatch):
     monkeypatch.setitem(MEASURES, "mine", few_steps(mine))
     monkeypatch.setitem(MEASURES, "neural_dependency", few_steps(neural_dependency))
@@ -123,8 +138,16 @@ OPTIONAL = {"simclr-pml": "pytorch_metric_learning", "umap": "umap"}
 FOR_IMAGES = {"two-view-768-filters"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", [method for method in METHODS if method not in FOR_IMAGES])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(
+            method, marks=pytest.mark.nightly if method in LONG_METHODS else pytest.mark.slow
+        )
+        for method in METHODS
+        if method not in FOR_IMAGES
+    ],
+)
 def test_methods_run(method, places, tmp_path, monkeypatch):
     if method in OPTIONAL:
         pytest.importorskip(OPTIONAL[method], reason="of the extra bench")

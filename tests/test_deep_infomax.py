@@ -219,8 +219,8 @@ def test_score_is_the_weighted_mean_of_the_terms(digits):
     ("prior", "settings"),
     [
         ("uniform", {"encoder": "table", "max_epochs": 8}),
-        pytest.param("uniform", {}, marks=pytest.mark.slow),
-        pytest.param("normal", {}, marks=pytest.mark.slow),
+        pytest.param("uniform", {}, marks=pytest.mark.nightly),
+        pytest.param("normal", {}, marks=pytest.mark.nightly),
     ],
 )
 def test_prior_brings_the_embedding_closer(prior, settings, digits):

@@ -270,7 +270,7 @@ def test_one_call_gives_the_row_of_the_functions(parts):
     assert set(row) == {"knn", "knn_std", "rank_me", "uniformity"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("measure", [mine, neural_dependency])
 def test_measures_of_a_row_are_those_of_the_functions(measure, parts):
     parts = *parts[:2], parts[2][:40], parts[3][:40]

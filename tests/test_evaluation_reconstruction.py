@@ -218,7 +218,7 @@ def test_row_of_images(blobs, monkeypatch):
     assert row == {"fast": reconstruction(dim, train, test, **FAST).ms_ssim}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ms_ssim_of_a_row_is_that_of_the_function(blobs):
     images = halves(blobs[0][:, ::2, ::2])
     train, test = images[0][:32], images[1][:8]

@@ -237,7 +237,7 @@ def _embedded(n, width):
         (_images, (1000, 8), 4.0),
         pytest.param(_images, (5000, 16), 4.0, marks=pytest.mark.slow),
         (_embedded, (1000, 60), 2.49),
-        pytest.param(_embedded, (4000, 500), 2.49, marks=pytest.mark.slow),
+        pytest.param(_embedded, (4000, 500), 2.49, marks=pytest.mark.nightly),
     ],
 )
 def test_collinear_columns(make, sizes, truth):
@@ -272,7 +272,7 @@ def test_series_are_said_to_be_alike_and_blocks_hold_zero():
     assert estimator.permutation_test(x, y, 99) > 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("rho", "block_length"), [(0.95, 50), (0.99, 100)])
 def test_series_that_do_not_know_each_other(rho, block_length):
     held = 0

@@ -57,8 +57,8 @@ def test_scikit_learn_check(estimator, check):
     [
         (multinormal_sparse(3, 3), 0.04),
         (correlated_normal(5, 4.0), 0.15),
-        pytest.param(correlated_normal(20, 4.0), 0.15, marks=pytest.mark.slow),
-        pytest.param(correlated_normal(20, 4.0, cubic=True), 0.15, marks=pytest.mark.slow),
+        pytest.param(correlated_normal(20, 4.0), 0.15, marks=pytest.mark.nightly),
+        pytest.param(correlated_normal(20, 4.0, cubic=True), 0.15, marks=pytest.mark.nightly),
         (student(3, 3, 2), 0.08),
         (TASKS["1v1-additive-0.75"], 0.05),
         (TASKS["asinh-student-identity-1-1-1"], 0.05),

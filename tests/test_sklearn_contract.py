@@ -162,6 +162,7 @@ def test_pipeline_with_a_scaler_in_front_and_sample_shape():
     assert dim.layout_.kind == "image"
 
 
+@pytest.mark.slow
 def test_grid_search_over_nested_parameters(digits):
     images, labels = digits
     line = Pipeline(

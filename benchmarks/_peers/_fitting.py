@@ -41,7 +41,8 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 def trained_encoder(kind: str):
     """The encoder that all networks share; every layer of it is trained."""
-    return ENCODERS["strided" if kind == "image" else kind]()
+    names = {"image": "strided", "series": "convolutions", "table": "perceptron"}
+    return ENCODERS[names[kind]]()
 
 
 def layout_of(X: np.ndarray) -> Layout:

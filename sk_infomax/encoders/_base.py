@@ -94,7 +94,7 @@ class Encoder(Part):
     --------
     >>> from sk_infomax.encoders import ENCODERS
     >>> import torch
-    >>> ENCODERS["table"](hidden=32).build((7,), 5)(torch.randn(4, 7)).global_vector.shape
+    >>> ENCODERS["perceptron"](hidden=32).build((7,), 5)(torch.randn(4, 7)).global_vector.shape
     torch.Size([4, 5])
     """
 
