@@ -40,6 +40,7 @@ COMMANDS = {
     "series": "--tiny --methods raw pca ours --out {out}/series.json --picture {out}/series.png",
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
 }
+MARKS = {False: pytest.mark.slow, True: pytest.mark.nightly}
 LONG_TABLES = {"cpc", "extended", "negatives"}
 LONG_METHODS = {"supervised-few"}
 LONG_BENCHMARKS = {"columns", "matching", "criteria"}
@@ -115,7 +116,7 @@ def test_permutation_tests_run(places, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "table",
     [
-        pytest.param(table, marks=pytest.mark.nightly if table in LONG_TABLES else pytest.mark.slow)
+        pytest.param(table, marks=MARKS[table in LONG_TABLES])
         for table in paper.TABLES
         if table != "structure"
     ],
