@@ -38,6 +38,7 @@ __all__ = [
     "ZERO",
     "adopt_names",
     "check_columns",
+    "check_matrix",
     "check_rows",
     "check_shape",
     "closest_name",
@@ -141,6 +142,17 @@ def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
             f"X has {n_columns} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input."
         )
+
+
+def check_matrix(estimator, matrix: np.ndarray, min_samples: int) -> np.ndarray:
+    """Check what was made of a mixed frame: enough rows, finite, and a table by the parameters."""
+    if estimator.sample_shape is not None:
+        raise ValueError(
+            f"sample_shape={tuple(estimator.sample_shape)} says that rows are series or images, "
+            "but X is a frame with text, dates, categories or missing values, which is a table. "
+            "Leave sample_shape out, or give complete numbers."
+        )
+    return check_array(matrix, estimator=estimator, input_name="X", ensure_min_samples=min_samples)
 
 
 def output_library(estimator: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import fields
 from typing import Any, Self
@@ -12,7 +13,9 @@ import torch
 from skorch.history import History
 from torch import Tensor
 
-from ._checks import resolve_device
+from ._checks import check_columns, check_matrix, check_rows, resolve_device
+from ._columns._numbers import MatrixOfColumns
+from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble
 from ._parts import Part
@@ -26,7 +29,7 @@ from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
 
-__all__ = ["OUTPUTS", "FittedFeatures", "read_output"]
+__all__ = ["OUTPUTS", "FittedFeatures", "read_output", "read_rows"]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
@@ -46,6 +49,41 @@ def read_output(encoding: Encoding, output: str) -> Tensor:
     return layers[output]()
 
 
+def read_rows(
+    estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1
+) -> tuple[np.ndarray, MatrixOfColumns | None]:
+    """Checked samples, a mixed frame as a matrix, and how its columns became one.
+
+    Sets ``n_features_in_`` and ``feature_names_in_``, or compares them where a fit is known.
+
+    Parameters
+    ----------
+    estimator : DeepInfoMaxTransformer
+        Has the parameters; at a fit, a draft.
+    X : array-like
+        Samples.
+    known : FittedFeatures or None
+        The fit whose reading of columns is taken; None learns it.
+    min_samples : int, default=1
+        Fewest rows.
+
+    Returns
+    -------
+    rows : ndarray of shape (n, ...)
+        float64, float32 or uint8.
+    columns : MatrixOfColumns or None
+        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    """
+    reset, columns = known is None, known.columns if known else None
+    if columns is None and not (reset and is_mixed(X)):
+        return check_rows(estimator, X, reset=reset, min_samples=min_samples), None
+    found = read_columns(X)
+    check_columns(estimator, X, len(found), reset=reset)
+    if columns is None:
+        columns = MatrixOfColumns.learn(found)
+    return check_matrix(estimator, columns.apply(found), min_samples), columns
+
+
 class FittedFeatures(Fitted):
     """The parts that an estimator's parameters asked for, and the net that was trained of them.
 
@@ -61,9 +99,20 @@ class FittedFeatures(Fitted):
         Of first weights and of all that training draws.
     setup : Setup
         How the net trains.
+    columns : MatrixOfColumns or None, default=None
+        How the columns of a mixed frame become numbers; None where samples are numbers.
     """
 
-    def __init__(self, parts: Parts, layout: Layout, scaling: Scaling, seed: int, setup: Setup):
+    def __init__(
+        self,
+        parts: Parts,
+        layout: Layout,
+        scaling: Scaling,
+        seed: int,
+        setup: Setup,
+        columns: MatrixOfColumns | None = None,
+    ):
+        self.columns = columns
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
         with private_rng(stream(seed, "weights"), setup.device):
             module, example = assemble(parts, layout.network_shape)
@@ -178,6 +227,7 @@ class FittedFeatures(Fitted):
             "history": history_rows(self.net.history),
             "seed": self.seed,
             "count": self.scaling.count,
+            "columns": None if self.columns is None else self.columns.plain(),
         }
         return Memory(arrays, facts)
 
@@ -196,9 +246,24 @@ class FittedFeatures(Fitted):
             for name, value in facts["parts"].items()
         }
         setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
-        fitted = cls(Parts(**parts), layout, scaling, int(facts["seed"]), setup)
+        columns = _columns_of(facts, layout)
+        fitted = cls(Parts(**parts), layout, scaling, int(facts["seed"]), setup, columns)
         weights = {name.removeprefix("net."): array for name, array in arrays.items()}
         load_arrays(fitted.net.module_, weights)
         fitted.net.module_.eval()
         fitted.net.history = History(facts["history"])
         return fitted
+
+
+def _columns_of(facts: Mapping[str, Any], layout: Layout) -> MatrixOfColumns | None:
+    """How columns become numbers, from plain values; files from before frames say nothing."""
+    plain = facts.get("columns")
+    if plain is None:
+        return None
+    columns = MatrixOfColumns.from_plain(plain)
+    if len(columns.names) != layout.n_features:
+        raise ValueError(
+            f"The file is damaged: its columns make {len(columns.names)} values of a sample, and "
+            f"its layout has {layout.n_features}."
+        )
+    return columns

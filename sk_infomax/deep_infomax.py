@@ -23,13 +23,13 @@ from ._checks import (
     POSITIVE,
     POSITIVE_INT,
     adopt_names,
-    check_rows,
     draft_of,
     one_of,
     validate_params,
 )
+from ._columns._numbers import MatrixOfColumns
 from ._coordinates import COORDINATES
-from ._fitted import OUTPUTS, FittedFeatures
+from ._fitted import OUTPUTS, FittedFeatures, read_rows
 from ._layout import Layout
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
@@ -173,11 +173,12 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         there in nats too, as the bound reports them of the same batches: ``train_local_nats``,
         ``train_global_nats``. These compare between bounds; the terms themselves do not.
     layout_ : Layout
-        What a sample was taken for: ``layout_.kind``, ``layout_.shape``.
+        What a sample was taken for: ``layout_.kind``, ``layout_.shape``; of a mixed frame, the
+        shape after its columns have become numbers.
     n_iter_ : int
         Number of epochs run.
     n_features_in_ : int
-        Number of values in a sample.
+        Number of values in a sample; of a frame, of its columns.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where ``X`` was a frame with string names.
 
@@ -186,6 +187,14 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     Columns (tables) and channels (series, images) are standardised inside; images of uint8 are
     mapped to [-1, 1]. Samples that are float64 are transformed in float64, others in float32,
     which is faster.
+
+    A frame of pandas, polars or Arrow with more than complete numbers and flags becomes a float64
+    matrix by what `fit` saw: numbers and durations stay, dates are days beside the time of day,
+    week and year, and levels are indicators of the 20 most frequent beside how frequent a level
+    is. What is missing is the mean, or no level, and has an indicator if `fit` saw something
+    missing in that column. Levels that `fit` did not see are none of the levels. Free text and
+    identifiers are refused by name. An array is taken as numbers without missing values, as is
+    what follows a frame of complete numbers.
 
     References
     ----------
@@ -335,7 +344,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             A table (n, features), series (n, channels, time), or images (n, h, w),
             (n, h, w, channels) or (n, channels, h, w). A three-dimensional array holds images
             if they are square and series otherwise; ``encoder="image"`` or
-            ``encoder="series"`` says so outright. Numbers, at least two samples.
+            ``encoder="series"`` says so outright. Numbers, at least two samples. A frame may
+            hold numbers, flags, categories or text levels, dates, durations and missing values.
         y : None
             Ignored.
 
@@ -356,9 +366,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validate_params(self)
         resume = self.warm_start and hasattr(self, "_fitted")
         draft = draft_of(self)
-        rows = check_rows(draft, X, reset=not resume, min_samples=2)
+        rows, columns = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
         setup = settle_setup(self)
-        fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup)
+        fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup, columns)
         plan = plan_of_fit(self, fitted.parts, len(rows))
         subsets = rows_apart(self, fitted.parts, len(rows), fitted.seed)
         return self._train(draft, fitted, rows, plan, subsets)
@@ -369,7 +379,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like
-            As in `fit`; all calls see samples of one shape.
+            As in `fit`; all calls see samples of one shape. The first call learns the levels of
+            a frame's columns, so its rows should have what later ones have.
         y : None
             Ignored.
 
@@ -381,20 +392,26 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validate_params(self)
         first = not hasattr(self, "_fitted")
         draft = draft_of(self)
-        rows = check_rows(draft, X, reset=first, min_samples=2)
+        rows, columns = read_rows(draft, X, None if first else self._fitted, min_samples=2)
         if first:
-            fitted = self._start(rows, settle_setup(self))
+            fitted = self._start(rows, settle_setup(self), columns)
         else:
             fitted = self._fitted.having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
         return self._train(draft, fitted, rows, plan, (None, None))
 
-    def _start(self, rows: np.ndarray, setup) -> FittedFeatures:
+    def _start(self, rows: np.ndarray, setup, columns: MatrixOfColumns | None) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
         parts, layout = settle(self, rows)
+        if columns is not None and layout.kind != "table":
+            raise ValueError(
+                f"encoder={self.encoder!r} reads {layout.kind} data, but X is a frame with text, "
+                "dates, categories or missing values, which is a table. Leave the encoder at "
+                '"auto", or give complete numbers.'
+            )
         seed = draw_seed(self.random_state)
         scaling = Scaling(layout).update(rows)
-        return FittedFeatures(parts, layout, scaling, seed, setup).prepare(rows)
+        return FittedFeatures(parts, layout, scaling, seed, setup, columns).prepare(rows)
 
     def _train(self, draft, fitted: FittedFeatures, rows, plan: Plan, subsets) -> Self:
         """Train, and only then take over what was found."""
@@ -422,7 +439,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like
-            Samples of the shape that `fit` saw.
+            Samples of the shape that `fit` saw; of a frame, the same columns.
 
         Returns
         -------
@@ -431,7 +448,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         validate_params(self)
-        return self._fitted.features(check_rows(self, X, reset=False), self._layer)
+        rows, _ = read_rows(self, X, self._fitted)
+        return self._fitted.features(rows, self._layer)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Mutual information in nats between global vectors and what they are set against.
@@ -459,7 +477,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
            maximization for representation learning, ICLR 2020.
         """
         check_is_fitted(self)
-        rows = check_rows(self, X, reset=False, min_samples=2)
+        rows, _ = read_rows(self, X, self._fitted, min_samples=2)
         return self._fitted.nats(rows, self.num_workers)
 
     @property

@@ -1,5 +1,7 @@
 """Mixed columns as a matrix of numbers."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -50,9 +52,69 @@ def test_many_levels_are_also_told_by_how_frequent_they_are():
 
 
 def test_text_that_does_not_repeat_is_refused_by_name():
-    frame = pd.DataFrame({"a": range(40), "note": [f"text {k}" for k in range(40)]})
-    with pytest.raises(ValueError, match=r"'note'.*40 different texts.*TfidfVectorizer"):
+    notes = [f"text {k} says a lot of things" for k in range(40)]
+    frame = pd.DataFrame({"a": range(40), "note": notes, "key": [f"K{k}" for k in range(40)]})
+    said = r"'note' .*free text: 40 different values in 40 rows, such as 'text 0.*TfidfVectorizer"
+    with pytest.raises(ValueError, match=said):
         matrix(frame)
+    with pytest.raises(ValueError, match=r"'key' .*identifiers.*such as 'K0'.*Leave 'key' out"):
+        matrix(frame.drop(columns="note"))
+
+
+def test_numbers_too_large_to_be_amounts_are_identifiers():
+    with pytest.raises(ValueError, match=r"'key' .*identifiers.*such as 9007199254740993"):
+        matrix(pd.DataFrame({"key": [2**53 + 1 + 2 * k for k in range(30)]}))
+
+
+def test_numbers_as_text_are_to_be_converted():
+    frame = pd.DataFrame({"price": [f"{k / 7:.3f}" for k in range(40)]})
+    with pytest.raises(ValueError, match=r"'price' .*numbers as text.*convert"):
+        matrix(frame)
+
+
+def test_rare_levels_that_repeat_are_told_by_their_share():
+    found = matrix(pd.DataFrame({"c": [f"level {k}" for k in range(60)] * 2}))
+    assert "c, log of its share" in found
+
+
+def test_plain_values_give_the_same_again():
+    frame = pd.DataFrame(
+        {
+            "a": [1.5, None] * 100,
+            "c": [f"level {k % 40}" for k in range(200)],
+            "d": pd.date_range("2021", periods=200),
+            "flag": [True, False] * 100,
+            "gone": [None] * 200,
+        }
+    )
+    known = MatrixOfColumns.learn(read_columns(frame))
+    plain = json.loads(json.dumps(known.plain()))
+    assert MatrixOfColumns.from_plain(plain) == known
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "other"},
+        {"mean": "1"},
+        {"mean": float("nan")},
+        {"may_miss": 1},
+        {"name": None},
+    ],
+)
+def test_damaged_plain_values_are_refused(change):
+    known = MatrixOfColumns.learn(read_columns(pd.DataFrame({"a": [1.0, 2.0]})))
+    with pytest.raises(ValueError, match="damaged"):
+        MatrixOfColumns.from_plain([known.plain()[0] | change])
+    with pytest.raises(ValueError, match="damaged"):
+        MatrixOfColumns.from_plain(3)
+
+
+def test_flags_as_numbers_and_kinds_of_a_column_that_was_empty():
+    flags = pd.DataFrame({"flag": [True, False, False]})
+    assert matrix(flags, pd.DataFrame({"flag": [1, 0]})) == {"flag = True": [1, 0]}
+    empty = pd.DataFrame({"a": [None, None]})
+    assert matrix(empty, pd.DataFrame({"a": [1.0, np.nan]})) == {"a is missing": [0, 1]}
 
 
 def test_dates_have_cycles_that_they_span():

@@ -6,9 +6,11 @@ beside the cycles it goes through; a level is an indicator. Nothing here knows a
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,9 @@ _NANO = 1e-9  # seconds in a nanosecond
 # day of the week, season. Their phase is that of 1970, which tells days of the week and seasons.
 _CYCLES = {"day": 1.0, "week": 7.0, "year": 365.2425}
 _TOLERANCE = 1e-6  # of a cycle; dates that differ by less are at one place of it
+_LONG = 30  # characters from which half of the texts are prose, not identifiers: a rule of thumb
+_WORDS = 4  # the same in words; names have up to three
+_SHOWN = 40  # characters of an example in an error
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,10 @@ class MatrixOfColumns:
         Raises
         ------
         ValueError
-            For a column of text in which hardly anything repeats.
+            For columns of free text and identifiers, in which hardly anything repeats: all of
+            them in one error.
         """
+        _refuse_unlearnable(columns)
         learners: dict[str, Callable] = {
             "number": _Number.learn,
             "duration": _Number.learn,
@@ -84,6 +91,31 @@ class MatrixOfColumns:
             raise ValueError(f"X has {len(columns)} columns, but {len(self.parts)} were learned.")
         return np.hstack([part.apply(column) for part, column in zip(self.parts, columns)])
 
+    def plain(self) -> list[dict[str, Any]]:
+        """All that `from_plain` needs, as values of JSON."""
+        return [part.plain() for part in self.parts]
+
+    @classmethod
+    def from_plain(cls, rows: Any) -> MatrixOfColumns:
+        """The same again from what `plain` gave.
+
+        Raises
+        ------
+        ValueError
+            If that is not what `plain` gives.
+        """
+        makers: dict[str, Callable] = {
+            "number": _Number.from_plain,
+            "date": _Date.from_plain,
+            "levels": _Levels.from_plain,
+        }
+        try:
+            return cls(tuple(makers[row["kind"]](row) for row in rows))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                "The file is damaged: what it says of the columns does not fit."
+            ) from error
+
 
 @dataclass(frozen=True)
 class _Number:
@@ -111,6 +143,13 @@ class _Number:
         values = _floats(column) * (_NANO if self.is_duration else 1.0)
         filled = np.where(column.missing, self.mean, values)
         return _with_missing(filled[:, None], column, self.may_miss)
+
+    def plain(self) -> dict[str, Any]:
+        return {"kind": "number", **vars(self)}
+
+    @classmethod
+    def from_plain(cls, row: Mapping[str, Any]) -> _Number:
+        return cls(**_checked(row, name=str, mean=float, is_duration=bool, may_miss=bool))
 
 
 @dataclass(frozen=True)
@@ -148,6 +187,16 @@ class _Date:
             found += [np.where(gone, 0.0, turn(angle)) for turn in (np.sin, np.cos)]
         return _with_missing(np.stack(found, 1), column, self.may_miss)
 
+    def plain(self) -> dict[str, Any]:
+        return {"kind": "date", **vars(self), "cycles": list(self.cycles)}
+
+    @classmethod
+    def from_plain(cls, row: Mapping[str, Any]) -> _Date:
+        found = _checked(row, name=str, mean=float, cycles=list, may_miss=bool)
+        for cycle in found["cycles"]:
+            _CYCLES[cycle]  # a KeyError for one that there is not
+        return cls(**(found | {"cycles": tuple(found["cycles"])}))
+
 
 @dataclass(frozen=True)
 class _Levels:
@@ -164,12 +213,6 @@ class _Levels:
     @classmethod
     def learn(cls, column: Column, name: str) -> _Levels:
         seen = Counter(column.values[~column.missing].tolist())
-        if len(seen) > _INDICATORS and not column.has_levels:
-            raise ValueError(
-                f"{column.where} holds {len(seen)} different texts in {len(column)} rows, too "
-                "few of which repeat for anything to be learned of one. Leave it out, or make "
-                "numbers of it, for example by sklearn.feature_extraction.text.TfidfVectorizer."
-            )
         frequent = [level for level, _ in seen.most_common(_INDICATORS)]
         # Two levels that are always there say the same twice.
         drop = len(seen) == 2 and not column.missing.any()
@@ -187,7 +230,8 @@ class _Levels:
         return [*found, *_missing_name(self.name, self.may_miss)]
 
     def apply(self, column: Column) -> np.ndarray:
-        _check_kind(column, "label", self.name)
+        if not self._may_be(column):
+            _check_kind(column, "label", self.name)
         position = {level: place for place, level in enumerate(self.levels)}
         values, n = column.values.tolist(), len(column)
         found = np.zeros((n, len(self.levels)))
@@ -200,6 +244,78 @@ class _Levels:
             shares[column.missing] = np.mean(list(self.log_shares.values()))
             found = np.hstack([found, shares[:, None]])
         return _with_missing(found, column, self.may_miss)
+
+    def _may_be(self, column: Column) -> bool:
+        """Whether numbers are among the levels, as flags are, or no level is known at all."""
+        if not self.levels:
+            return True
+        return column.kind == "number" and not all(isinstance(v, str) for v in self.levels)
+
+    def plain(self) -> dict[str, Any]:
+        shares = {"known": list(self.log_shares), "log_shares": list(self.log_shares.values())}
+        return {"kind": "levels", **vars(self), "levels": list(self.levels), **shares}
+
+    @classmethod
+    def from_plain(cls, row: Mapping[str, Any]) -> _Levels:
+        found = _checked(row, name=str, levels=list, known=list, log_shares=list, may_miss=bool)
+        levels, known, shares = found["levels"], found["known"], found["log_shares"]
+        if not all(isinstance(v, str | bool | int | float) for v in [*levels, *known]):
+            raise TypeError("A level is text, a flag or a number.")
+        if not all(isinstance(share, float) for share in shares):
+            raise TypeError("A share is a number.")
+        log_shares = dict(zip(known, shares, strict=True))
+        return cls(found["name"], tuple(levels), log_shares, found["may_miss"])
+
+
+# What nothing can be learned of -------------------------------------------------------------
+
+
+def _refuse_unlearnable(columns: Sequence[Column]) -> None:
+    """One error for all columns whose values hardly repeat and are no amounts."""
+    found = [column for column in columns if _is_unlearnable(column)]
+    if found:
+        said = [
+            f"{column.where} holds {_kind_of(column)}: {column.n_levels} different values in "
+            f"{len(column)} rows, such as {_example(column)}."
+            for column in found
+        ]
+        names = ", ".join(repr(column.name) for column in found if column.name is not None)
+        raise ValueError(
+            f"{' '.join(said)} Nothing can be learned of values that hardly repeat. Leave "
+            f"{names or 'such columns'} out; convert numbers that are text; of free text, numbers "
+            "can be made, for example by sklearn.feature_extraction.text.TfidfVectorizer."
+        )
+
+
+def _is_unlearnable(column: Column) -> bool:
+    """Whether a column holds many labels, or numbers too large to be amounts, that are all new."""
+    is_amount = column.has_order and (column.kind != "number" or column.values.dtype == np.float64)
+    return not is_amount and column.n_levels > _INDICATORS and not column.repeats
+
+
+def _kind_of(column: Column) -> str:
+    """What to call labels that hardly repeat."""
+    texts = [str(value) for value in column.distinct[0]]
+    if column.kind == "label" and all(map(_is_number, texts)):
+        return "numbers as text"
+    length = np.median([len(text) for text in texts])
+    words = np.median([len(text.split()) for text in texts])
+    return "free text" if length >= _LONG or words >= _WORDS else "identifiers"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _example(column: Column) -> str:
+    value = repr(column.distinct[0].tolist()[0])
+    return value if len(value) <= _SHOWN else value[: _SHOWN - 3] + "..."
+
+
+# Shared -------------------------------------------------------------------------------------
 
 
 def _called(column: Column, position: int) -> str:
@@ -233,3 +349,14 @@ def _check_kind(column: Column, kind: str, name: str) -> None:
         raise ValueError(
             f"{column.where} holds a {column.kind}, but {name!r} held a {kind} at fit. Convert it."
         )
+
+
+def _checked(row: Mapping[str, Any], **types: type) -> dict[str, Any]:
+    """Entries of a row that was saved, each of the type that it must have, and finite."""
+    found = {name: row[name] for name in types}
+    for name, value in found.items():
+        if type(value) is not types[name]:
+            raise TypeError(f"{name} is a {type(value).__name__}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}.")
+    return found

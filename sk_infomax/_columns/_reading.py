@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ._kinds import Column, read_values
 
-__all__ = ["MISSING", "complete_rows", "read_columns", "take_rows"]
+__all__ = ["MISSING", "complete_rows", "is_mixed", "read_columns", "take_rows"]
 
 MISSING = ("error", "drop", "level")
 
@@ -57,6 +57,19 @@ def read_columns(values: Any, argument: str = "X") -> list[Column]:
     else:
         columns = _read_array(_as_array(values, argument), argument)
     return _not_empty(columns, values, argument)
+
+
+def is_mixed(values: Any) -> bool:
+    """Whether this is a frame that is more than numbers and flags, or misses a value."""
+    if sparse.issparse(values):
+        return False
+    frame = _as_table(values, "X")
+    if nw.dependencies.is_into_series(frame) or not nw.dependencies.is_into_dataframe(frame):
+        return False
+    return not all(
+        _is_plain(nw.from_native(native, series_only=True), where)
+        for native, _, where in _series_of(frame, "X")
+    )
 
 
 def complete_rows(sides: Mapping[str, list[Column]], missing: str = "error") -> np.ndarray:
@@ -167,6 +180,19 @@ def _series_of(frame: Any, argument: str) -> Iterator[tuple[Any, Any, str]]:
         names, natives = whole.columns, (series.to_native() for series in whole.iter_columns())
     for position, (name, native) in enumerate(zip(names, natives)):
         yield native, name, _called(argument, name, position)
+
+
+def _is_plain(series: nw.Series, where: str) -> bool:
+    """Whether a series holds numbers or flags, and one in each row; by its dtype if that says."""
+    if series.dtype == nw.Boolean or series.dtype.is_numeric():
+        if series.is_null().any():
+            return False
+        return not (series.dtype.is_float() and series.is_nan().any())
+    column = _read_series(series, None, where)
+    if series.dtype in (nw.Categorical, nw.Enum) or column.missing.any():
+        return False
+    # Objects of Python may be numbers and flags too.
+    return column.kind == "number" or set(map(type, column.distinct[0])) == {bool}
 
 
 def _read_series(series: nw.Series, name: Any, where: str) -> Column:
