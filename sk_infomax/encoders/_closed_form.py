@@ -27,7 +27,7 @@ from ._directions import equal_spread, telling_directions
 __all__ = ["FEW_STEPS", "SHARE_OF_STEPS", "ClosedFormNetwork", "Codes", "Stem"]
 
 # Of a preset's steps. On what the closed form leaves of images, 100 steps gain 0.2 to 1 points and
-# more gained nothing; of series and tables they gained nothing (docs/ablation.md).
+# more gained nothing; of series and tables they gained nothing (on validation parts).
 SHARE_OF_STEPS = 1 / 6
 FEW_STEPS = 1 / 100
 _BLOCK = 256  # samples whose views are held at once (rule of thumb)

@@ -190,9 +190,9 @@ def mutual_info_scores(
     -------
     scores : ndarray of shape (d,), or series or frame
         With the names of the columns where X has some: a series of pandas, or a frame of polars
-        or Arrow with the columns "column" and "mutual_info". Nats: by nearest neighbours
-        and a model of shifts, each weighted by its variance; by counts where both columns are read by their levels; by `MutualInfoEstimator` for groups of
-        columns.
+        or Arrow with the columns "column" and "mutual_info". Nats: by nearest neighbours and a
+        model of shifts, each weighted by its variance; by counts where both columns are read by
+        their levels; by `MutualInfoEstimator` for groups of columns.
     interval : ndarray of shape (d, 2), or frame with "low" and "high"
         Lower and upper ends, if asked for.
     p_values : ndarray of shape (d,), or series or frame
