@@ -150,7 +150,8 @@ class FittedFeatures(Fitted):
         device, seed = self.net.device, self.seed
         most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, _PREPARE_VALUES // self.layout.n_features))
         chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:most]
-        samples = self.scaling.apply(rows[np.sort(chosen)]).to(device)
+        # Read in the order of a file, seen in a random one: the first samples stand for all.
+        samples = self.scaling.apply(rows[np.sort(chosen)])[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():
             prepare(self.net.module_.encoder, samples, self.parts.augmentation, generator)
