@@ -42,7 +42,20 @@ COMMANDS = {
 }
 MARKS = {False: pytest.mark.slow, True: pytest.mark.nightly}
 LONG_TABLES = {"cpc", "extended", "negatives"}
-LONG_METHODS = {"supervised-few"}
+LONG_METHODS = {
+    "supervised-few",
+    "dim-l-dv",
+    "dim-l-nwj",
+    "dim-l-smile",
+    "dim-g",
+    "autoencoder-64",
+    "two-view-64",
+    "two-view-embedding-64",
+    "two-view-balanced",
+    "barlow-twins",
+    "vicreg",
+    "untrained",
+}
 LONG_BENCHMARKS = {"columns", "matching", "criteria"}
 OTHER_COMMANDS = {
     "consistency": "--part permutation --n-test 40 --repeats 2 --power-repeats 1 "

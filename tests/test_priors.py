@@ -141,8 +141,7 @@ def test_gradient_penalty_reads_the_whole_batch(prior):
 
 def test_gradient_penalty_is_that_of_the_papers_code():
     """Its number, and its arithmetic: half the sum of a penalty on draws and one on embeddings."""
-    prior = UniformPrior(hidden=(8,))
-    assert prior.gradient_penalty == 1.0
+    prior = UniformPrior(hidden=(8,), gradient_penalty=1.0)
     match = prior.build(3).double()
     vectors = torch.randn(6, 3, dtype=torch.float64, generator=generator(1))
     fake = prior.squash(vectors)
