@@ -35,9 +35,6 @@ _DIRECTION_ROWS = 2048  # samples to find directions among, or as many as are ke
 _N_SCALED = 1024  # samples that the spread of the directions is measured on (rule of thumb)
 _SPREAD = 0.2  # standard deviation of the features, in the mean (rule of thumb)
 _WITHIN_FLOOR = 0.3  # of the mean difference of views, added to each column's (rule of thumb)
-# Of what views differ by, taken for noise; all of it lost 0.7 points with few labels on
-# Fashion-MNIST and more on CIFAR-10, none of it 1.6 on digits.
-_VIEW_NOISE = 0.5
 _LEAST_SPREAD = 1e-12  # least variance of a column, for samples that are all the same
 # Of a direction's variance in the embedding: 1 leaves it as found, best for few labels; 0.5 is
 # best for nearest neighbours (CIFAR-10: 61 per cent, not 54; few labels 40.7, not 41.6).
@@ -176,7 +173,7 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         within, noise = first[:0], self.stem.noise(first)
         if views is not None:
             sides = [self._pooled(x, views, generator) for _ in range(2)]
-            within = (sides[0] - sides[1]) * (0.5 * _VIEW_NOISE) ** 0.5
+            within = (sides[0] - sides[1]) * 0.5**0.5
             noise = noise + _WITHIN_FLOOR * within.square().mean()
         centre, kept = first.mean(0), self.directions.shape[1]
         found = telling_directions(first - centre, within, noise.clamp(min=_LEAST_SPREAD), kept)

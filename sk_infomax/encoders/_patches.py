@@ -30,6 +30,7 @@ _PATCH_VALUES = 2**23  # values of all patches together; 32 MB in float32, for c
 _KMEANS_ROUNDS = 15  # rounds of Lloyd's algorithm (rule of thumb)
 _BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
 _CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
+_FILTERS_EACH = 8  # filters for each value of a patch, at most (rule of thumb)
 _MOST_DIRECTIONS = 4096  # directions; as many as there are images to find them on
 _FEWEST_DIRECTIONS = 128  # directions, however few the images (rule of thumb)
 _SAMPLES_EACH = 4  # images for each direction; with fewer, the last ones fit noise (rule of thumb)
@@ -67,7 +68,8 @@ class PatchEncoder(Encoder):
     Parameters
     ----------
     n_filters : int, default=128
-        Size of the dictionary. More filters make better features in more time.
+        Size of the dictionary, but no more than eight for each value of a patch. More filters make
+        better features in more time.
     n_directions : int or "auto", default="auto"
         Number of directions of step 2 that are kept. There are no more than images that `fit`
         looks at, 4,096; further columns are 0. "auto" is `n_filters` times `n_places`, but
@@ -167,12 +169,15 @@ class PatchEncoder(Encoder):
         sides = [side // coarse for side in shape[1:]]
         stride = max(1, round(min(sides) / self.n_places))
         mirrored = self.mirrored is True
+        size = self._patch(sides, stride, mirrored, coarse)
+        # Patches of few values are told apart by few filters.
+        filters = min(self.n_filters, _FILTERS_EACH * shape[0] * size**2)
         stem = PatchDictionary(
             (shape[0], *sides),
-            self.n_filters + (self.n_filters % 2 if mirrored else 0),
-            self._patch(sides, stride, mirrored, coarse),
+            filters + (filters % 2 if mirrored else 0),
+            size,
             stride,
-            self.n_channels,
+            max(min(self.n_channels, 1), self.n_channels * filters // self.n_filters),
             self.overlapping,
             mirrored,
             coarse,
