@@ -78,12 +78,12 @@ def test_truth_is_met(task, tolerance):
 
 
 def bounds_and_critics():
-    """Each bound with each critic; pairs that show no new bound or critic are marked slow."""
+    """Each bound with each critic; pairs that show no new bound or critic are for nights."""
     critics = list(CRITICS)
     for i, bound in enumerate(BOUNDS):
         for j, critic in enumerate(critics):
             first = i % len(critics) == j or j % len(BOUNDS) == i
-            yield pytest.param(bound, critic, marks=() if first else pytest.mark.slow)
+            yield pytest.param(bound, critic, marks=() if first else pytest.mark.nightly)
 
 
 @pytest.mark.parametrize(("bound", "critic"), list(bounds_and_critics()))
