@@ -225,6 +225,14 @@ def test_all_columns_spread_alike_so_that_a_scaler_changes_nothing(images, n_sam
         torch.testing.assert_close(spread, torch.full_like(spread, size), atol=0, rtol=0.02)
 
 
+def test_few_samples_have_no_columns_of_what_is_learned_alone(digits):
+    images = digits[0][:20]
+    model = DeepInfoMaxTransformer(64, max_epochs=3, batch_size=10, random_state=0).fit(images)
+    spread = model.set_params(output="embedding").transform(images).std(0)
+    assert (spread > 0).sum() <= 20
+    assert spread[spread > 0].min() > 0.3 * spread.max()
+
+
 def test_turning_to_equal_spread_keeps_distances():
     generator = new_generator(0)
     x = torch.randn(50, 8, generator=generator) * torch.logspace(0, -2, 8)

@@ -125,6 +125,7 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
     centre: Tensor
     directions: Tensor
     leading: Tensor
+    carried: Tensor
 
     def __init__(
         self, stem: Stem, n_directions: int, width: int, shape: tuple[int, ...], n_components: int
@@ -142,6 +143,7 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         self.register_buffer("centre", torch.zeros(d))
         self.register_buffer("directions", torch.eye(d, kept))
         self.register_buffer("leading", torch.eye(d, n_components))
+        self.register_buffer("carried", torch.ones(n_components))
 
     @property
     def stem(self) -> Stem:
@@ -155,7 +157,9 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         local = self.local_stage[1](codes.maps)
         flat = flatten_channels_last(local)
         centred = codes.pooled - self.centre
-        vector = centred @ self.leading + self.hidden_stage(flat)
+        # Of fewer samples there are fewer directions; columns of nothing but what is learned would
+        # be small, and a scaler behind would make them as large as the others.
+        vector = centred @ self.leading + self.hidden_stage(flat) * self.carried
         # Training reads the first directions alone, so the others are not computed in its steps.
         direct = vector if self.training else centred @ self.directions
         wide = None if self.training else torch.cat([_SPREAD * vector, direct], 1)
@@ -195,6 +199,7 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         size = (shrunk / variance[:n]).sqrt().nan_to_num() / shrunk[known].mean().sqrt()
         self.leading.zero_()
         self.leading[:, :n] = equal_spread(found[:, :n] * size.nan_to_num(), shrunk)
+        self.carried.copy_(self.leading.any(0))
 
     def _pooled(
         self, x: Tensor, views: Views | None = None, generator: torch.Generator | None = None
