@@ -13,8 +13,9 @@ from sk_infomax import DeepInfoMaxTransformer, ImageViews, PatchEncoder
 from sk_infomax._random import new_generator
 from sk_infomax._settings import plan_of_fit, settle
 from sk_infomax.encoders._base import prepare
+from sk_infomax.encoders._dictionary import _kmeans
 from sk_infomax.encoders._directions import equal_spread, telling_directions
-from sk_infomax.encoders._patches import PatchDictionary, _kmeans
+from sk_infomax.encoders._patches import PatchDictionary
 from sk_infomax.views import Augmentation
 
 

@@ -8,11 +8,12 @@ from typing import Literal
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, one_hot, unfold
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
 from ._base import Encoder, Views
 from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
+from ._dictionary import CONTRAST_FLOOR, find_filters
 
 __all__ = ["PatchEncoder"]
 
@@ -23,11 +24,8 @@ _GRID = 8  # cells on each side of an image, of which the learned part reads (ru
 _POOLS = (1, 2, 4)  # cells on each side; without 4, up to 2.4 points are lost (docs/ablation.md)
 _THRESHOLD = 0.25  # of likeness, below which a code is 0; 0 and 0.5 do as well (docs/ablation.md)
 _LEAST_CODE = 1e-12  # in the place of 0 (rule of thumb)
-_CONTRAST_FLOOR = 0.1  # of the contrast of all patches; flat ones stay small (rule of thumb)
-_WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates, Ng and Lee 2011)
 _N_PATCHES = 40_000  # patches that k-means sees (rule of thumb; Coates, Ng and Lee take 400,000)
 _PATCH_VALUES = 2**23  # values of all patches together; 32 MB in float32, for colour and large ones
-_KMEANS_ROUNDS = 15  # rounds of Lloyd's algorithm (rule of thumb)
 _BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
 _CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
 _FILTERS_EACH = 8  # filters for each value of a patch, at most (rule of thumb)
@@ -41,7 +39,7 @@ _NOISE_FLOOR = 0.3  # of the mean variance of columns, added to each one's (rule
 _CHANNEL_FLOOR = 1e-4  # of the largest variance of a channel; smaller ones are not blown up
 _N_SCALED = 1024  # images that channels and sizes are measured on (rule of thumb)
 _PLACES_EACH = 196  # places of an image that channels are found among (rule of thumb)
-_TINY = 1e-6  # least mean square of patches, for images that are blank
+_TINY = 1e-6  # least variance of the channels, for images that are blank
 
 
 class PatchEncoder(Encoder):
@@ -255,7 +253,7 @@ class PatchDictionary(Stem):
         filters = torch.randn(n_filters, shape[0], size, size)
         self.register_buffer("filters", filters - filters.mean((1, 2, 3), keepdim=True))
         self.register_buffer("offset", torch.zeros(n_filters, 1, 1))
-        self.register_buffer("floor", torch.tensor(_CONTRAST_FLOOR**2))
+        self.register_buffer("floor", torch.tensor(CONTRAST_FLOOR**2))
         n_channels = min(n_channels, 2 * n_filters)
         # Channels that mirroring leaves as they are come first, then those whose sign it turns.
         self.n_even = (n_channels + 1) // 2 if mirrored else n_channels
@@ -393,24 +391,14 @@ class PatchDictionary(Stem):
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
         """Find the filters among patches of images x (n, c, h, w), and the channels of codes."""
         patches = self._patches(avg_pool2d(x, self.coarse), generator)
-        patches -= patches.mean(1, keepdim=True)
-        self.floor.copy_(_CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY))
-        patches *= (patches.square().mean(1, keepdim=True) + self.floor).rsqrt()
-        turned = torch.arange(patches.shape[1], device=x.device)
-        turned = turned.unflatten(0, self.filters.shape[1:]).flip(-1).flatten()
-        if self.mirrored:
-            patches = torch.cat([patches, patches[:, turned]])
-        mean = patches.mean(0)
-        centred = patches - mean
-        values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-        whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
-        mirror = turned if self.mirrored else None
-        centres = _kmeans(centred @ whiten, len(self.filters), generator, mirror)
-        # The whitening goes into the filters, so that patches need not be whitened one by one.
-        filters = centres @ whiten
-        self.offset.copy_((filters @ mean)[:, None, None])
-        filters -= filters.mean(1, keepdim=True)  # takes the mean off each patch
-        self.filters.copy_(filters.reshape(self.filters.shape))
+        order = torch.arange(patches.shape[1], device=x.device)
+        mirror = order.unflatten(0, self.filters.shape[1:]).flip(-1).flatten()
+        found = find_filters(
+            patches, len(self.filters), generator, mirror if self.mirrored else None
+        )
+        self.floor.copy_(found.floor)
+        self.offset.copy_(found.offset[:, None, None])
+        self.filters.copy_(found.weights.reshape(self.filters.shape))
         if self.basis.shape[1]:
             self._find_channels(x[:_N_SCALED])
 
@@ -499,38 +487,3 @@ def _whitened(centred: Tensor, n: int) -> Tensor:
     leading = values.argsort(descending=True)[:n]
     floor = _CHANNEL_FLOOR * values.max().clamp(min=_TINY)
     return vectors[:, leading] * values[leading].clamp(min=floor).rsqrt()
-
-
-def _kmeans(
-    points: Tensor, k: int, generator: torch.Generator, mirror: Tensor | None = None
-) -> Tensor:
-    """Centres (k, d) of points (n, d) after some rounds of Lloyd's algorithm.
-
-    With `mirror`, an order (d,) of the values that makes mirror images of points, points have
-    to come with theirs, and the second half of the centres are the mirror images of the first.
-    """
-    if mirror is not None:
-        k = k // 2
-
-    def draw(count: int) -> Tensor:
-        rows = torch.randint(len(points), (count,), generator=generator, device=points.device)
-        return points[rows]
-
-    order = torch.randperm(len(points), generator=generator, device=points.device)[:k]
-    centres = torch.cat([points[order], draw(k - len(order))])
-    for _ in range(_KMEANS_ROUNDS):
-        both = centres if mirror is None else torch.cat([centres, centres[:, mirror]])
-        nearest = (points @ both.T - 0.5 * both.square().sum(1)).argmax(1)
-        counts = torch.bincount(nearest, minlength=len(both))[:k, None]
-        sums = _sums_by_centre(points, nearest, len(both))[:k]
-        # A centre that has lost all its points starts anew from one of them.
-        centres = torch.where(counts > 0, sums / counts.clamp(min=1), draw(k))
-    return centres if mirror is None else torch.cat([centres, centres[:, mirror]])
-
-
-def _sums_by_centre(points: Tensor, nearest: Tensor, k: int) -> Tensor:
-    """Sums (k, d) of the points (n, d) that are nearest to each centre."""
-    if points.device.type == "cpu":
-        return points.new_zeros(k, points.shape[1]).index_add_(0, nearest, points)
-    # On CUDA index_add_ adds in another order each time; a product should not.
-    return one_hot(nearest, k).to(points).T @ points

@@ -13,7 +13,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 from .._checks import AUTO, POSITIVE_INT
 from ._base import Encoder, Views
 from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
-from ._patches import _kmeans
+from ._dictionary import CONTRAST_FLOOR, find_filters
 
 __all__ = ["PatternEncoder", "SeriesStem"]
 
@@ -37,8 +37,6 @@ _MOMENT_CHANNELS = 48  # whitened mixtures of codes whose products are averaged 
 _VALUES = 128  # cells of time at which the series itself is a column (rule of thumb)
 _MOST_VALUES = 1024  # columns of the series itself, all channels together (rule of thumb)
 _THRESHOLD = 0.25  # of likeness, below which a code is 0; that of `PatchEncoder`
-_CONTRAST_FLOOR = 0.1  # of the contrast of all patches; that of `PatchEncoder`
-_WHITENING_FLOOR = 0.1  # added to variances of normalised patches (Coates and Ng 2011)
 _N_PATCHES = 8192  # patches that k-means sees at each level (rule of thumb)
 _N_SCALED = 512  # series on which mixtures and scales are found (rule of thumb)
 _N_WARPED = 256  # warps that are compared with the series (rule of thumb)
@@ -61,7 +59,7 @@ _SHARES = {
 _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
 _CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
 _BLOCK = 64  # series whose codes are held at once (rule of thumb)
-_TINY = 1e-6  # least mean square of patches, for series that are constant
+_TINY = 1e-6  # least norm of a kernel, and variance of mixtures, to divide by
 
 
 class PatternEncoder(Encoder):
@@ -287,7 +285,7 @@ class SeriesStem(Stem):
         self.register_buffer("mix", torch.eye(seen, channels))
         self.register_buffer("filters", filters - filters.mean((2, 3), keepdim=True))
         self.register_buffer("offset", torch.zeros(n_levels, n_filters, 1))
-        self.register_buffer("floor", torch.full((n_levels,), _CONTRAST_FLOOR**2))
+        self.register_buffer("floor", torch.full((n_levels,), CONTRAST_FLOOR**2))
         self.register_buffer("kernels", self._random_kernels(seen, own))
         fixed = self._fixed_kernels(seen, own)
         self.register_buffer("fixed", fixed)
@@ -489,17 +487,10 @@ class SeriesStem(Stem):
             answers = self.fixed[index].flatten(1) @ patches.T
             shares = (torch.arange(_QUANTILES).to(answers) + 0.5) / _QUANTILES
             self.thresholds[index] = answers.quantile(shares, 1).T
-        patches = patches - patches.mean(1, keepdim=True)
-        floor = _CONTRAST_FLOOR**2 * patches.square().mean().clamp(min=_TINY)
-        patches = patches * (patches.square().mean(1, keepdim=True) + floor).rsqrt()
-        mean = patches.mean(0)
-        values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
-        whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
-        centres = _kmeans((patches - mean) @ whiten, self.filters.shape[1], generator)
-        filters = centres @ whiten
-        self.floor[index] = floor
-        self.offset[index] = (filters @ mean)[:, None]
-        self.filters[index] = (filters - filters.mean(1, keepdim=True)).view_as(self.filters[index])
+        found = find_filters(patches, self.filters.shape[1], generator)
+        self.floor[index] = found.floor
+        self.offset[index] = found.offset[:, None]
+        self.filters[index] = found.weights.view_as(self.filters[index])
 
     def _patches(self, signal: Tensor, level: Level, generator: torch.Generator) -> Tensor:
         """Patches (m, s * taps) at random places of random series."""
