@@ -13,6 +13,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from sk_infomax._settings import GANAdam
 from sk_infomax._training._net import InfoMaxNet
 from sk_infomax._training._schedule import cosine_factor
 
@@ -28,7 +29,6 @@ __all__ = [
 # Steps before one is recorded: the optimizer's state and cuDNN's choices are then settled. A rule
 # of thumb; torch's own examples take three.
 _FIRST_STEPS = 4
-_BETAS = (0.5, 0.999)  # of Adam; the paper's code
 _MOMENTUM = 0.9  # of SGD; usual for residual networks (He et al., 2016)
 
 # Optimizers --------------------------------------------------------------------------------------
@@ -46,12 +46,12 @@ def _rate(params: list, lr: float) -> dict:
     return {"lr": torch.tensor(lr, device=device), "fused": True} | extra
 
 
-class PaperAdam(torch.optim.Adam):
-    """Adam with the moments of the paper."""
+class PaperAdam(GANAdam):
+    """Adam with the moments of the paper, whose rate can change between recorded steps."""
 
     def __init__(self, params, lr: float, weight_decay: float = 0.0):
         params = list(params)
-        super().__init__(params, betas=_BETAS, weight_decay=weight_decay, **_rate(params, lr))
+        super().__init__(params, weight_decay=weight_decay, **_rate(params, lr))
 
 
 class LargeBatchAdam(torch.optim.AdamW):

@@ -54,7 +54,8 @@ class Change:
 
 def _one_polarity(stem, x):
     codes = _BOTH(stem, x)
-    return codes[:, : len(stem.filters)]
+    codes[..., len(stem.filters) :] = _patches._LEAST_CODE
+    return codes
 
 
 def _random_filters(self, x, views, generator):
@@ -62,14 +63,13 @@ def _random_filters(self, x, views, generator):
     _PREPARE(self, x, views, generator)
     drawn = torch.randn(self.filters.shape, generator=generator)
     drawn -= drawn.mean((1, 2, 3), keepdim=True)
+    if self.mirrored:
+        half = len(drawn) // 2
+        drawn[half:] = drawn[:half].flip(-1)
     norms = self.filters.flatten(1).norm(dim=1).mean() / drawn.flatten(1).norm(dim=1)
     self.filters.copy_(drawn * norms[:, None, None, None])
     self.offset.zero_()
-
-
-def _one_side(self, x, views, generator):
-    _PREPARE(self, x, views, generator)
-    self.mirrored.fill_(False)
+    self._find_channels(x[: _patches._N_SCALED])
 
 
 _BOTH, _PREPARE = _patches.PatchDictionary._codes, _patches.PatchDictionary.prepare
@@ -84,14 +84,12 @@ CHANGES: dict[str, Change] = {
     # The dictionary and what follows in closed form
     "no dictionary: every layer learned": Change({"encoder": "strided"}),
     "random filters": Change(constants={"PatchDictionary.prepare": _random_filters}),
-    "codes of one side of an image": Change(
-        constants={"PatchDictionary.prepare": _one_side}, flip=True
-    ),
+    "codes of one side of an image": Change({"encoder": PatchEncoder(mirrored=False)}, flip=True),
     "twice the filters, codes of one side": Change(
-        {"encoder": PatchEncoder(128)}, constants={"PatchDictionary.prepare": _one_side}, flip=True
+        {"encoder": PatchEncoder(256, mirrored=False)}, flip=True
     ),
     "32 filters": Change({"encoder": PatchEncoder(32)}),
-    "128 filters": Change({"encoder": PatchEncoder(128)}),
+    "256 filters": Change({"encoder": PatchEncoder(256)}),
     "codes of one polarity": Change(constants={"PatchDictionary._codes": _one_polarity}),
     "pools 1 and 2": Change(constants={"_POOLS": (1, 2)}),
     "pool 4 alone": Change(constants={"_POOLS": (4,)}),

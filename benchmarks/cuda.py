@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sk_infomax import DeepInfoMaxTransformer, DotCritic, TorchEncoder, UniformPrior
+from sk_infomax import DeepInfoMaxTransformer, DotCritic, TorchEncoder
 from sk_infomax._training._batches import ResidentData, batch_sizes
 from sk_infomax._training._net import InfoMaxNet
 from sk_infomax._training._schedule import Plan
 from sk_infomax.bounds import InfoNCE, JensenShannon
 from sk_infomax.evaluation import PerceptronClassifier
+from sk_infomax.paper import paper
 
 from . import describe_run, open_record, write_json
 from ._backbone import SmallResNet, StrongViews, best_linear, few_linear
@@ -57,26 +58,18 @@ SECONDS = {"check": 0.0, "speed": 0.0, "choose": 20.0, "paper": 75.0, "backbone"
 
 def paper_model(bound, setting: Setting, **changes) -> DeepInfoMaxTransformer:
     """DIM(L) by the paper's recipe: its encoder, critic, prior, adversary and optimizer."""
-    units = setting.sizes.units
-    recipe = {
-        "encoder": "basic32x32",
-        "critic": DotCritic(units, units, normalize=False, temperature=1.0),
-        "bound": bound,
-        "views": 1,
-        "prior": UniformPrior(gradient_penalty=1.0),
-        "prior_weight": 0.1,
-        "max_epochs": 10**6,
-        "max_time": setting.seconds,
-        "batch_size": 64,
-        "optimizer": PaperAdam,
-        "lr": 1e-4,
-        "lr_schedule": "constant",
-        "weight_decay": 0.0,
-        "callbacks": [RecordedSteps()],
-        "device": setting.device,
-        "random_state": setting.seed,
-    }
-    return DeepInfoMaxTransformer(64, **recipe | changes)
+    model = paper(
+        "DIM(L)",
+        bound,
+        max_epochs=10**6,
+        max_time=setting.seconds,
+        optimizer=PaperAdam,
+        callbacks=[RecordedSteps()],
+        device=setting.device,
+        random_state=setting.seed,
+    )
+    units = setting.sizes.units  # fewer where all is tiny
+    return model.set_params(critic__units=units, critic__hidden=units, **changes)
 
 
 def default_model(setting: Setting) -> DeepInfoMaxTransformer:

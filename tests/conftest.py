@@ -1,5 +1,6 @@
 """Shared fixtures; one torch thread a worker, which is fastest for networks this small."""
 
+import builtins
 import os
 
 # Before torch and numpy are imported: their pools of threads are made once. Processes that joblib
@@ -44,3 +45,16 @@ def series():
     first = np.where(labels[:, None] == 1, np.sin(time + phase), saw)
     both = np.stack([first, rng.normal(size=first.shape)], axis=1)
     return (both + 0.1 * rng.normal(size=both.shape)).astype(np.float32), labels
+
+
+@pytest.fixture
+def without_pillow(monkeypatch):
+    """From here on Pillow can't be imported."""
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name == "PIL":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)

@@ -8,6 +8,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.svm import LinearSVC
 
@@ -15,6 +16,7 @@ import benchmarks
 from benchmarks import ablation, paper
 from benchmarks._methods import METHODS
 from benchmarks._svm import LinearSVM
+from sk_infomax import DeepInfoMaxTransformer, PatchEncoder
 from sk_infomax.encoders import _patches
 from sk_infomax.evaluation import MEASURES, mine, neural_dependency, reconstruction
 
@@ -167,6 +169,22 @@ def test_methods_run(method, places, tmp_path, monkeypatch):
         pytest.importorskip(OPTIONAL[method], reason="of the extra bench")
     command = f"--data {{table}} --budgets 2 --seeds 0 --methods {method} --out {{out}}"
     assert run("representation", command, places, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["random filters", "codes of one polarity"])
+@pytest.mark.parametrize("flip", [False, True])
+def test_changes_of_the_dictionary_change_what_they_say(name, flip, digits, monkeypatch):
+    for constant, value in ablation.CHANGES[name].constants.items():
+        monkeypatch.setattr(f"{_patches.__name__}.{constant}", value)
+    encoder = PatchEncoder(6, width=4, mirrored=flip)
+    model = DeepInfoMaxTransformer(4, encoder=encoder, max_epochs=1, random_state=0)
+    images = digits[0][:30]
+    model.fit(images)
+    stem = model.net_.module_.encoder.stem
+    below = stem._codes(torch.from_numpy(images[:, None]))[..., len(stem.filters) :]
+    assert (below.max() < 1e-6) == (name == "codes of one polarity")
+    if flip:
+        torch.testing.assert_close(stem.filters[3:], stem.filters[:3].flip(-1))
 
 
 def test_constants_that_the_ablation_changes_are_there():

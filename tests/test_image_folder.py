@@ -1,6 +1,5 @@
 """Folders of pictures: any sizes and modes, classes or none, what is kept, and what is broken."""
 
-import builtins
 import json
 import os
 from pathlib import Path
@@ -337,14 +336,6 @@ def test_arguments_are_checked(classes, options):
         load_image_folder(classes, **{"size": 8} | options)
 
 
-def test_pillow_is_asked_for_by_name(classes, monkeypatch):
-    real = builtins.__import__
-
-    def without_pillow(name, *args, **kwargs):
-        if name == "PIL":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_pillow)
+def test_pillow_is_asked_for_by_name(classes, without_pillow):
     with pytest.raises(ImportError, match="pip install pillow"):
         load_image_folder(classes, 8)

@@ -1,6 +1,5 @@
 """Image sets: both formats of each, tiny files of our own, and every kind of damage."""
 
-import builtins
 import gzip
 from types import SimpleNamespace
 
@@ -212,16 +211,9 @@ def test_cifar10_refuses_pictures_that_are_damaged_or_of_another_size(tmp_path, 
         load_cifar10(tmp_path)
 
 
-def test_cifar10_pictures_say_how_to_install_pillow(tmp_path, cifar, monkeypatch):
+def test_cifar10_pictures_say_how_to_install_pillow(tmp_path, cifar, request):
     write_pictures(tmp_path, *cifar, ".png")
-    real = builtins.__import__
-
-    def without_pillow(name, *args, **kwargs):
-        if name == "PIL":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_pillow)
+    request.getfixturevalue("without_pillow")
     with pytest.raises(ImportError, match="pip install pillow"):
         load_cifar10(tmp_path)
 
