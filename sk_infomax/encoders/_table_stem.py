@@ -19,7 +19,7 @@ from ._base import Encoder, Views
 from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
 from ._forest import fall, grow_forest
 
-__all__ = ["KernelEncoder", "TableStem", "equal_columns"]
+__all__ = ["KernelEncoder", "TableStem"]
 
 _LANDMARKS = 1024  # rows that others are compared with; as many columns come out (rule of thumb)
 _KNOTS = 257  # quantiles of a column that its normal scores are read from (rule of thumb)
@@ -62,8 +62,7 @@ class KernelEncoder(Encoder):
     Parameters
     ----------
     n_landmarks : int, default=1024
-        Rows that others are compared with, at most; as many columns come out. It is rounded up to
-        a power of 2, and no larger than the number of rows needs.
+        Rows that others are compared with, at most all; as many columns come out.
     width : int, default=64
         Channels of the local map.
 
@@ -75,7 +74,7 @@ class KernelEncoder(Encoder):
     --------
     >>> from sk_infomax import KernelEncoder
     >>> KernelEncoder().fitted_to(300).n_landmarks
-    512
+    300
     """
 
     _parameter_constraints: dict = {"n_landmarks": [POSITIVE_INT], "width": [POSITIVE_INT]}
@@ -89,35 +88,28 @@ class KernelEncoder(Encoder):
 
     def fitted_to(self, n_samples: int, views: Views | None = None) -> KernelEncoder:
         """The same settings with no more landmarks than there are rows."""
-        fewest = _power_of_two(min(n_samples, self.n_landmarks))
-        return clone(self).set_params(n_landmarks=fewest)
+        return clone(self).set_params(n_landmarks=min(n_samples, self.n_landmarks))
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for rows of shape (p,)."""
-        stem = TableStem(shape[0], _power_of_two(self.n_landmarks))
+        stem = TableStem(shape[0], self.n_landmarks)
         return ClosedFormNetwork(stem, stem.n_pooled, self.width, shape, n_components)
-
-
-def _power_of_two(number: int) -> int:
-    """The smallest power of 2, 2 or more, that is no smaller."""
-    return 2 ** max(1, math.ceil(math.log2(number)))
 
 
 class TableStem(Stem):
     """Columns of a table (n, p) of standardised values, found in closed form and frozen.
 
-    All columns of `pooled` have mean 0 and variance 1 on the samples of `prepare`, and are a
-    rotation of principal directions [1]_: a scaler behind them changes nothing, and linear models
-    with one penalty for all columns need none. Values at ranks count beside the values
-    themselves, so that a column may be skew or have far outliers.
+    Columns of `pooled` are principal directions of kernel features [1]_, the ones with most
+    variance first; it is 1 in the mean on the samples of `prepare`. Values at ranks count beside
+    the values themselves, so that a column may be skew or have far outliers.
 
     Parameters
     ----------
     n_columns : int
         Columns p of the table.
     n_landmarks : int, default=1024
-        Rows that others are compared with, at most; a power of 2, and the number of columns of
-        `pooled`. There are no more directions than samples, whatever the number of columns.
+        Rows that others are compared with, and the number of columns of `pooled`. There are no
+        more directions than samples; columns past them are 0.
 
     Attributes
     ----------
@@ -158,10 +150,8 @@ class TableStem(Stem):
 
     def __init__(self, n_columns: int, n_landmarks: int = _LANDMARKS):
         super().__init__()
-        if n_landmarks < 2 or n_landmarks & (n_landmarks - 1):
-            raise ValueError(f"n_landmarks={n_landmarks} must be a power of 2, such as 1024.")
         m, width, nodes = n_landmarks, 2 * n_columns, 2**_DEPTH - 1
-        self.n_places = min(_PLACES, m // 2)
+        self.n_places = max(1, min(_PLACES, m // 2))
         self.n_pooled, self.n_maps = m, min(_MAPS, m) // self.n_places
         self.groups = (m,)
         add = self.register_buffer
@@ -279,28 +269,12 @@ class TableStem(Stem):
         found = kernel @ root
         mean = found.mean(0)
         scale, directions = _shaped(found - mean, self.n_pooled, _SHAPE)
-        rotation = equal_columns(self.n_pooled).to(kernel)
-        matrix = root @ (directions * scale) @ rotation[: len(scale)]
-        self.matrix.zero_()[:used] = matrix.to(self.matrix.dtype)
-        self.offset.copy_(mean @ (directions * scale) @ rotation[: len(scale)])
-        spread = ((found - mean) @ (directions * scale)).std(0, correction=0)
-        few = spread[: self.n_maps * self.n_places]
-        self.leading.zero_()[:, : len(few)] = (
-            rotation[: len(few)].T * torch.where(few > 0, 1 / few.clamp(min=_TINY), 0.0)
-        ).to(self.leading.dtype)
-
-
-def equal_columns(size: int) -> Tensor:
-    """A rotation (size, size), a power of 2, all of whose entries are equally large.
-
-    Uncorrelated columns become ones of equal variance, their mean (Hadamard's matrix, as
-    Sylvester built it).
-    """
-    rotation = torch.ones(1, 1, dtype=torch.float64)
-    while len(rotation) < size:
-        top = torch.cat([rotation, rotation], 1)
-        rotation = torch.cat([top, torch.cat([rotation, -rotation], 1)])
-    return rotation / math.sqrt(len(rotation))
+        kept, turned = len(scale), directions * scale
+        self.matrix.zero_()[:used, :kept] = (root @ turned).to(self.matrix.dtype)
+        self.offset.zero_()[:kept] = (mean @ turned).to(self.offset.dtype)
+        spread = ((found - mean) @ turned).std(0, correction=0)[: self.leading.shape[1]]
+        size = torch.where(spread > 0, 1 / spread.clamp(min=_TINY), 0.0)
+        self.leading.zero_()[: len(size), : len(size)] = size.diag().to(self.leading.dtype)
 
 
 def _shaped(centred: Tensor, kept: int, power: float) -> tuple[Tensor, Tensor]:
