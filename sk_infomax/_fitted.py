@@ -24,7 +24,7 @@ from ._scaling import Scaling
 from ._settings import Setup, settle_part, settle_setup
 from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
 from ._training._batches import Data, make_data
-from ._training._net import Adversary, InfoMaxNet
+from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
@@ -215,6 +215,15 @@ class FittedFeatures(Fitted):
         nats = self.net.nats(self._data(rows, None, num_workers))
         weights = self.parts.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
+
+    def local_nats(self, rows: np.ndarray) -> np.ndarray:
+        """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
+        module, found = self.net.module_.eval(), []
+        with torch.inference_mode():
+            for block in np.array_split(rows, -(-len(rows) // BLOCK)):
+                batch = self.scaling.apply(block).to(self.net.device)
+                found.append(module.local_nats(batch).cpu().numpy())
+        return np.concatenate(found)
 
     # Memory --------------------------------------------------------------------------------
 

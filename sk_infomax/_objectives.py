@@ -14,6 +14,7 @@ global_nats    what the bound reports of the global term, in nats; not trained
 =============  ======================================================================
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +121,20 @@ class InformationTerm(nn.Module):
         nats = [self.bound.nats_in_training(value.detach(), *table) for value, table in pairs]
         return torch.stack(values).mean(), torch.stack(nats).mean()
 
+    def pointwise(self, encoding: Encoding) -> Tensor:
+        """How much each location says of whose it is, (n, m), of one encoding of n samples.
+
+        The logarithm of how much likelier the critic takes a location to belong to its own
+        global vector's sample than to any of the n; log n nats at most.
+        """
+        scores, n_vectors = self._scores(encoding, encoding)
+        found = scores.diagonal().T - scores.logsumexp(1) + math.log(len(scores))
+        if self.places is None:
+            return found.unflatten(1, (-1, n_vectors)).mean(2)
+        m = encoding.local_map.shape[1]
+        sums = found.new_zeros(len(found), m).index_add_(1, self.places, found)
+        return sums / torch.bincount(self.places, minlength=m).clamp(min=1)
+
     def nats(self, encodings: list[Encoding]) -> Tensor:
         """Estimate of the information in nats, a scalar."""
         values = [self.bound.nats(*table) for table in self.tables(encodings)]
@@ -190,6 +205,12 @@ class InfoMax(nn.Module):
         _, encodings = self._encode(x, self._current_generator(x))
         terms: Any = self.terms
         return {name: term.nats(encodings) for name, term in terms.items()}
+
+    def local_nats(self, x: Tensor) -> Tensor:
+        """What each location says of a sample, (n, *places) in nats, as the samples are."""
+        encoding = self.encoder(x)
+        term: Any = self.terms["local"]
+        return term.pointwise(encoding).unflatten(1, encoding.grid())
 
     def _current_generator(self, x: Tensor) -> torch.Generator:
         """Training goes on in its own sequence; evaluation sees the same views every time."""

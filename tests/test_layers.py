@@ -19,6 +19,7 @@ LAYERS = [
     {"_fitted"},
     {"deep_infomax"},
     {"evaluation", "paper"},
+    {"displays"},
     {"__init__"},
 ]
 ALONE = {"datasets"}

@@ -7,6 +7,7 @@ samples themselves as features. Those with the signature ``(transformer, X, y)``
 
 from ._criteria import alignment, neural_dependency, rank_me, uniformity
 from ._information import InformationPlane, information_plane, mine
+from ._local import local_information
 from ._perceptron import PerceptronClassifier
 from ._probes import PROBES, ProbeResult, label_efficiency, probe, probe_layers, probe_score
 from ._reconstruction import Reconstruction, reconstruction
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate_representation",
     "information_plane",
     "label_efficiency",
+    "local_information",
     "mine",
     "neural_dependency",
     "probe",
