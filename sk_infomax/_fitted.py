@@ -23,7 +23,7 @@ from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
 from ._settings import Setup, settle_part, settle_setup
 from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
-from ._training._batches import Data, make_data
+from ._training._batches import Data, coded, make_data
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
@@ -175,6 +175,11 @@ class FittedFeatures(Fitted):
         train, valid = subsets
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
+        frozen = self.net.module_.frozen_layer
+        # What is coded beforehand would take from a training's seconds more than steps give back.
+        if frozen is not None and plan.max_time is None:
+            data = coded(data, frozen)
+            held_out = None if held_out is None else coded(held_out, frozen)
         with self._own_randomness():
             self.net.train(data, held_out, plan)
 

@@ -27,7 +27,7 @@ from ._training._net import REPORTED
 from .bounds import Bound, split
 from .contexts import Context, with_context
 from .critics import Critic
-from .encoders import Encoder, Encoding
+from .encoders import DataDriven, Encoder, Encoding
 from .priors import DISCRIMINATOR, Match, Prior
 from .views import Augmentation, Occlusion
 
@@ -211,6 +211,13 @@ class InfoMax(nn.Module):
         encoding = self.encoder(x)
         term: Any = self.terms["local"]
         return term.pointwise(encoding).unflatten(1, encoding.grid())
+
+    @property
+    def frozen_layer(self) -> nn.Module | None:
+        """The encoder's frozen first layer, where samples get there unchanged; else None."""
+        if self.augmentation is not None or self.occlusion is not None:
+            return None
+        return self.encoder.frozen_layer if isinstance(self.encoder, DataDriven) else None
 
     def _current_generator(self, x: Tensor) -> torch.Generator:
         """Training goes on in its own sequence; evaluation sees the same views every time."""

@@ -188,6 +188,7 @@ def plan_of_fit(estimator, parts: Parts, n: int) -> Plan:
     """A whole training on n samples: as many passes as asked for, a schedule, an end in time."""
     epochs, size = estimator.max_epochs, _batch_size(estimator, parts, n)
     if epochs == "auto":
+        n = min(n, parts.encoder.most_rows or n)
         preset = PRESETS[estimator.preset]
         wanted = preset.steps * parts.encoder.share_of_steps
         epochs = min(preset.max_epochs, math.ceil(wanted / max(1, n // size)))
@@ -233,6 +234,8 @@ def _most_rows(estimator, parts: Parts, n: int) -> int:
     share = parts.encoder.share_of_steps
     if share == 1 or estimator.max_epochs != "auto":
         return n
+    if parts.encoder.most_rows is not None:
+        return parts.encoder.most_rows
     steps = math.ceil(PRESETS[estimator.preset].steps * share)
     return max(_FEWEST_ROWS, steps * _batch_size(estimator, parts, n))
 

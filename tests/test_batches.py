@@ -1,5 +1,7 @@
 """Batches: sizes, order, scaling, and that streaming gives what residence gives."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,14 @@ from sklearn import config_context
 
 from sk_infomax._layout import Layout
 from sk_infomax._scaling import Scaling
+from sk_infomax._training import _batches
 from sk_infomax._training._batches import (
+    CodedData,
     Data,
     ResidentData,
     StreamedData,
     batch_sizes,
+    coded,
     make_data,
 )
 
@@ -128,3 +133,37 @@ def test_saved_arrays_are_checked():
 def test_data_without_batches_says_so():
     with pytest.raises(TypeError, match="must define take"):
         Data().take([])
+
+
+class TwoParts(NamedTuple):
+    sums: torch.Tensor
+    doubled: torch.Tensor
+
+
+def two_parts(x):
+    return TwoParts(x.flatten(1).sum(1, keepdim=True), 2 * x)
+
+
+@pytest.mark.parametrize("layout", [TABLE, IMAGE_LAST, SERIES])
+@pytest.mark.parametrize("working_memory", [1e-4, 100])
+def test_coded_data_gives_the_codes_of_the_same_batches(layout, working_memory):
+    source = rows(layout, n=300)
+    with config_context(working_memory=working_memory):
+        data = make_data(source, Scaling(layout).update(source), CPU)
+    found = coded(data, two_parts)
+    assert isinstance(found, CodedData)
+    assert len(found) == 300
+    orders = [torch.Generator().manual_seed(0) for _ in range(2)]
+    pairs = zip(data.batches(64, orders[0]), found.batches(64, orders[1]), strict=True)
+    for batch, codes in pairs:
+        assert type(codes) is TwoParts
+        assert all(torch.equal(*both) for both in zip(codes, two_parts(batch), strict=True))
+
+
+def test_codes_that_take_too_much_memory_are_not_held(monkeypatch):
+    data, asked = ResidentData(torch.zeros(600, 3)), []
+    monkeypatch.setattr(_batches, "_MOST_CODED", 600 * 4 - 1)
+    assert coded(data, lambda x: asked.append(len(x)) or two_parts(x)) is data
+    assert asked == [300]
+    monkeypatch.setattr(_batches, "_MOST_CODED", 600 * 4)
+    assert len(coded(data, two_parts)) == 600

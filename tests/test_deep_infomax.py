@@ -260,7 +260,7 @@ def test_epochs_follow_the_number_of_samples():
     assert auto(60_000) == 2
     assert auto(10**6) == 2
     assert [auto(n, "image") for n in (20, 1500, 60_000, 10**6)] == [100, 10, 1, 1]
-    assert [auto(n, "series") for n in (20, 1500, 60_000)] == [6, 1, 1]
+    assert [auto(n, "series") for n in (20, 1500, 60_000)] == [6, 6, 6]
 
 
 def test_rows_of_large_data_are_met_in_part_where_most_is_found_before_training():

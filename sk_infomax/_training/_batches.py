@@ -3,10 +3,11 @@
 `ResidentData` holds everything as one tensor on the device and cuts batches out of it.
 `StreamedData` reads, arranges and standardises each batch when it is needed, for arrays that
 are larger than scikit-learn's ``working_memory`` (such as memory-mapped files). Both give the
-same batches for the same seed.
+same batches for the same seed. `CodedData` holds what a frozen layer says of either.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,19 @@ from torch.utils.data import DataLoader, Dataset
 
 from .._scaling import Scaling
 
-__all__ = ["Data", "ResidentData", "StreamedData", "batch_sizes", "make_data"]
+__all__ = [
+    "CodedData",
+    "Data",
+    "ResidentData",
+    "StreamedData",
+    "batch_sizes",
+    "coded",
+    "make_data",
+    "n_samples",
+]
+
+_CODED_BLOCK = 256  # samples that are coded at once (rule of thumb)
+_MOST_CODED = 2**27  # values of all codes: 512 MB in float32, what a laptop has to spare
 
 
 def batch_sizes(n: int, batch_size: int) -> list[int]:
@@ -143,6 +156,56 @@ class StreamedData(Data):
             if batch.dim() == 4:
                 batch = batch.contiguous(memory_format=torch.channels_last)
             yield batch
+
+
+class CodedData(Data):
+    """All that a frozen layer says of samples, so that steps need not ask it again.
+
+    Parameters
+    ----------
+    codes : named tuple of Tensor of shape (n, ...)
+        Its parts, on the device.
+    """
+
+    def __init__(self, codes: Any):
+        self.n = n_samples(codes)
+        self.codes = codes
+
+    def take(self, order: list[Tensor]) -> Iterator[Any]:
+        """Yield batches as named tuples of the same kind."""
+        for indices in order:
+            there = indices.to(self.codes[0].device, non_blocking=True)
+            yield type(self.codes)(*(part[there] for part in self.codes))
+
+
+def n_samples(batch: Any) -> int:
+    """Samples of a batch, a tensor or a named tuple of tensors."""
+    return len(batch) if torch.is_tensor(batch) else len(batch[0])
+
+
+def coded(data: Data, layer: Callable[[Tensor], Any]) -> Data:
+    """What a frozen layer says of the data, or the data itself where that takes too much memory.
+
+    Parameters
+    ----------
+    data : Data
+        n samples.
+    layer : callable
+        From a batch to a named tuple of tensors, the first axis of which are its samples.
+    """
+    all_codes: Any = None
+    start = 0
+    with torch.no_grad():
+        for batch in data.batches(_CODED_BLOCK):
+            codes = layer(batch)
+            if all_codes is None:
+                if sum(part[0].numel() for part in codes) * len(data) > _MOST_CODED:
+                    return data
+                all_codes = [part.new_empty(len(data), *part.shape[1:]) for part in codes]
+            for whole, part in zip(all_codes, codes):
+                whole[start : start + len(part)] = part
+            start += len(batch)
+    return CodedData(type(codes)(*all_codes))
 
 
 def _as_it_is(batch: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from skorch.callbacks import EpochTimer
 from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
-from ._batches import Data
+from ._batches import Data, n_samples
 from ._schedule import Clock, MovingAverage, Plan, cosine_factor
 
 __all__ = ["BLOCK", "REPORTED", "Adversary", "InfoMaxNet", "WeightedSum"]
@@ -173,7 +173,7 @@ class InfoMaxNet(NeuralNet):
         for number, batch in enumerate(iterator):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
-            means.add({"loss": step["loss"]} | step["y_pred"], len(batch))
+            means.add({"loss": step["loss"]} | step["y_pred"], n_samples(batch))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training and self._tick(number, means):
                 break
@@ -226,7 +226,7 @@ class InfoMaxNet(NeuralNet):
         means = _RunningMeans()
         self.module_.eval()
         for block in self.get_iterator(data):
-            means.add({"loss": self.validation_step(block)["loss"]}, len(block))
+            means.add({"loss": self.validation_step(block)["loss"]}, n_samples(block))
         return means.read()["loss"]
 
     def nats(self, data: Data) -> dict[str, float]:

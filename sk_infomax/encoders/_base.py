@@ -104,6 +104,8 @@ class Encoder(Part):
     """What `transform` reads unless the estimator's `output` says otherwise."""
     share_of_steps: float = 1.0
     """How many of a preset's steps it takes; fewer where most is found before training."""
+    most_rows: int | None = None
+    """How many samples these steps read, at random; None for as many as they take."""
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network.
@@ -203,6 +205,14 @@ class DataDriven(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
+
+    @property
+    def frozen_layer(self) -> nn.Module | None:
+        """A first layer that no step changes, if the module takes its output in place of samples.
+
+        Training then reads that output, which is made once; a named tuple of tensors.
+        """
+        return None
 
     @abstractmethod
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:

@@ -58,6 +58,11 @@ class Codes(NamedTuple):
     maps: Tensor
     pooled: Tensor
 
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.pooled.device
+
 
 class Stem(DataDriven):
     """A frozen first layer that starts from data; `forward` gives `Codes`."""
@@ -151,9 +156,14 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         stem: Any = self.local_stage[0].stem
         return stem
 
-    def forward(self, x: Tensor) -> Encoding:
-        """Encoding of a batch (n, *shape)."""
-        codes = self.stem(x)
+    @property
+    def frozen_layer(self) -> nn.Module:
+        """The stem."""
+        return self.stem
+
+    def forward(self, x: Tensor | Codes) -> Encoding:
+        """Encoding of a batch (n, *shape), or of what the stem says of it."""
+        codes = x if isinstance(x, Codes) else self.stem(x)
         local = self.local_stage[1](codes.maps)
         flat = flatten_channels_last(local)
         centred = codes.pooled - self.centre

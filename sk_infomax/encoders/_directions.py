@@ -66,10 +66,10 @@ def equal_spread(directions: Tensor, variances: Tensor) -> Tensor:
     variances : Tensor of shape (k,)
         Of the samples along each of them.
     """
-    known = variances > 0
-    order = variances[known].argsort(descending=True)
-    rows = directions.T[known][order].contiguous()
-    values = variances[known][order].tolist()
+    known = (variances > 0).nonzero().flatten()
+    order = known[variances[known].argsort(descending=True)]
+    rows = directions.T.contiguous()[order]
+    values = variances[order].tolist()
     mean, low, high = sum(values) / max(1, len(values)), 0, len(values) - 1
     while low < high:
         above, below = values[low], values[high]
