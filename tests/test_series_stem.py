@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import RidgeClassifier
 from torch.nn.functional import adaptive_avg_pool1d
 
 from sk_infomax._random import new_generator
 from sk_infomax.encoders import _series_stem
-from sk_infomax.encoders._series_stem import SeriesStem, levels_of, warped
+from sk_infomax.encoders._series_stem import SeriesStem, levels_of
 
 
 def waves(n, channels, length, seed=0, dtype=torch.float32):
@@ -126,7 +127,7 @@ def test_moments_against_sums(series, stem):
 
 
 def test_each_group_has_its_share_of_the_variance(series):
-    stem = prepared(series, n_filters=3, n_directions=0)
+    stem = prepared(series, n_filters=3)
     pooled = stem(series)[1]
     torch.testing.assert_close(pooled.mean(0), torch.zeros(stem.n_pooled), atol=1e-4, rtol=0)
     variances = [
@@ -148,29 +149,40 @@ def bumps(n=60, length=50, seed=0):
     return (x - x.mean()) / x.std(), y
 
 
-def test_warps_change_less_than_without_directions():
-    x, _ = bumps()
-    changes = []
-    for kept in (0, 64):
-        stem = prepared(x, n_filters=3, n_directions=kept)
-        changes.append((stem(warped(x, new_generator(5)))[1] - stem(x)[1]).square().sum())
-    assert changes[1] < 0.7 * changes[0]
+def test_whitened_values_have_one_spread_in_all_directions(series):
+    stem = prepared(series, n_filters=3)
+    whitened = stem._values(series) @ stem.whitening
+    spread = np.linalg.eigvalsh(np.cov(whitened.T.numpy(), bias=True))
+    rank = min(len(series) - 1, whitened.shape[1])
+    assert spread[-rank:].min() > 0.3
+    assert spread.max() < 1.001
+    np.testing.assert_allclose(spread[:-rank], 0, atol=1e-3)
+
+
+def test_what_is_small_in_the_values_can_be_read_with_the_penalty_of_the_large():
+    rng = np.random.RandomState(0)
+    n, time = 120, np.linspace(-1, 1, 60)
+    y = np.arange(n) % 2
+    slow = rng.normal(size=(n, 4)) @ [time**power for power in range(4)]
+    x = slow + 0.03 * np.outer(2 * y - 1, np.sin(9 * time)) + 0.02 * rng.normal(size=(n, 60))
+    x = torch.from_numpy((x - x.mean()) / x.std()).float()[:, None]
+    stem = prepared(x[:60])
+    columns = dict(zip(stem.groups, stem(x)[1].split([*stem.groups.values()], 1)))
+    scores = []
+    for name in ("values", "whitened"):
+        part = columns[name] / columns[name].std()
+        scores.append(RidgeClassifier(1000).fit(part[:60], y[:60]).score(part[60:], y[60:]))
+    assert scores[1] > 0.9 > scores[0]
 
 
 def test_level_and_contrast_are_seen_by_values_and_rivals_alone(series):
-    stem = prepared(series, n_filters=3, n_directions=0)
+    stem = prepared(series, n_filters=3)
     stem.floor.zero_()
     widths = [*stem.groups.values()]
     first, second = (stem._columns(x)[1].split(widths, 1) for x in (series, 3 * series - 1))
     for name, one, other in zip(stem.groups, first, second):
         alike = torch.allclose(one, other, atol=2e-2, rtol=1e-2)
         assert alike == (name in {"patterns", "wins", "moments"}), name
-
-
-def test_warps_keep_shape_and_range(series):
-    moved = warped(series, new_generator(0))
-    assert moved.shape == series.shape
-    assert moved.abs().max() < 2 * series.abs().max()
 
 
 def test_same_generator_same_columns(series, stem):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from sklearn.base import clone
@@ -42,15 +42,13 @@ _THRESHOLD = 0.25  # of likeness, below which a code is 0; that of `PatchEncoder
 _N_PATCHES = 4096  # patches that k-means sees at each level; twice as many gained nothing
 _N_ANSWERS = 1024  # patches that thresholds are quantiles of (rule of thumb)
 _N_SCALED = 256  # series on which mixtures and scales are found; twice as many gained nothing
-_N_WARPED = 256  # warps that are compared with the series (rule of thumb)
-_WARPS_EACH = 2  # warps of each series, where there are few (rule of thumb)
-_WARP = 0.2  # standard deviation of the logarithm of local speed (rule of thumb)
-_BENDS = 8  # stretches of one speed each (rule of thumb)
-_SHIFT = 0.05  # of the length; what a warp moves the series by at most (rule of thumb)
-_GAIN = 0.1  # standard deviation of the logarithm of a warp's factor (rule of thumb)
-_SHRINK = 3.0  # how much variance of warps counts against the mean variance of a direction
+_N_MIXED = 256  # series whose codes mixtures are found among (rule of thumb)
+_WHITENING_FLOOR = 0.01  # of the mean variance of directions of the values, added to each
+_RANK_FLOOR = 1e-6  # of the largest variance of a direction; smaller ones are rounding
 _SPREAD = 0.2  # standard deviation of the columns, in the mean; that of `PatchEncoder`
-# Of the variance of all columns; the values themselves decide little, and harm where shapes do.
+# Of the variance of all columns. The values themselves decide little, and harm where shapes do;
+# whitened, they show what is small in them, where that decides (spectra): of 33 sets none is then
+# more than 2 points with all labels, 3 with few, below the values alone (3 and 5 without).
 _SHARES = {
     "patterns": 1.0,
     "wins": 1.0,
@@ -58,6 +56,7 @@ _SHARES = {
     "thresholds": 1.0,
     "moments": 1.0,
     "values": 0.1,
+    "whitened": 0.1,
 }
 _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts as constant
 _CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
@@ -187,9 +186,9 @@ class SeriesStem(Stem):
        largest value and by how often they are the least [3]_; "thresholds", how often fixed
        kernels are above quantiles of their answers [1]_; "moments", signed roots of products of
        whitened mixtures of all codes, averaged over the whole and the halves, which tell what
-       happens at the same time; "values", the series itself, averaged over cells.
-    3. Each column is standardised and each group has its share of the variance. Then, with
-       `n_directions`, what random warps of the series change most is made small.
+       happens at the same time; "values", the series itself, averaged over cells, and "whitened",
+       the same with all of its directions at about one spread.
+    3. Each column is standardised and each group has its share of the variance.
 
     Parameters
     ----------
@@ -197,9 +196,6 @@ class SeriesStem(Stem):
         Of the series, c and t; t must be 2 or more.
     n_filters : int, default=16
         Patterns of each level.
-    n_directions : int, default=0
-        Directions of warps that are made small; 64 are enough. Worth it with few labels where
-        classes are the same movement at different paces, not where time itself tells.
 
     Attributes
     ----------
@@ -242,18 +238,11 @@ class SeriesStem(Stem):
     aligned: Tensor
     code_mean: Tensor
     mixtures: Tensor
+    whitening: Tensor
     centre: Tensor
     scale: Tensor
-    directions: Tensor
-    kept: Tensor
 
-    def __init__(
-        self,
-        channels: int,
-        length: int,
-        n_filters: int = _FILTERS,
-        n_directions: int = 0,
-    ):
+    def __init__(self, channels: int, length: int, n_filters: int = _FILTERS):
         super().__init__()
         if length < 2:
             raise ValueError(
@@ -277,11 +266,12 @@ class SeriesStem(Stem):
             "thresholds": math.comb(self.taps, self._picks()) * _QUANTILES * self.n_contested,
             "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
             "values": channels * self.n_values,
+            "whitened": channels * self.n_values,
         }
         self.n_pooled = sum(self.groups.values())
-        self._register(channels, n_filters, mixed, n_directions)
+        self._register(channels, n_filters, mixed)
 
-    def _register(self, channels: int, n_filters: int, mixed: int, n_directions: int) -> None:
+    def _register(self, channels: int, n_filters: int, mixed: int) -> None:
         """Buffers, at values that give finite columns before `prepare`."""
         seen, n_levels = min(channels, _MOST_CHANNELS), len(self.levels)
         own = torch.Generator().manual_seed(0)
@@ -303,10 +293,9 @@ class SeriesStem(Stem):
                 self.register_buffer(f"{name}_pool_{index}", pool, persistent=False)
         self.register_buffer("code_mean", torch.zeros(self.n_maps))
         self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
+        self.register_buffer("whitening", torch.eye(channels * self.n_values))
         self.register_buffer("centre", torch.zeros(self.n_pooled))
         self.register_buffer("scale", torch.ones(self.n_pooled))
-        self.register_buffer("directions", torch.zeros(self.n_pooled, n_directions))
-        self.register_buffer("kept", torch.ones(n_directions))
 
     def _picks(self) -> int:
         """How many of the taps of a fixed kernel have the large weight; 3 of 9."""
@@ -358,8 +347,6 @@ class SeriesStem(Stem):
     def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
         codes, columns = self._columns(x)
         pooled = (columns - self.centre) * self.scale
-        if self.directions.shape[1]:
-            pooled -= (pooled @ self.directions) * (1 - self.kept) @ self.directions.T
         return codes.unflatten(2, (self.n_places, -1)).mean(3), pooled
 
     def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -371,15 +358,21 @@ class SeriesStem(Stem):
         self, x: Tensor, codes: Tensor, wins: Tensor, rivals: Tensor, above: Tensor
     ) -> Tensor:
         """All columns (n, n_pooled) of what `_cells` gives."""
+        values = self._values(x)
         columns = [
             (codes @ self.code_parts).sqrt_().flatten(1),
             (wins @ self.win_parts).sqrt_().flatten(1),
             rivals.clamp(min=0).sqrt_(),
             above,
             self._moments(codes),
-            adaptive_avg_pool1d(x, self.n_values).flatten(1),
+            values,
+            values @ self.whitening,
         ]
         return torch.cat(columns, 1)
+
+    def _values(self, x: Tensor) -> Tensor:
+        """Series (n, c, t) themselves, averaged over cells, (n, c * n_values)."""
+        return adaptive_avg_pool1d(x, self.n_values).flatten(1)
 
     def _cells(self, x: Tensor) -> tuple[Tensor, ...]:
         """What the levels say of series (n, c, t).
@@ -470,7 +463,7 @@ class SeriesStem(Stem):
 
     @torch.no_grad()
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
-        """Find patterns, mixtures, scales and what warps change among series x (n, c, t)."""
+        """Find patterns, mixtures and scales among series x (n, c, t)."""
         self.mix.copy_(_leading(x.transpose(1, 2).flatten(0, 1), len(self.mix)))
         signal = torch.einsum("sc,nct->nst", self.mix, x)
         for index, level in enumerate(self.levels):
@@ -479,10 +472,8 @@ class SeriesStem(Stem):
         found = (torch.cat(part) for part in zip(*(self._cells(b) for b in some.split(_BLOCK))))
         codes, *rest = found
         self._find_mixtures(codes)
-        columns = self._pooled(some, codes, *rest)
-        self._find_scales(columns)
-        if self.directions.shape[1]:
-            self._find_directions(some, columns, generator)
+        self.whitening.copy_(_whitening(self._values(some)))
+        self._find_scales(self._pooled(some, codes, *rest))
 
     def _find_patterns(self, signal: Tensor, index: int, generator: torch.Generator) -> None:
         """The patterns of one level among patches of a signal (n, s, t)."""
@@ -507,7 +498,7 @@ class SeriesStem(Stem):
 
     def _find_mixtures(self, codes: Tensor) -> None:
         """Whitened mixtures of codes (n, n_maps, cells) at one time."""
-        codes = self._on_time(codes[:_N_WARPED])
+        codes = self._on_time(codes[:_N_MIXED])
         rows = codes.transpose(1, 2).flatten(0, 1)
         self.code_mean.copy_(rows.mean(0))
         centred = rows - self.code_mean
@@ -529,39 +520,17 @@ class SeriesStem(Stem):
             scales.append(torch.where(telling, factor / part, 0.0))
         self.scale.copy_(torch.cat(scales).nan_to_num(0.0, 0.0, 0.0))
 
-    def _find_directions(self, x: Tensor, columns: Tensor, generator: torch.Generator) -> None:
-        """The directions that warps of series (n, c, t) change most, and what is kept of them."""
-        rows = torch.arange(min(_N_WARPED, _WARPS_EACH * len(x)), device=x.device) % len(x)
-        blocks = warped(x[rows], generator).split(_BLOCK)
-        within = torch.cat([self._columns(block)[1] for block in blocks]) - columns[rows]
-        within = within * self.scale * (1 / len(rows)) ** 0.5
-        values, weights = torch.linalg.eigh(within @ within.T)
-        kept = min(self.directions.shape[1], len(rows))
-        values, weights = values.flip(0)[:kept].clamp(min=0), weights.flip(1)[:, :kept]
-        total = ((columns - self.centre) * self.scale).square().sum() / len(columns)
-        mean = total / min(len(columns), 256)
-        found = within.T @ (weights * values.clamp(min=1e-30).rsqrt())
-        found = found * (values > 1e-5 * values[:1])  # rounding past the rank
-        self.directions.zero_()
-        self.directions[:, :kept] = found
-        self.kept.fill_(1.0)
-        self.kept[:kept] = (1 + _SHRINK * values / mean.clamp(min=1e-30)).rsqrt()
 
+def _whitening(rows: Tensor) -> Tensor:
+    """A symmetric matrix (d, d) that brings the directions of rows (n, d) to about one spread.
 
-def warped(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Series (n, c, t) at another pace, a little earlier or later, louder or softer."""
-    n, _, length = x.shape
-    options: dict[str, Any] = {"generator": generator, "device": x.device, "dtype": x.dtype}
-    speed = (_WARP * torch.randn(n, _BENDS, **options)).exp()
-    path = torch.cat([speed.new_zeros(n, 1), speed.cumsum(1)], 1)
-    path = (path / path[:, -1:])[:, None]
-    path = torch.nn.functional.interpolate(path, length, mode="linear", align_corners=True)
-    path = path + _SHIFT * (2 * torch.rand(n, 1, 1, **options) - 1)
-    times = path.clamp(0, 1) * (length - 1)
-    before = times.floor().long().clamp(max=length - 2).expand_as(x)
-    part = times - before
-    louder = (_GAIN * torch.randn(n, 1, 1, **options)).exp()
-    return louder * (x.gather(2, before) * (1 - part) + x.gather(2, before + 1) * part)
+    Directions that rows do not have are left out.
+    """
+    centred = rows - rows.mean(0)
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+    values = values.clamp(min=0)
+    size = (values + (_WHITENING_FLOOR * values.mean()).clamp(min=_TINY)).rsqrt()
+    return vectors * (size * (values > _RANK_FLOOR * values.max())) @ vectors.T
 
 
 def _leading(rows: Tensor, kept: int) -> Tensor:
