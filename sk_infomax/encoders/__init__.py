@@ -28,7 +28,7 @@ from ._base import DataDriven, Encoder, Encoding
 from ._learned import SeriesEncoder, StridedEncoder, TableEncoder
 from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64, StridedCrops
 from ._patches import PatchEncoder
-from ._series_stem import PatternEncoder
+from ._patterns import PatternEncoder
 from ._table_stem import KernelEncoder
 from ._torch import TorchEncoder
 

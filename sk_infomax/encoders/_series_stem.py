@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from sklearn.base import clone
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from .._checks import AUTO, POSITIVE_INT
-from ._base import Encoder, Views
-from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
+from ._base import Views
+from ._closed_form import Codes, Stem
 from ._dictionary import CONTRAST_FLOOR, find_filters
 
-__all__ = ["PatternEncoder", "SeriesStem"]
+__all__ = ["FILTERS", "SeriesStem"]
 
-# Twice as many took three times as long of 4,096 series and gained 0.5 points on one of three sets.
-_MOST_DIRECTIONS = 2048
-_ROWS_OF_STEPS = 128  # series that steps read: one batch, again and again (rule of thumb)
 _TAPS = 9  # values that a pattern reads (Dempster, Schmidt and Webb 2021)
-_FILTERS = 16  # patterns of each level; 32 gained nothing (rule of thumb)
+FILTERS = 16  # patterns of each level; 32 gained nothing (rule of thumb)
 _MOST_LEVELS = 14  # dilations 1, 2, 4, ... 8,192; enough for series of 100,000 values
 _REACH = 0.9  # of the series that the widest pattern covers at most (rule of thumb)
 _STEPS_EACH = 8  # places looked at in the time between two values of a pattern (rule of thumb)
@@ -62,78 +57,6 @@ _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts
 _CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
 _BLOCK = 64  # series whose codes are held at once (rule of thumb)
 _TINY = 1e-6  # least norm of a kernel, and variance of mixtures, to divide by
-
-
-class PatternEncoder(Encoder):
-    """The default for series: frozen patterns and what they do together, then closed form.
-
-    1. A dictionary of patterns that `fit` finds by k-means at dilations 1, 2, 4, ..., random
-       kernels that compete, and fixed kernels with thresholds are pooled over time [1]_ [2]_ [3]_;
-       averaged products of whitened mixtures tell what happens at the same time. Nothing of it is
-       learned by gradients.
-    2. As many directions of these columns as there are series (at most `n_directions`) keep all
-       that tells the series apart, turned so that all columns spread alike: `output="hidden"`.
-    3. A convolution over time (the local map) and a linear layer learn what step 2 misses; the
-       global vector is the leading directions and what is learned.
-
-    `output="multiscale"`, the default of `transform`, is the embedding beside step 2.
-
-    Parameters
-    ----------
-    n_filters : int, default=16
-        Patterns of each dilation, for the values and for their differences.
-    n_directions : int or "auto", default="auto"
-        Directions that are kept; "auto" is as many as series, 2,048 at most.
-    width : int, default=64
-        Channels of the local map.
-
-    References
-    ----------
-    .. [1] Dempster, Schmidt and Webb, MiniRocket: a very fast (almost) deterministic transform
-       for time series classification, KDD 2021.
-    .. [2] Dempster, Schmidt and Webb, Hydra: competing convolutional kernels for fast and accurate
-       time series classification, Data Mining and Knowledge Discovery, 2023.
-    .. [3] Coates and Ng, The importance of encoding versus training with sparse coding and vector
-       quantization, ICML 2011.
-
-    Examples
-    --------
-    >>> from sk_infomax import PatternEncoder
-    >>> PatternEncoder().fitted_to(300).n_directions
-    300
-    """
-
-    _parameter_constraints: dict = {
-        "n_filters": [POSITIVE_INT],
-        "n_directions": [POSITIVE_INT, AUTO],
-        "width": [POSITIVE_INT],
-    }
-    kind = "series"
-    output = "multiscale"
-    share_of_steps = FEW_STEPS
-    most_rows = _ROWS_OF_STEPS
-
-    def __init__(
-        self,
-        n_filters: int = _FILTERS,
-        n_directions: int | Literal["auto"] = "auto",
-        width: int = 64,
-    ):
-        self.n_filters = n_filters
-        self.n_directions = n_directions
-        self.width = width
-
-    def fitted_to(self, n_samples: int, views: Views | None = None) -> PatternEncoder:
-        """The same settings with as many directions as there are series."""
-        if self.n_directions != "auto":
-            return self
-        return clone(self).set_params(n_directions=min(n_samples, _MOST_DIRECTIONS))
-
-    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
-        """Make the network for series of shape (c, t)."""
-        stem = SeriesStem(shape[0], shape[1], self.n_filters)
-        kept = _MOST_DIRECTIONS if self.n_directions == "auto" else int(self.n_directions)
-        return ClosedFormNetwork(stem, kept, self.width, shape, n_components)
 
 
 class Level(NamedTuple):
@@ -242,7 +165,7 @@ class SeriesStem(Stem):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, channels: int, length: int, n_filters: int = _FILTERS):
+    def __init__(self, channels: int, length: int, n_filters: int = FILTERS):
         super().__init__()
         if length < 2:
             raise ValueError(
