@@ -3,6 +3,7 @@
 import importlib
 import json
 import pkgutil
+import shlex
 from functools import partial
 from unittest import mock
 
@@ -23,9 +24,8 @@ from sk_infomax.evaluation import MEASURES, mine, neural_dependency, reconstruct
 COMMANDS = {
     "ablation": "--data fashion-mnist --folder {images} --seeds 0 --epochs 1 --train-rows 150 "
     "--held-out-rows 60 --out {out} --changes default --flip",
-    "columns": "--n-samples 60 --seeds 0 --frame-samples 60 --frame-columns 1 "
-    "--selection-samples 60 --n-permutations 3 --methods ours scikit-learn "
-    "--out {out}/columns.json --picture {out}/columns.png",
+    "columns": "--parts pairs --kinds 'label x number' --n-samples 60 --seeds 0 "
+    "--methods ours scikit-learn --out {out}/columns.json",
     "consistency": "--part consistency --seeds 0 --n-samples 60 --methods cca --out {out}",
     "criteria": "--data digits --settings 6 --train-rows 100 --test-rows 40 "
     "--dependence-steps 1 --mine-steps 1 --draws 20 --out {out}",
@@ -60,6 +60,9 @@ LONG_METHODS = {
 }
 LONG_BENCHMARKS = {"columns", "matching", "criteria"}
 OTHER_COMMANDS = {
+    "columns": "--n-samples 60 --seeds 0 --frame-samples 60 --frame-columns 1 "
+    "--selection-samples 60 --n-permutations 3 --methods ours scikit-learn "
+    "--out {out}/columns.json --picture {out}/columns.png",
     "consistency": "--part permutation --n-test 40 --repeats 2 --power-repeats 1 "
     "--permutations 2 --out {out}",
     "paper": "{table} --data fashion-mnist --folder {images} --epochs 1 --seeds 0 --units 8 "
@@ -97,7 +100,7 @@ def places(tmp_path_factory):
 
 def run(name, command, places, out, monkeypatch, **words):
     """Run a benchmark as from the command line; give the names of what it wrote."""
-    argv = [word.format(**places | {"out": out} | words) for word in command.split()]
+    argv = [word.format(**places | {"out": out} | words) for word in shlex.split(command)]
     monkeypatch.setattr("sys.argv", [name, *argv])
     importlib.import_module(f"benchmarks.{name}").main()
     for path in out.glob("*.json"):
@@ -119,6 +122,12 @@ def test_every_benchmark_has_a_command():
 )
 def test_benchmark_runs(name, places, tmp_path, monkeypatch):
     assert run(name, COMMANDS[name], places, tmp_path, monkeypatch)
+
+
+@pytest.mark.nightly
+def test_all_parts_of_columns_run(places, tmp_path, monkeypatch):
+    written = run("columns", OTHER_COMMANDS["columns"], places, tmp_path, monkeypatch)
+    assert written == {"columns.json", "columns.png"}
 
 
 @pytest.mark.nightly

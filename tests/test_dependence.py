@@ -56,10 +56,10 @@ def test_what_is_given_can_leave_something():
 def test_labels_may_be_given():
     pytest.importorskip("pandas")
     rng = np.random.RandomState(0)
-    group = rng.choice(["a", "b"], 1500)
+    group = rng.choice(["a", "b"], 800)
     shift = np.where(group == "a", 0.0, 4.0)
-    x, y = shift + rng.normal(size=1500), shift + rng.normal(size=1500)
-    value, _ = conditional_mutual_info(x, y, group, cv=2, max_steps=200, random_state=0)
+    x, y = shift + rng.normal(size=800), shift + rng.normal(size=800)
+    value, _ = conditional_mutual_info(x, y, group, cv=2, max_steps=100, random_state=0)
     assert value < 0.1 < 0.4 < mutual_info(x, y, **FAST)[0]
 
 

@@ -60,7 +60,7 @@ def misfits(prior, weights, epochs, seed=0):
     return distances, dependences
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("prior", "last"),
     [(UniformPrior(hidden=(256, 64)), 0.5), (NormalPrior(hidden=(256, 64)), 0.75)],

@@ -37,15 +37,19 @@ def by_counts(estimator):
     return set(estimator.bounds_) == {"plug-in"}
 
 
+@parametrize_with_checks([fast(max_steps=3), fast(max_steps=3, critic="dot", bound="infonce")])
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.nightly
 @parametrize_with_checks(
     [
-        fast(max_steps=3),
-        fast(max_steps=3, critic="dot", bound="infonce"),
         fast(max_steps=3, critic="bilinear", base=None, bound="dv"),
         fast(max_steps=3, critic="concat", n_negatives=1),
     ]
 )
-def test_scikit_learn_check(estimator, check):
+def test_scikit_learn_check_of_other_critics(estimator, check):
     check(estimator)
 
 
