@@ -54,6 +54,9 @@ class InformationTerm(nn.Module):
         Indices of global vectors, and of the location that each is set against; its candidates
         are then the same pair of the other samples. None sets all against all, and so does
         `whole`.
+    encoder : Encoder or None
+        What makes the encodings; a critic of whole maps may repeat its layers. None leaves it to
+        the widths.
     """
 
     vectors: Tensor | None
@@ -67,6 +70,7 @@ class InformationTerm(nn.Module):
         whole: bool,
         paired: bool,
         pairs: tuple[Tensor, Tensor] | None = None,
+        encoder: Encoder | None = None,
     ):
         super().__init__()
         vectors, places = (None, None) if pairs is None or whole else pairs
@@ -77,8 +81,12 @@ class InformationTerm(nn.Module):
         self.objective = bound.start()
         self.whole = whole
         self.paired = paired
-        global_size = example.global_vector.shape[-1]
-        self.critic = critic.build(global_size, self.partner(example).shape[-1])
+        global_size, size = example.global_vector.shape[-1], self.partner(example).shape[-1]
+        if whole and not paired and encoder is not None:
+            map_shape = (example.local_map.shape[-1], *example.grid())
+            self.critic = critic.build_whole(global_size, map_shape, encoder)
+        else:
+            self.critic = critic.build(global_size, size)
 
     def partner(self, encoding: Encoding) -> Tensor:
         """What the global vector is set against: (n, m, c)."""
@@ -269,6 +277,7 @@ def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
             whole=name == "global",
             paired=parts.n_views == 2,
             pairs=pairs,
+            encoder=parts.encoder,
         )
         for name in ("local", "global")
         if name in parts.weights

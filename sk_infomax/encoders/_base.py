@@ -122,6 +122,31 @@ class Encoder(Part):
         """
         raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
 
+    def build_upper(self, map_shape: tuple[int, ...], size_out: int) -> nn.Module:
+        """Make the layers above the local map once more, for a critic of whole maps.
+
+        Parameters
+        ----------
+        map_shape : tuple of int
+            Of a local map: (c, h, w) for images.
+        size_out : int
+            Width of what comes out.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n, c, h, w) to (n, size_out), with weights of its own.
+
+        Raises
+        ------
+        ValueError
+            If this encoder has no such layers.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no layers above its local map that a critic could repeat. "
+            'Use DotCritic(whole="dense").'
+        )
+
     def fitted_to(self, n_samples: int, views: "Views | None" = None) -> "Encoder":
         """The same settings with all that depends on the samples settled.
 
