@@ -28,6 +28,7 @@ from ._training._net import Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
+from .views import Augmentation
 
 __all__ = ["OUTPUTS", "FittedFeatures", "read_output", "read_rows"]
 
@@ -154,8 +155,17 @@ class FittedFeatures(Fitted):
         samples = self.scaling.apply(rows[np.sort(chosen)])[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():
-            prepare(self.net.module_.encoder, samples, self.parts.augmentation, generator)
+            prepare(self.net.module_.encoder, samples, self._views(), generator)
         return self
+
+    def _views(self) -> Augmentation | None:
+        """The augmentation for samples as they are scaled now; the module gets it too."""
+        views = self.parts.augmentation
+        if views is not None:
+            arrays = (torch.from_numpy(array).float() for array in self.scaling.units())
+            mean, scale = (array.to(self.net.device) for array in arrays)
+            views = self.net.module_.augmentation = views.in_units(mean, scale)
+        return views
 
     def renewed(self, setup: Setup) -> Self:
         """The same module and history in a net with fresh optimizers."""
@@ -175,6 +185,7 @@ class FittedFeatures(Fitted):
         train, valid = subsets
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
+        self._views()
         with self._own_randomness():
             self.net.train(data, held_out, plan)
 
@@ -212,7 +223,9 @@ class FittedFeatures(Fitted):
 
     def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
-        nats = self.net.nats(self._data(rows, None, num_workers))
+        self._views()
+        with self._own_randomness():
+            nats = self.net.nats(self._data(rows, None, num_workers))
         weights = self.parts.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 

@@ -19,7 +19,7 @@ from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .priors import PRIORS, Prior
-from .views import VIEWS, Augmentation, Occlusion
+from .views import VIEWS, Augmentation, FunctionViews, Occlusion
 
 __all__ = [
     "FAMILIES",
@@ -164,6 +164,8 @@ def settle_part(estimator, parameter: str) -> Any:
         return None
     if parameter == "encoder":
         value = _as_encoder(value)
+    if parameter == "augmentation":
+        value = _as_augmentation(value)
     if parameter == "occlusion" and not isinstance(value, str | Occlusion):
         value = Occlusion(float(value))
     return resolve_part(value, *FAMILIES[parameter], parameter)
@@ -258,6 +260,12 @@ def _as_encoder(value: Any) -> Any:
     """A torch module or a class of one as an encoder; anything else as it is."""
     is_class = isinstance(value, type) and issubclass(value, nn.Module)
     return TorchEncoder(value) if is_class or isinstance(value, nn.Module) else value
+
+
+def _as_augmentation(value: Any) -> Any:
+    """A function, or a module that is called as one, as views; anything else as it is."""
+    known = isinstance(value, str | type | Augmentation)
+    return FunctionViews(value) if callable(value) and not known else value
 
 
 def _settle_augmentation(estimator, kind: str, n_views: int) -> Augmentation | None:

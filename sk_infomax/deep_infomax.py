@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -108,10 +108,11 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         the local map sees the whole sample. `transform` hides nothing.
     views : {"auto", 1, 2}, default="auto"
         Number of random views of a batch. "auto" is 2 for images, 1 for tables and series.
-    augmentation : str, Augmentation or None, default="auto"
-        What makes the views: "table", "series", "image" or "occlusion". "auto" takes the one
-        for the kind of data if there are two views, and none if there is one.
-        `ImageViews(flip=True)` adds mirror images.
+    augmentation : str, Augmentation, callable or None, default="auto"
+        What makes the views: "table", "series", "image", "colour" or "occlusion". "auto" takes the
+        one for the kind of data if there are two views, and none if there is one.
+        `ImageViews(flip=True)` adds mirror images. Any function of a sample, such as
+        torchvision's transforms, is taken as `FunctionViews` says.
     output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
         The layer that `transform` reads: the global vector, the same beside pooled maps, the last
         hidden layer, or the last feature map, flattened. "auto" is "multiscale" with the default
@@ -230,7 +231,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "coordinates_weight": [NON_NEGATIVE],
         "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
-        "augmentation": [str, Augmentation, Auto, type, None],
+        "augmentation": [str, Augmentation, Auto, type, callable, None],
         "output": [one_of({"auto", *OUTPUTS})],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
@@ -275,7 +276,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         coordinates_weight: float = 1.0,
         occlusion: float | Occlusion | None = None,
         views: Literal["auto", 1, 2] = "auto",
-        augmentation: str | Augmentation | Auto | type[Augmentation] | None = "auto",
+        augmentation: str | Augmentation | Auto | Callable[..., Any] | None = "auto",
         output: Literal["auto", "embedding", "multiscale", "hidden", "feature_map"] = "auto",
         sample_shape: Sequence[int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
