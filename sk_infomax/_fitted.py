@@ -17,7 +17,7 @@ from ._checks import check_columns, check_matrix, check_rows, resolve_device
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
-from ._objectives import InfoMax, Parts, assemble
+from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
@@ -130,7 +130,7 @@ class FittedFeatures(Fitted):
             against = Adversary(match.adversary, match)
         net = InfoMaxNet(
             module,
-            weights=self.parts.weights,
+            weights=term_weights(self.parts.weights, module.terms),
             adversary=against,
             shuffler=new_generator(stream(self.seed, "batches")),
             optimizer=setup.optimizer,
@@ -226,7 +226,7 @@ class FittedFeatures(Fitted):
         self._views()
         with self._own_randomness():
             nats = self.net.nats(self._data(rows, None, num_workers))
-        weights = self.parts.weights
+        weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
     # Memory --------------------------------------------------------------------------------

@@ -141,6 +141,11 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         n_views = 2 if layout.kind == "image" else 1
     if encoder is None:
         encoder = _default_encoder(layout.kind, estimator)
+    if n_views == 1 and estimator.locations_weight > 0:
+        raise ValueError(
+            f"locations_weight={estimator.locations_weight} sets locations of one view against "
+            "those of another, and there is one view. Set views=2, or locations_weight=0."
+        )
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
         encoder=encoder.fitted_to(len(rows), augmentation),
@@ -288,12 +293,13 @@ def _settle_weights(estimator) -> dict[str, float]:
     """Weights of the terms that are not left out."""
     weights = {
         name: float(getattr(estimator, f"{name}_weight"))
-        for name in ("local", "global")
+        for name in ("local", "locations", "global")
         if getattr(estimator, f"{name}_weight") > 0
     }
     if not weights:
         raise ValueError(
-            "local_weight=0 and global_weight=0 leave nothing to maximise. Set one of them above 0."
+            "local_weight=0, locations_weight=0 and global_weight=0 leave nothing to maximise. "
+            "Set one of them above 0."
         )
     if estimator.prior is not None:
         weights["prior"] = float(estimator.prior_weight)

@@ -86,7 +86,11 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Weight of the information between the global vector and the whole sample (with two
         views: the other view's global vector; with one: the whole local map).
     local_weight : float, default=1.0
-        Weight of the information between the global vector and each location.
+        Weight of the information between the global vector and each location; of an encoder with
+        local maps of several depths, such as "resnet", each map is a term with this weight.
+    locations_weight : float, default=0.0
+        Weight of the information between a location of one view, drawn at random, and each
+        location of the other, which needs two views.
     prior : str, Prior or None, default=None
         What the distribution of the embedding is matched to: by an adversary to "uniform" (for
         the sigmoid of the embedding), "normal", "sphere" or "ball"; without one by "mmd", its
@@ -170,7 +174,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The trained net; its ``module_`` holds encoder and critics.
     history_ : skorch.history.History
         For each epoch, the loss and each term: ``train_loss``, ``train_local``,
-        ``train_global``, ``train_prior``, and the same as ``valid_...``. Information terms are
+        ``train_local_2`` (a second local map), ``train_locations``, ``train_global``,
+        ``train_prior``, and the same as ``valid_...``. Information terms are
         there in nats too, as the bound reports them of the same batches: ``train_local_nats``,
         ``train_global_nats``. These compare between bounds; the terms themselves do not.
     layout_ : Layout
@@ -224,6 +229,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "bound": [str, Bound, type],
         "global_weight": [NON_NEGATIVE],
         "local_weight": [NON_NEGATIVE],
+        "locations_weight": [NON_NEGATIVE],
         "prior": [str, Prior, type, None],
         "prior_weight": [NON_NEGATIVE],
         "context": [str, Context, type, None],
@@ -269,6 +275,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         bound: str | Bound | type[Bound] = "infonce",
         global_weight: float = 0.0,
         local_weight: float = 1.0,
+        locations_weight: float = 0.0,
         prior: str | Prior | type[Prior] | None = None,
         prior_weight: float = 0.1,
         context: str | Context | type[Context] | None = None,
@@ -305,6 +312,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.bound = bound
         self.global_weight = global_weight
         self.local_weight = local_weight
+        self.locations_weight = locations_weight
         self.prior = prior
         self.prior_weight = prior_weight
         self.context = context

@@ -29,6 +29,7 @@ SHAPES = {
     "convolutions": [(1, 2), (3, 7), (1, 24), (2, 500)],
     "image": [(1, 2, 2), (1, 8, 8), (3, 14, 10), (1, 28, 28), (3, 32, 32), (4, 96, 70)],
     "strided": [(1, 2, 2), (1, 8, 8), (3, 14, 10), (1, 28, 28), (3, 32, 32), (4, 96, 70)],
+    "resnet": [(1, 8, 8), (2, 5, 7)],
     "basic28x28": [(1, 28, 28), (3, 10, 10)],
     "basic32x32": [(3, 32, 32), (1, 8, 8)],
     "basic64x64": [(3, 64, 64)],
@@ -95,8 +96,11 @@ def test_samples_do_not_see_each_other_in_evaluation(name, shape):
         for whole, alone in zip(together, module(x[i : i + 1])):
             if torch.is_tensor(whole):
                 torch.testing.assert_close(whole[i : i + 1], alone)
-            else:
+            elif whole is not together.further_maps:
                 assert whole == alone
+            else:
+                for deeper, single in zip(whole, alone, strict=True):
+                    torch.testing.assert_close(deeper[i : i + 1], single)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,7 @@ def test_chunk_cuts_views_apart():
     module = StridedEncoder().build((1, 8, 8), 5).eval()
     x = torch.randn(6, 1, 8, 8)
     first, last = module(x).chunk(2)
+    assert first.further_maps == ()
     torch.testing.assert_close(first.local_map, module(x[:3]).local_map)
     torch.testing.assert_close(last.global_vector, module(x[3:]).global_vector)
     assert first.map_shape == last.map_shape == (4, 4)
@@ -295,6 +300,43 @@ def test_the_papers_residual_network_on_crops():
 def test_blocks_of_stages_are_checked(n_blocks):
     with pytest.raises(ValueError, match="must have 3 whole numbers above 0"):
         ENCODERS["foldresnet32x32"](n_blocks=n_blocks).build((3, 32, 32), 4)
+
+
+# A residual network, and maps of several depths -------------------------------------------------
+
+
+def test_the_residual_network_is_resnet18_for_small_images():
+    module = ENCODERS["resnet"]().build((3, 32, 32), 512)
+    found = convolutions_of(module)
+    assert len(found) == 17  # and the linear layer that others have at its end
+    assert found[0] == (3, 64, 3, 1)
+    assert [f for f in found if f[3] == 2] == [(64, 128, 3, 2), (128, 256, 3, 2), (256, 512, 3, 2)]
+    assert sum(p.numel() for p in module.parameters()) == 11_168_832
+    with torch.no_grad():
+        encoding = module.eval()(torch.randn(2, 3, 32, 32))
+    assert [m.shape[1:] for m in encoding.local_maps()] == [(64, 256), (16, 512)]
+    torch.testing.assert_close(encoding.global_vector, encoding.further_maps[0].mean(1))
+    assert torch.equal(encoding.global_vector, encoding.hidden)
+
+
+@pytest.mark.parametrize("stages", [(3,), (4, 2), [1, 2, 3, 4]])
+def test_local_maps_are_those_of_the_stages_asked_for(stages):
+    module = ENCODERS["resnet"](width=2, local_stages=stages).build((3, 16, 16), 6)
+    encoding = module(torch.randn(4, 3, 16, 16))
+    shapes = {1: (256, 2), 2: (64, 4), 3: (16, 8), 4: (4, 16)}
+    assert [m.shape[1:] for m in encoding.local_maps()] == [shapes[s] for s in stages]
+    assert encoding.local_map is encoding.local_maps()[0]
+    assert math.prod(encoding.map_shape) == shapes[stages[0]][0]
+    halves = encoding.chunk(2)
+    for half, rows in zip(halves, (slice(2), slice(2, 4)), strict=True):
+        for part, whole in zip(half.local_maps(), encoding.local_maps(), strict=True):
+            assert torch.equal(part, whole[rows])
+
+
+@pytest.mark.parametrize("stages", [(), (3, 3), (0, 3), (5,), ("3",)])
+def test_stages_are_checked(stages):
+    with pytest.raises(ValueError, match=r"must name some of the stages.*such as \(3, 4\)"):
+        ENCODERS["resnet"](width=2, local_stages=stages).build((3, 16, 16), 6)
 
 
 # The layers above the local map, once more ------------------------------------------------------

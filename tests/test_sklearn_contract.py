@@ -135,6 +135,7 @@ IMAGE_MEMBERS = [
 # Of networks whose width is a setting, small ones; crops that digits have room for.
 NARROW = {
     "foldalex64x64": {"encoder__width": 2, "encoder__hidden": 8, "encoder__crop": 15},
+    "resnet": {"encoder__width": 2},
     "foldresnet32x32": {"encoder__width": 2, "encoder__hidden": 8},
 }
 

@@ -13,6 +13,7 @@ image            `PatchEncoder`     a dictionary of patches found before trainin
 perceptron       `TableEncoder`     groups of columns, then a perceptron, all learned
 convolutions     `SeriesEncoder`    three 1-D convolutions, all learned
 strided          `StridedEncoder`   a small network for images, all learned
+resnet           `ResNetEncoder`    a residual network for small images, all learned
 basic28x28       `Basic28x28`       the paper's network for images of 28x28
 basic32x32       `Basic32x32`       the paper's for 32x32
 basic64x64       `Basic64x64`       the paper's for 64x64
@@ -31,6 +32,7 @@ from ._crops import FoldAlex64x64, FoldResNet32x32, StridedCrops
 from ._learned import SeriesEncoder, StridedEncoder, TableEncoder
 from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64
 from ._patches import PatchEncoder
+from ._resnet import ResNetEncoder
 from ._series_stem import PatternEncoder
 from ._table_stem import KernelEncoder
 from ._torch import TorchEncoder
@@ -49,6 +51,7 @@ __all__ = [
     "KernelEncoder",
     "PatchEncoder",
     "PatternEncoder",
+    "ResNetEncoder",
     "SeriesEncoder",
     "StridedCrops",
     "StridedEncoder",
@@ -63,6 +66,7 @@ ENCODERS: dict[str, type[Encoder]] = {
     "perceptron": TableEncoder,
     "convolutions": SeriesEncoder,
     "strided": StridedEncoder,
+    "resnet": ResNetEncoder,
     "basic28x28": Basic28x28,
     "basic32x32": Basic32x32,
     "basic64x64": Basic64x64,
