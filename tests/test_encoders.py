@@ -333,7 +333,7 @@ def test_local_maps_are_those_of_the_stages_asked_for(stages):
             assert torch.equal(part, whole[rows])
 
 
-@pytest.mark.parametrize("stages", [(), (3, 3), (0, 3), (5,), ("3",)])
+@pytest.mark.parametrize("stages", [(), (3, 3), (0, 3), (5,), ("3",), ([3],)])
 def test_stages_are_checked(stages):
     with pytest.raises(ValueError, match=r"must name some of the stages.*such as \(3, 4\)"):
         ENCODERS["resnet"](width=2, local_stages=stages).build((3, 16, 16), 6)

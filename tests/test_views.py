@@ -310,6 +310,24 @@ def test_functions_are_handed_the_generator_if_they_ask():
     assert torch.equal(state, torch.get_rng_state())
 
 
+class Noisy(torch.nn.Module):
+    def forward(self, x, generator=None):
+        return x + torch.rand(x.shape, generator=generator)
+
+
+def test_modules_are_handed_the_generator_if_their_forward_asks():
+    x, state = batch((5, 3)), torch.get_rng_state()
+    views = FunctionViews(Noisy())
+    assert torch.equal(views(x, generator(3)), views(x, generator(3)))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_large_mean_takes_nothing_from_what_is_not_changed():
+    x = batch((6, 4))
+    in_units = FunctionViews(torch.clone).in_units(torch.tensor(1e9), torch.tensor(1e-3))
+    assert torch.equal(in_units(x, generator()), x)
+
+
 def test_functions_in_units_see_the_values_of_x():
     x, seen = batch((4, 2, 3, 3)), []
     mean, scale = torch.tensor([1.0, 2.0])[:, None, None], torch.tensor([3.0, 0.5])[:, None, None]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from numbers import Integral
 
 from torch import Tensor, nn
 
@@ -265,7 +266,7 @@ class FoldResNet32x32(_CropEncoder):
 def check_n_blocks(encoder, stages: int) -> None:
     """Refuse anything but one positive whole number for each stage."""
     given = encoder.n_blocks
-    if len(given) != stages or not all(isinstance(n, int) and n > 0 for n in given):
+    if len(given) != stages or not all(isinstance(n, Integral) and int(n) > 0 for n in given):
         raise ValueError(
             f"{type(encoder).__name__}(n_blocks={given!r}) must have {stages} whole numbers "
             f"above 0, the blocks of each stage, such as {(2,) * stages}."

@@ -75,7 +75,8 @@ class ResNetEncoder(Encoder):
         """Make the network for images of shape (c, h, w)."""
         check_n_blocks(self, _STAGES)
         stages = list(self.local_stages)
-        if not stages or len(set(stages)) < len(stages) or not set(stages) <= {1, 2, 3, 4}:
+        known = stages and all(stage in range(1, _STAGES + 1) for stage in stages)
+        if not known or len(set(stages)) < len(stages):
             raise ValueError(
                 f"ResNetEncoder(local_stages={self.local_stages!r}) must name some of the stages "
                 "1, 2, 3 and 4, each once, such as (3, 4)."

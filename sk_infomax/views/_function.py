@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._base import Augmentation
 
@@ -119,13 +119,15 @@ class _InUnits(Augmentation):
         return self.views.mirrors
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        changed = self.views(x * self.scale + self.mean, generator)
-        return (changed - self.mean) / self.scale
+        values = x * self.scale + self.mean
+        # By what changes, since what a large mean rounds off would else be lost of all samples.
+        return x + (self.views(values, generator) - values) / self.scale
 
 
 def _takes_generator(function: Callable[..., Any]) -> bool:
     """Whether a function has a parameter of this name; of some builtins it can't be told."""
+    called = function.forward if isinstance(function, nn.Module) else function
     try:
-        return "generator" in inspect.signature(function).parameters
+        return "generator" in inspect.signature(called).parameters
     except (TypeError, ValueError):
         return False
