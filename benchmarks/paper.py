@@ -36,6 +36,7 @@ from ._split import Split, load_paper_split
 
 LAYERS = {"conv": "feature_map", "fc": "hidden", "Y": "embedding"}
 ENCODER_OF = {28: "basic28x28", 32: "basic32x32", 64: "basic64x64"}  # by the side, in pixels
+_RUNS = 5  # trainings of each row, as in the talk
 _SVM_C = {"fc": 0.001, "Y": 0.1}  # the same for every row
 
 # Rows ----------------------------------------------------------------------------------------
@@ -427,7 +428,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--folder", help="folder with the files of a set that has a name; else OpenML")
     add("--budget", type=float, help="seconds of training for each row; 90 if not --epochs")
     add("--epochs", type=int, help="passes over the data, in place of --budget")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add("--seeds", type=int, nargs="+", default=list(range(_RUNS)), help="a training each")
     add("--rows", nargs="+", choices=list(ROWS), metavar="ROW", help="only these rows")
     add("--lr", type=float, default=1e-3, help="largest learning rate (the paper: 1e-4, constant)")
     add("--batch-size", type=int, default=64)

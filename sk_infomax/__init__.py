@@ -22,6 +22,7 @@ from .encoders import (
     KernelEncoder,
     PatchEncoder,
     PatternEncoder,
+    ResNetEncoder,
     SeriesEncoder,
     StridedEncoder,
     TableEncoder,
@@ -37,7 +38,7 @@ from .information import (
     mutual_info_scores,
 )
 from .priors import NormalPrior, UniformPrior
-from .views import ImageViews, SeriesViews, TableViews
+from .views import ColourViews, FunctionViews, ImageViews, SeriesViews, TableViews
 
 __version__ = "0.1.0"
 
@@ -45,11 +46,13 @@ __all__ = [
     "NWJ",
     "SMILE",
     "BilinearCritic",
+    "ColourViews",
     "ConcatCritic",
     "DeepInfoMaxTransformer",
     "DonskerVaradhan",
     "DotCritic",
     "Encoding",
+    "FunctionViews",
     "GatedCritic",
     "ImageViews",
     "InfoNCE",
@@ -60,6 +63,7 @@ __all__ = [
     "NormalPrior",
     "PatchEncoder",
     "PatternEncoder",
+    "ResNetEncoder",
     "SeriesEncoder",
     "SeriesViews",
     "StridedEncoder",

@@ -17,7 +17,7 @@ from ._checks import check_columns, check_matrix, check_rows, resolve_device
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
-from ._objectives import InfoMax, Parts, assemble
+from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
@@ -28,6 +28,7 @@ from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
+from .views import Augmentation
 
 __all__ = ["OUTPUTS", "FittedFeatures", "read_output", "read_rows"]
 
@@ -129,7 +130,7 @@ class FittedFeatures(Fitted):
             against = Adversary(match.adversary, match)
         net = InfoMaxNet(
             module,
-            weights=self.parts.weights,
+            weights=term_weights(self.parts.weights, module.terms),
             adversary=against,
             shuffler=new_generator(stream(self.seed, "batches")),
             optimizer=setup.optimizer,
@@ -154,8 +155,17 @@ class FittedFeatures(Fitted):
         samples = self.scaling.apply(rows[np.sort(chosen)])[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():
-            prepare(self.net.module_.encoder, samples, self.parts.augmentation, generator)
+            prepare(self.net.module_.encoder, samples, self._views(), generator)
         return self
+
+    def _views(self) -> Augmentation | None:
+        """The augmentation for samples as they are scaled now; the module gets it too."""
+        views = self.parts.augmentation
+        if views is not None:
+            arrays = (torch.from_numpy(array).float() for array in self.scaling.units())
+            mean, scale = (array.to(self.net.device) for array in arrays)
+            views = self.net.module_.augmentation = views.in_units(mean, scale)
+        return views
 
     def renewed(self, setup: Setup) -> Self:
         """The same module and history in a net with fresh optimizers."""
@@ -180,6 +190,7 @@ class FittedFeatures(Fitted):
         if frozen is not None and plan.max_time is None:
             data = coded(data, frozen)
             held_out = None if held_out is None else coded(held_out, frozen)
+        self._views()
         with self._own_randomness():
             self.net.train(data, held_out, plan)
 
@@ -217,8 +228,10 @@ class FittedFeatures(Fitted):
 
     def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
-        nats = self.net.nats(self._data(rows, None, num_workers))
-        weights = self.parts.weights
+        self._views()
+        with self._own_randomness():
+            nats = self.net.nats(self._data(rows, None, num_workers))
+        weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
     def local_nats(self, rows: np.ndarray) -> np.ndarray:

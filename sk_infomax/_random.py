@@ -1,5 +1,6 @@
 """Randomness of our own: no fit reads or moves numpy's or torch's global generators."""
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,15 +46,17 @@ def new_generator(seed: int, device: torch.device | str = "cpu") -> torch.Genera
 def private_rng(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators for a while, for one thread at a time, then restore them.
 
-    Networks draw their first weights from torch's, and a user's own part may draw from torch's
-    or numpy's in every step (dropout).
+    Networks draw their first weights from torch's, and a user's own part may draw from torch's,
+    numpy's or Python's in every step (dropout).
     """
     devices = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(devices=devices):
-        state = np.random.get_state()
+        state, pythons = np.random.get_state(), random.getstate()
         torch.manual_seed(seed)
         np.random.seed(seed)
+        random.seed(seed)
         try:
             yield
         finally:
             np.random.set_state(state)
+            random.setstate(pythons)

@@ -11,6 +11,7 @@ from ._layout import Layout
 __all__ = ["Scaling"]
 
 _CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
+_WHITE = 255.0  # largest value of uint8
 _ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
@@ -72,6 +73,11 @@ class Scaling:
         constant = deviation <= _ROUNDING * np.finfo(np.float64).eps * np.abs(self.mean)
         self.scale = np.where(constant, 1.0, deviation)
         return self
+
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and scale for the values of X; images of uint8 run from 0 to 1, and not to 255."""
+        whole = 1.0 if self.count else _WHITE  # images of uint8 have nothing to count
+        return self.mean / whole, self.scale / whole
 
     def apply(self, rows: np.ndarray, dtype: Any = np.float32) -> Tensor:
         """Rows (n, ...) as a standardised tensor (n, *network_shape) of our own."""

@@ -19,7 +19,7 @@ from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .priors import PRIORS, Prior
-from .views import VIEWS, Augmentation, Occlusion
+from .views import VIEWS, Augmentation, FunctionViews, Occlusion
 
 __all__ = [
     "FAMILIES",
@@ -141,6 +141,11 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         n_views = 2 if layout.kind == "image" else 1
     if encoder is None:
         encoder = _default_encoder(layout.kind, estimator)
+    if n_views == 1 and estimator.locations_weight > 0:
+        raise ValueError(
+            f"locations_weight={estimator.locations_weight} sets locations of one view against "
+            "those of another, and there is one view. Set views=2, or locations_weight=0."
+        )
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
         encoder=encoder.fitted_to(len(rows), augmentation),
@@ -164,6 +169,8 @@ def settle_part(estimator, parameter: str) -> Any:
         return None
     if parameter == "encoder":
         value = _as_encoder(value)
+    if parameter == "augmentation":
+        value = _as_augmentation(value)
     if parameter == "occlusion" and not isinstance(value, str | Occlusion):
         value = Occlusion(float(value))
     return resolve_part(value, *FAMILIES[parameter], parameter)
@@ -263,6 +270,12 @@ def _as_encoder(value: Any) -> Any:
     return TorchEncoder(value) if is_class or isinstance(value, nn.Module) else value
 
 
+def _as_augmentation(value: Any) -> Any:
+    """A function, or a module that is called as one, as views; anything else as it is."""
+    known = isinstance(value, str | type | Augmentation)
+    return FunctionViews(value) if callable(value) and not known else value
+
+
 def _settle_augmentation(estimator, kind: str, n_views: int) -> Augmentation | None:
     value = estimator.augmentation
     if _is_open(value):
@@ -283,12 +296,13 @@ def _settle_weights(estimator) -> dict[str, float]:
     """Weights of the terms that are not left out."""
     weights = {
         name: float(getattr(estimator, f"{name}_weight"))
-        for name in ("local", "global")
+        for name in ("local", "locations", "global")
         if getattr(estimator, f"{name}_weight") > 0
     }
     if not weights:
         raise ValueError(
-            "local_weight=0 and global_weight=0 leave nothing to maximise. Set one of them above 0."
+            "local_weight=0, locations_weight=0 and global_weight=0 leave nothing to maximise. "
+            "Set one of them above 0."
         )
     if estimator.prior is not None:
         weights["prior"] = float(estimator.prior_weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -86,7 +86,11 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Weight of the information between the global vector and the whole sample (with two
         views: the other view's global vector; with one: the whole local map).
     local_weight : float, default=1.0
-        Weight of the information between the global vector and each location.
+        Weight of the information between the global vector and each location; of an encoder with
+        local maps of several depths, such as "resnet", each map is a term with this weight.
+    locations_weight : float, default=0.0
+        Weight of the information between a location of one view, drawn at random, and each
+        location of the other, which needs two views.
     prior : str, Prior or None, default=None
         What the distribution of the embedding is matched to: by an adversary to "uniform" (for
         the sigmoid of the embedding), "normal", "sphere" or "ball"; without one by "mmd", its
@@ -108,10 +112,11 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         the local map sees the whole sample. `transform` hides nothing.
     views : {"auto", 1, 2}, default="auto"
         Number of random views of a batch. "auto" is 2 for images, 1 for tables and series.
-    augmentation : str, Augmentation or None, default="auto"
-        What makes the views: "table", "series", "image" or "occlusion". "auto" takes the one
-        for the kind of data if there are two views, and none if there is one.
-        `ImageViews(flip=True)` adds mirror images.
+    augmentation : str, Augmentation, callable or None, default="auto"
+        What makes the views: "table", "series", "image", "colour" or "occlusion". "auto" takes the
+        one for the kind of data if there are two views, and none if there is one.
+        `ImageViews(flip=True)` adds mirror images. Any function of a sample, such as
+        torchvision's transforms, is taken as `FunctionViews` says.
     output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
         The layer that `transform` reads: the global vector, the same beside pooled maps, the last
         hidden layer, or the last feature map, flattened. "auto" is "multiscale" with the default
@@ -169,7 +174,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The trained net; its ``module_`` holds encoder and critics.
     history_ : skorch.history.History
         For each epoch, the loss and each term: ``train_loss``, ``train_local``,
-        ``train_global``, ``train_prior``, and the same as ``valid_...``. Information terms are
+        ``train_local_2`` (a second local map), ``train_locations``, ``train_global``,
+        ``train_prior``, and the same as ``valid_...``. Information terms are
         there in nats too, as the bound reports them of the same batches: ``train_local_nats``,
         ``train_global_nats``. These compare between bounds; the terms themselves do not.
     layout_ : Layout
@@ -223,6 +229,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "bound": [str, Bound, type],
         "global_weight": [NON_NEGATIVE],
         "local_weight": [NON_NEGATIVE],
+        "locations_weight": [NON_NEGATIVE],
         "prior": [str, Prior, type, None],
         "prior_weight": [NON_NEGATIVE],
         "context": [str, Context, type, None],
@@ -230,7 +237,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "coordinates_weight": [NON_NEGATIVE],
         "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
-        "augmentation": [str, Augmentation, Auto, type, None],
+        "augmentation": [str, Augmentation, Auto, type, callable, None],
         "output": [one_of({"auto", *OUTPUTS})],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
@@ -268,6 +275,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         bound: str | Bound | type[Bound] = "infonce",
         global_weight: float = 0.0,
         local_weight: float = 1.0,
+        locations_weight: float = 0.0,
         prior: str | Prior | type[Prior] | None = None,
         prior_weight: float = 0.1,
         context: str | Context | type[Context] | None = None,
@@ -275,7 +283,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         coordinates_weight: float = 1.0,
         occlusion: float | Occlusion | None = None,
         views: Literal["auto", 1, 2] = "auto",
-        augmentation: str | Augmentation | Auto | type[Augmentation] | None = "auto",
+        augmentation: str | Augmentation | Auto | Callable[..., Any] | None = "auto",
         output: Literal["auto", "embedding", "multiscale", "hidden", "feature_map"] = "auto",
         sample_shape: Sequence[int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
@@ -304,6 +312,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.bound = bound
         self.global_weight = global_weight
         self.local_weight = local_weight
+        self.locations_weight = locations_weight
         self.prior = prior
         self.prior_weight = prior_weight
         self.context = context
