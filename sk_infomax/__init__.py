@@ -19,6 +19,7 @@ from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
 from .deep_infomax import DeepInfoMaxTransformer
 from .encoders import (
     Encoding,
+    FrozenEncoder,
     KernelEncoder,
     PatchEncoder,
     PatternEncoder,
@@ -52,6 +53,7 @@ __all__ = [
     "DonskerVaradhan",
     "DotCritic",
     "Encoding",
+    "FrozenEncoder",
     "FunctionViews",
     "GatedCritic",
     "ImageViews",

@@ -102,6 +102,8 @@ class FittedFeatures(Fitted):
         How the net trains.
     columns : MatrixOfColumns or None, default=None
         How the columns of a mixed frame become numbers; None where samples are numbers.
+    n_samples : int or None, default=None
+        How many samples the settings of the encoder were settled by.
     """
 
     def __init__(
@@ -112,8 +114,9 @@ class FittedFeatures(Fitted):
         seed: int,
         setup: Setup,
         columns: MatrixOfColumns | None = None,
+        n_samples: int | None = None,
     ):
-        self.columns = columns
+        self.columns, self.n_samples = columns, n_samples
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
         with private_rng(stream(seed, "weights"), setup.device):
             module, example = assemble(parts, layout.network_shape)
@@ -224,6 +227,7 @@ class FittedFeatures(Fitted):
                 batch = self.scaling.apply(rows[start : start + step], dtype)
                 encoding = encoder(batch.to(self.net.device))
                 out[start : start + step] = read_output(encoding, output).cpu().numpy()
+                _refuse_infinite(out[start : start + step], start)
         return out
 
     def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
@@ -255,6 +259,7 @@ class FittedFeatures(Fitted):
             "history": history_rows(self.net.history),
             "seed": self.seed,
             "count": self.scaling.count,
+            "n_samples": self.n_samples,
             "columns": None if self.columns is None else self.columns.plain(),
         }
         return Memory(arrays, facts)
@@ -265,22 +270,43 @@ class FittedFeatures(Fitted):
         arrays, facts = dict(memory.arrays), memory.facts
         kind, shape, axis = facts["layout"]
         layout = Layout(kind, tuple(shape), axis)
-        scaling = Scaling(layout)
+        parts = _parts_of(facts, estimator)
+        scaling = Scaling(layout, parts.encoder.normalize)
         scaling.count = int(facts["count"])
         for name in Scaling.ARRAYS:
             scaling.set(name, arrays.pop(f"scaling.{name}", None))
-        parts = {
-            name: settle_part(estimator, name) if isinstance(value, Unsaved) else value
-            for name, value in facts["parts"].items()
-        }
         setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
         columns = _columns_of(facts, layout)
-        fitted = cls(Parts(**parts), layout, scaling, int(facts["seed"]), setup, columns)
+        seed, n_samples = int(facts["seed"]), facts.get("n_samples")
+        fitted = cls(parts, layout, scaling, seed, setup, columns, n_samples)
         weights = {name.removeprefix("net."): array for name, array in arrays.items()}
         load_arrays(fitted.net.module_, weights)
         fitted.net.module_.eval()
         fitted.net.history = History(facts["history"])
         return fitted
+
+
+def _refuse_infinite(features: np.ndarray, start: int) -> None:
+    """Refuse features (n, d) that are not finite, of samples that begin at `start`."""
+    bad = ~np.isfinite(features).all(1)
+    if bad.any():
+        raise ValueError(
+            f"The encoder gives NaN or infinite features for sample {start + bad.argmax()} of X. "
+            "Check that sample for values far outside of what fit saw, and the encoder if it is "
+            "your own."
+        )
+
+
+def _parts_of(facts: Mapping[str, Any], estimator: Any) -> Parts:
+    """The parts that were settled; those that a file cannot hold are the estimator's, settled."""
+    parts = {
+        name: settle_part(estimator, name) if isinstance(value, Unsaved) else value
+        for name, value in facts["parts"].items()
+    }
+    if isinstance(facts["parts"]["encoder"], Unsaved) and facts.get("n_samples") is not None:
+        settled = parts["encoder"].fitted_to(int(facts["n_samples"]), parts["augmentation"])
+        parts["encoder"] = settled
+    return Parts(**parts)
 
 
 def _columns_of(facts: Mapping[str, Any], layout: Layout) -> MatrixOfColumns | None:

@@ -77,7 +77,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
-        and a vector is taken as it is; see `TorchEncoder` for any other backbone.
+        and a vector is taken as it is; see `TorchEncoder` for any other backbone, and
+        `FrozenEncoder` for one that is to stay as it is.
     critic : str or Critic, default="dot"
         What scores pairs: "dot", "bilinear", "concat" or "gated".
     bound : str or Bound, default="infonce"
@@ -419,8 +420,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 '"auto", or give complete numbers.'
             )
         seed = draw_seed(self.random_state)
-        scaling = Scaling(layout).update(rows)
-        return FittedFeatures(parts, layout, scaling, seed, setup, columns).prepare(rows)
+        scaling = Scaling(layout, parts.encoder.normalize).update(rows)
+        fitted = FittedFeatures(parts, layout, scaling, seed, setup, columns, len(rows))
+        return fitted.prepare(rows)
 
     def _train(self, draft, fitted: FittedFeatures, rows, plan: Plan, subsets) -> Self:
         """Train, and only then take over what was found."""

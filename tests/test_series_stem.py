@@ -238,7 +238,7 @@ def test_constant_series_give_finite_columns():
 @pytest.mark.parametrize(("places", "cells"), [(9, 4), (64, 8), (3, 8), (1, 1)])
 def test_weights_of_means(places, cells):
     x = torch.randn(2, 3, places)
-    found = x @ _series_stem._averages(places, cells)
+    found = x @ _series_stem.averages(places, cells)
     torch.testing.assert_close(found, adaptive_avg_pool1d(x, cells))
 
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ __all__ = [
     "Encoding",
     "StagedNetwork",
     "Views",
+    "averages",
     "convolution",
     "dense",
     "flat_size",
@@ -113,6 +114,8 @@ class Encoder(Part):
     """What samples it reads: "table", "series", "image", or None for any."""
     output: str = "embedding"
     """What `transform` reads unless the estimator's `output` says otherwise."""
+    normalize: Any = None
+    """Mean and standard deviation that inputs are standardised with; None learns them."""
     share_of_steps: float = 1.0
     """How many of a preset's steps it takes; fewer where most is found before training."""
     most_rows: int | None = None
@@ -314,3 +317,10 @@ def dense(size_in: int, size_out: int) -> nn.Sequential:
 def normed_output(size_in: int, n_components: int) -> nn.Sequential:
     """Linear layer and batch normalisation with no ReLU after it."""
     return nn.Sequential(nn.Linear(size_in, n_components, bias=False), nn.BatchNorm1d(n_components))
+
+
+def averages(places: int, cells: int) -> Tensor:
+    """Weights (places, cells) of the means that adaptive pooling takes."""
+    cell, place = torch.arange(cells), torch.arange(places)[:, None]
+    first, end = cell * places // cells, -(-(cell + 1) * places // cells)
+    return ((place >= first) & (place < end)) / (end - first)

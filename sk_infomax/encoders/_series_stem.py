@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ._base import Views
+from ._base import Views, averages
 from ._closed_form import Codes, Stem
 from ._dictionary import CONTRAST_FLOOR, find_filters
 
@@ -212,7 +212,7 @@ class SeriesStem(Stem):
         self.register_buffer("aligned", self._alignment(), persistent=False)
         for index, level in enumerate(self.levels):
             for name, cells in (("code", self.n_cells), ("win", self.n_win_cells)):
-                pool = _averages(level.places, cells)
+                pool = averages(level.places, cells)
                 self.register_buffer(f"{name}_pool_{index}", pool, persistent=False)
         self.register_buffer("code_mean", torch.zeros(self.n_maps))
         self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
@@ -469,14 +469,7 @@ def _total(parts: tuple[int, ...], cells: int) -> int:
     return sum(part for part in parts if part <= cells)
 
 
-def _averages(places: int, cells: int) -> Tensor:
-    """Weights (places, cells) of the means that adaptive pooling takes."""
-    cell, place = torch.arange(cells), torch.arange(places)[:, None]
-    first, end = cell * places // cells, -(-(cell + 1) * places // cells)
-    return ((place >= first) & (place < end)) / (end - first)
-
-
 def _pyramid(parts: tuple[int, ...], cells: int) -> Tensor:
     """Weights (cells, parts in all) of means over parts of time."""
     wanted = [part for part in parts if part <= cells]
-    return torch.cat([_averages(cells, part) for part in wanted], 1)
+    return torch.cat([averages(cells, part) for part in wanted], 1)
