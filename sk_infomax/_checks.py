@@ -16,6 +16,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -24,6 +25,8 @@ from sklearn.utils.validation import (
     check_array,
     validate_data,
 )
+
+from ._columns._sparse import Rows, SparseRows, refuse_infinite_values
 
 __all__ = [
     "AT_LEAST_TWO",
@@ -79,7 +82,7 @@ def check_shape(sample_shape: Any) -> None:
         )
 
 
-def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
+def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
     """Check an array of samples and leave it in the user's shape, never copied needlessly.
 
     Sets (``reset=True``) or compares ``n_features_in_``, ``feature_names_in_`` and, on
@@ -87,23 +90,25 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
 
     Returns
     -------
-    ndarray of shape (n, ...)
+    ndarray of shape (n, ...), or SparseRows of shape (n, p)
         float64, float32 or uint8.
     """
     if reset:
         check_shape(estimator.sample_shape)
+    if sparse.issparse(X):
+        refuse_infinite_values(X)
     options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
     if isinstance(X, list | tuple):
         X = np.asarray(X)
     if getattr(X, "ndim", 2) <= 2:
-        rows = validate_data(estimator, X, reset=reset, **options)
+        rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         shape = estimator.sample_shape
         if reset and shape is not None and math.prod(shape) != rows.shape[1]:
             raise ValueError(
                 f"sample_shape={tuple(shape)} asks for {math.prod(shape)} values in each row, "
                 f"but X has {rows.shape[1]} features. Change sample_shape or X."
             )
-        return rows
+        return SparseRows(rows) if sparse.issparse(rows) else rows
     rows = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
     shape = tuple(rows.shape[1:])
     if 0 in shape:

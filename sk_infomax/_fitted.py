@@ -10,19 +10,29 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy import sparse
 from skorch.history import History
 from torch import Tensor
 
 from ._checks import check_columns, check_matrix, check_rows, resolve_device
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
+from ._columns._sparse import MOST_COLUMNS, Narrowing, Rows, SparseRows
 from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
-from ._settings import Setup, settle_part, settle_setup
-from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
+from ._settings import Setup, narrows_sparse, settle_part, settle_setup
+from ._state import (
+    Fitted,
+    Memory,
+    Unsaved,
+    arrays_of,
+    arrays_under,
+    history_rows,
+    load_arrays,
+)
 from ._training._batches import Data, coded, make_data
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
@@ -30,7 +40,10 @@ from .encoders import Encoding
 from .encoders._base import prepare
 from .views import Augmentation
 
-__all__ = ["OUTPUTS", "FittedFeatures", "read_output", "read_rows"]
+Columns = MatrixOfColumns | Narrowing
+"""How samples as they are given become a matrix of numbers."""
+
+__all__ = ["OUTPUTS", "Columns", "FittedFeatures", "read_output", "read_rows"]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
@@ -52,8 +65,8 @@ def read_output(encoding: Encoding, output: str) -> Tensor:
 
 def read_rows(
     estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1
-) -> tuple[np.ndarray, MatrixOfColumns | None]:
-    """Checked samples, a mixed frame as a matrix, and how its columns became one.
+) -> tuple[Rows, Columns | None]:
+    """Checked samples, mixed frames and wide sparse tables as a matrix, and how they became one.
 
     Sets ``n_features_in_`` and ``feature_names_in_``, or compares them where a fit is known.
 
@@ -70,19 +83,43 @@ def read_rows(
 
     Returns
     -------
-    rows : ndarray of shape (n, ...)
+    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
         float64, float32 or uint8.
-    columns : MatrixOfColumns or None
-        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    columns : MatrixOfColumns, Narrowing or None
+        None where X is read as it is: arrays, frames of complete numbers and flags, and sparse
+        tables of few columns.
     """
     reset, columns = known is None, known.columns if known else None
-    if columns is None and not (reset and is_mixed(X)):
-        return check_rows(estimator, X, reset=reset, min_samples=min_samples), None
+    mixed = columns if isinstance(columns, MatrixOfColumns) else None
+    if mixed is not None or (reset and is_mixed(X)):
+        return _read_mixed(estimator, X, mixed, reset, min_samples)
+    rows = check_rows(estimator, X, reset=reset, min_samples=min_samples)
+    narrowing = columns if isinstance(columns, Narrowing) else None
+    if reset and isinstance(rows, SparseRows) and _is_wide(estimator, rows):
+        narrowing = Narrowing.learn(rows)
+    return (rows if narrowing is None else narrowing.apply(rows)), narrowing
+
+
+def _read_mixed(
+    estimator: Any, X: Any, columns: MatrixOfColumns | None, reset: bool, min_samples: int
+) -> tuple[np.ndarray, MatrixOfColumns]:
+    """A frame of any columns as a matrix, by what is known of them or is learned here."""
+    if sparse.issparse(X):
+        raise TypeError(
+            "X is a sparse matrix, but the fit saw a frame with text, dates, categories or missing "
+            "values. Give a frame of the same columns."
+        )
     found = read_columns(X)
     check_columns(estimator, X, len(found), reset=reset)
     if columns is None:
         columns = MatrixOfColumns.learn(found)
     return check_matrix(estimator, columns.apply(found), min_samples), columns
+
+
+def _is_wide(estimator: Any, rows: SparseRows) -> bool:
+    """Whether a sparse table is narrowed first: it has many columns, and no one asks for them."""
+    is_table = estimator.sample_shape is None and narrows_sparse(estimator)
+    return is_table and rows.shape[1] > MOST_COLUMNS
 
 
 class FittedFeatures(Fitted):
@@ -100,8 +137,9 @@ class FittedFeatures(Fitted):
         Of first weights and of all that training draws.
     setup : Setup
         How the net trains.
-    columns : MatrixOfColumns or None, default=None
-        How the columns of a mixed frame become numbers; None where samples are numbers.
+    columns : MatrixOfColumns, Narrowing or None, default=None
+        How a mixed frame or a wide sparse table becomes a matrix; None where samples are read as
+        they are.
     n_samples : int or None, default=None
         How many samples the settings of the encoder were settled by.
     """
@@ -113,7 +151,7 @@ class FittedFeatures(Fitted):
         scaling: Scaling,
         seed: int,
         setup: Setup,
-        columns: MatrixOfColumns | None = None,
+        columns: Columns | None = None,
         n_samples: int | None = None,
     ):
         self.columns, self.n_samples = columns, n_samples
@@ -149,7 +187,7 @@ class FittedFeatures(Fitted):
 
     # Training ------------------------------------------------------------------------------
 
-    def prepare(self, rows: np.ndarray) -> Self:
+    def prepare(self, rows: Rows) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
         device, seed = self.net.device, self.seed
         most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, _PREPARE_VALUES // self.layout.n_features))
@@ -177,13 +215,13 @@ class FittedFeatures(Fitted):
         other.net.history = self.net.history
         return other
 
-    def having_seen(self, rows: np.ndarray) -> Self:
+    def having_seen(self, rows: Rows) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
         other = copy.copy(self)
         other.scaling = copy.deepcopy(self.scaling).update(rows)
         return other
 
-    def train(self, rows: np.ndarray, plan: Plan, subsets=(None, None), num_workers: int = 0):
+    def train(self, rows: Rows, plan: Plan, subsets=(None, None), num_workers: int = 0):
         """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them."""
         train, valid = subsets
         data = self._data(rows, train, num_workers)
@@ -208,13 +246,13 @@ class FittedFeatures(Fitted):
             return private_rng(stream(self.seed, "modules"), self.net.device)
         return nullcontext()
 
-    def _data(self, rows: np.ndarray, subset: np.ndarray | None, num_workers: int) -> Data:
+    def _data(self, rows: Rows, subset: np.ndarray | None, num_workers: int) -> Data:
         """Rows, or some of them, as batches on the device."""
         return make_data(rows, self.scaling, self.net.device, subset, num_workers)
 
     # Reading -------------------------------------------------------------------------------
 
-    def features(self, rows: np.ndarray, output: str) -> np.ndarray:
+    def features(self, rows: Rows, output: str) -> np.ndarray:
         """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
         dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
         encoder = self.net.module_.encoder.eval()
@@ -230,7 +268,7 @@ class FittedFeatures(Fitted):
                 _refuse_infinite(out[start : start + step], start)
         return out
 
-    def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
+    def nats(self, rows: Rows, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
         self._views()
         with self._own_randomness():
@@ -238,12 +276,12 @@ class FittedFeatures(Fitted):
         weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
-    def local_nats(self, rows: np.ndarray) -> np.ndarray:
+    def local_nats(self, rows: Rows) -> np.ndarray:
         """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
         module, found = self.net.module_.eval(), []
         with torch.inference_mode():
-            for block in np.array_split(rows, -(-len(rows) // BLOCK)):
-                batch = self.scaling.apply(block).to(self.net.device)
+            for block in np.array_split(np.arange(len(rows)), -(-len(rows) // BLOCK)):
+                batch = self.scaling.apply(rows[block]).to(self.net.device)
                 found.append(module.local_nats(batch).cpu().numpy())
         return np.concatenate(found)
 
@@ -253,6 +291,8 @@ class FittedFeatures(Fitted):
         """Weights and scaling as arrays; parts, layout, history and seed as plain values."""
         arrays = {f"net.{name}": array for name, array in arrays_of(self.net.module_).items()}
         arrays |= {f"scaling.{name}": array for name, array in self.scaling.arrays().items()}
+        if self.columns is not None:
+            arrays |= {f"columns.{name}": a for name, a in self.columns.arrays().items()}
         facts = {
             "parts": {field.name: getattr(self.parts, field.name) for field in fields(Parts)},
             "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),
@@ -276,7 +316,9 @@ class FittedFeatures(Fitted):
         for name in Scaling.ARRAYS:
             scaling.set(name, arrays.pop(f"scaling.{name}", None))
         setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
-        columns = _columns_of(facts, layout)
+        of_columns = {name: a for name, a in arrays.items() if name.startswith("columns.")}
+        columns = _columns_of(facts, layout, arrays_under(of_columns, "columns."))
+        arrays = {name: array for name, array in arrays.items() if name not in of_columns}
         seed, n_samples = int(facts["seed"]), facts.get("n_samples")
         fitted = cls(parts, layout, scaling, seed, setup, columns, n_samples)
         weights = {name.removeprefix("net."): array for name, array in arrays.items()}
@@ -309,12 +351,18 @@ def _parts_of(facts: Mapping[str, Any], estimator: Any) -> Parts:
     return Parts(**parts)
 
 
-def _columns_of(facts: Mapping[str, Any], layout: Layout) -> MatrixOfColumns | None:
-    """How columns become numbers, from plain values; files from before frames say nothing."""
+def _columns_of(
+    facts: Mapping[str, Any], layout: Layout, arrays: Mapping[str, np.ndarray]
+) -> Columns | None:
+    """How samples become a matrix, from plain values; files from before frames say nothing."""
     plain = facts.get("columns")
     if plain is None:
         return None
-    columns = MatrixOfColumns.from_plain(plain)
+    columns: Columns
+    if isinstance(plain, Mapping):
+        columns = Narrowing.from_plain(plain, arrays)
+    else:
+        columns = MatrixOfColumns.from_plain(plain)
     if len(columns.names) != layout.n_features:
         raise ValueError(
             f"The file is damaged: its columns make {len(columns.names)} values of a sample, and "

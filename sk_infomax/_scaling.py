@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._columns._sparse import Rows
 from ._layout import Layout
 
 __all__ = ["Scaling"]
@@ -80,7 +81,7 @@ class Scaling:
             raise ValueError(f"The file is damaged: its array scaling.{name} does not fit.")
         setattr(self, name, array)
 
-    def update(self, rows: np.ndarray) -> "Scaling":
+    def update(self, rows: Rows) -> "Scaling":
         """Take account of rows (n, ...), in chunks (Chan, Golub and LeVeque 1983)."""
         if self.fixed is not None:
             return self._started(rows)
@@ -109,7 +110,7 @@ class Scaling:
         whole = 1.0 if self.count else _WHITE  # images of uint8 have nothing to count
         return self.mean / whole, self.scale / whole
 
-    def _started(self, rows: np.ndarray) -> "Scaling":
+    def _started(self, rows: Rows) -> "Scaling":
         """What is given, in the unit of the first rows that were seen."""
         mean, scale = self._given(self.fixed)
         if rows.dtype == np.uint8 and self.layout.kind == "image" and not self.count:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ._checks import closest_name, resolve_device
+from ._columns._sparse import Rows
 from ._layout import Layout, find_layout
 from ._objectives import Parts
 from ._parts import Auto, Family, resolve_part
@@ -27,6 +28,7 @@ __all__ = [
     "PRESETS",
     "REGISTRIES",
     "Setup",
+    "narrows_sparse",
     "plan_of_fit",
     "plan_of_pass",
     "rows_apart",
@@ -131,7 +133,7 @@ class Setup:
     callbacks: list[Any]
 
 
-def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
+def settle(estimator, rows: Rows) -> tuple[Parts, Layout]:
     """Turn names into parts, and tell what a sample of rows (n, ...) is."""
     encoder = None if _is_open(estimator.encoder) else settle_part(estimator, "encoder")
     shape = tuple(estimator.sample_shape or rows.shape[1:])
@@ -174,6 +176,12 @@ def settle_part(estimator, parameter: str) -> Any:
     if parameter == "occlusion" and not isinstance(value, str | Occlusion):
         value = Occlusion(float(value))
     return resolve_part(value, *FAMILIES[parameter], parameter)
+
+
+def narrows_sparse(estimator) -> bool:
+    """Whether sparse tables of many columns are narrowed before the encoder sees them."""
+    encoder = estimator.encoder
+    return bool(_is_open(encoder) or settle_part(estimator, "encoder").narrows_sparse)
 
 
 def settle_setup(estimator, device: torch.device | None = None) -> Setup:

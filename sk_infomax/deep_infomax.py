@@ -27,9 +27,9 @@ from ._checks import (
     one_of,
     validate_params,
 )
-from ._columns._numbers import MatrixOfColumns
+from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
-from ._fitted import OUTPUTS, FittedFeatures, read_rows
+from ._fitted import OUTPUTS, Columns, FittedFeatures, read_rows
 from ._layout import Layout
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
@@ -203,6 +203,13 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     identifiers are refused by name. An array is taken as numbers without missing values, as is
     what follows a frame of complete numbers.
 
+    Sparse matrices and arrays of SciPy are tables, which are never dense as a whole. Up to 512
+    columns their rows are read in batches, as those of a dense table. Wider ones, such as counts of
+    words, first become 256 dense columns: values are weighed as TF-IDF does, and their principal
+    directions are shaped so that what many rows share counts more (`layout_` then says 256). Word
+    counts need no TF-IDF before, and may have one. Encoders that are torch modules, or read series
+    or images, get all columns.
+
     References
     ----------
     Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler and Bengio, Learning deep
@@ -356,6 +363,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             if they are square and series otherwise; ``encoder="image"`` or
             ``encoder="series"`` says so outright. Numbers, at least two samples. A frame may
             hold numbers, flags, categories or text levels, dates, durations and missing values.
+            A table may be sparse.
         y : None
             Ignored.
 
@@ -410,7 +418,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         plan = plan_of_pass(self, fitted.parts, len(rows))
         return self._train(draft, fitted, rows, plan, (None, None))
 
-    def _start(self, rows: np.ndarray, setup, columns: MatrixOfColumns | None) -> FittedFeatures:
+    def _start(self, rows: Rows, setup, columns: Columns | None) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
         parts, layout = settle(self, rows)
         if columns is not None and layout.kind != "table":
@@ -524,5 +532,6 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         tags.non_deterministic = False
         return tags

@@ -434,13 +434,6 @@ def test_objects_that_are_no_numbers():
         fast().fit(X)
 
 
-def test_sparse_input():
-    from scipy.sparse import csr_matrix
-
-    with pytest.raises(TypeError, match="dense"):
-        fast().fit(csr_matrix(table()))
-
-
 def test_other_samples_at_transform(digits):
     model = strided().fit(digits[0][:40])
     with pytest.raises(ValueError, match=r"shape \(7, 8\).*fitted on samples of shape \(8, 8\)"):

@@ -2,8 +2,9 @@
 
 `ResidentData` holds everything as one tensor on the device and cuts batches out of it.
 `StreamedData` reads, arranges and standardises each batch when it is needed, for arrays that
-are larger than scikit-learn's ``working_memory`` (such as memory-mapped files). Both give the
-same batches for the same seed. `CodedData` holds what a frozen layer says of either.
+are larger than scikit-learn's ``working_memory`` (such as memory-mapped files) and sparse ones.
+Both give the same batches for the same seed. `CodedData` holds what a frozen layer says of
+either.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from sklearn import get_config
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from .._columns._sparse import Rows, SparseRows
 from .._scaling import Scaling
 
 __all__ = [
@@ -104,7 +106,7 @@ class StreamedData(Data):
 
     Parameters
     ----------
-    rows : ndarray of shape (n, ...)
+    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
         The source, for example a memory-mapped array.
     scaling : Scaling
         Arranges and standardises.
@@ -118,7 +120,7 @@ class StreamedData(Data):
 
     def __init__(
         self,
-        rows: np.ndarray,
+        rows: Rows,
         scaling: Scaling,
         device: torch.device,
         subset: np.ndarray,
@@ -213,15 +215,21 @@ def _as_it_is(batch: Tensor) -> Tensor:
 
 
 def make_data(
-    rows: np.ndarray,
+    rows: Rows,
     scaling: Scaling,
     device: torch.device,
     subset: np.ndarray | None = None,
     num_workers: int = 0,
 ) -> Data:
-    """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream."""
+    """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream.
+
+    Sparse rows are always streamed, so that no more than a batch of them is dense.
+    """
     n = len(rows) if subset is None else len(subset)
-    if n * scaling.layout.n_features * 4 <= get_config()["working_memory"] * 2**20:
+    if (
+        not isinstance(rows, SparseRows)
+        and n * scaling.layout.n_features * 4 <= get_config()["working_memory"] * 2**20
+    ):
         held = rows if subset is None else rows[subset]
         return ResidentData(scaling.apply(held).to(device))
     subset = np.arange(n) if subset is None else subset

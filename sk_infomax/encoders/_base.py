@@ -114,6 +114,8 @@ class Encoder(Part):
     """What samples it reads: "table", "series", "image", or None for any."""
     output: str = "embedding"
     """What `transform` reads unless the estimator's `output` says otherwise."""
+    narrows_sparse: bool = False
+    """Whether sparse tables of many columns are brought to few before it sees them."""
     normalize: Any = None
     """Mean and standard deviation that inputs are standardised with; None learns them."""
     share_of_steps: float = 1.0
