@@ -40,6 +40,7 @@ __all__ = [
     "POSITIVE_INT",
     "ZERO",
     "adopt_names",
+    "check_choice",
     "check_columns",
     "check_matrix",
     "check_rows",
@@ -51,6 +52,7 @@ __all__ = [
     "resolve_device",
     "say",
     "take_columns",
+    "take_samples",
     "validate_params",
 ]
 
@@ -174,6 +176,11 @@ def say(findings: Iterable[str]) -> None:
         warnings.warn(finding, UserWarning, stacklevel=level)
 
 
+def take_samples(X: Any, rows: np.ndarray) -> Any:
+    """Some of the samples of an array of any dimension, a frame or a sparse matrix, as such."""
+    return _safe_indexing(X, rows, axis=0)
+
+
 def take_columns(X: Any, mask: np.ndarray) -> Any:
     """The columns (d,) of a frame, an array or a sparse matrix, as one of these."""
     return _safe_indexing(X, mask, axis=1)
@@ -203,6 +210,13 @@ def closest_name(value: str, names) -> str:
     if close:
         return f"did you mean {close[0]!r}? Available: {listing}."
     return f"use one of {listing}."
+
+
+def check_choice(parameter: str, value: Any, names: Iterable[str]) -> None:
+    """Refuse a value of a function's parameter that is none of its names."""
+    names = list(names)
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{parameter}={value!r} is unknown: {closest_name(str(value), names)}")
 
 
 def resolve_device(device: str | torch.device, or_cpu: bool = False) -> torch.device:
