@@ -227,12 +227,13 @@ class FittedFeatures(Fitted):
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
         frozen = self.net.module_.frozen_layer
-        # What is coded beforehand would take from a training's seconds more than steps give back.
-        if frozen is not None and plan.max_time is None:
-            data = coded(data, frozen)
-            held_out = None if held_out is None else coded(held_out, frozen)
         self._views()
         with self._own_randomness():
+            # What is coded beforehand would take from a training's seconds more than steps give
+            # back.
+            if frozen is not None and plan.max_time is None:
+                data = coded(data, frozen)
+                held_out = None if held_out is None else coded(held_out, frozen)
             self.net.train(data, held_out, plan)
 
     def trained(self) -> bool:
