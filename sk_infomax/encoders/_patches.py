@@ -17,8 +17,10 @@ from ._dictionary import CONTRAST_FLOOR, find_filters
 
 __all__ = ["PatchEncoder"]
 
-_FINEST = 48  # pixels; of a side of twice as many each patch sees means of 2 x 2, and so on
-_PATCH = 5  # pixels on each side of a patch; 6, as Coates, Ng and Lee (2011), lost a point or two
+# Pixels; of a side of twice as many each patch sees means of 2 x 2, and so on. 48 lost 4 points on
+# photographs of 32 pixels that were enlarged to 64 and to 224 (1,200 of CIFAR-10, ridge).
+_FINEST = 32
+_PATCH = 5  # pixels of 32 on each side of a patch; 6, as Coates, Ng and Lee (2011), lost a point
 _LEAST_PATCH = 3  # pixels; for images too small for four patches in a row (rule of thumb)
 _GRID = 8  # cells on each side of an image, of which the learned part reads (rule of thumb)
 _POOLS = (1, 2, 4)  # cells on each side; without 4, up to 2.4 points are lost (docs/ablation.md)
@@ -76,8 +78,8 @@ class PatchEncoder(Encoder):
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
-        Pixels on each side of a patch; None is 5 or a little more for images of 20 pixels and
-        more, 3 for very small ones.
+        Pixels on each side of a patch, after averaging (see Notes); None is 5 or a little more for
+        images of 20 to 32 pixels, as large a part of larger ones, 3 for very small ones.
     n_channels : int, default=64
         Channels whose covariances are pooled; 0 for none.
     n_places : int, default=14
@@ -89,8 +91,8 @@ class PatchEncoder(Encoder):
 
     Notes
     -----
-    Images of 96 pixels and more are first averaged over squares of pixels, so that 48 to 95 remain
-    on the shorter side.
+    Images of 64 pixels and more are first averaged over squares of pixels, before views are made
+    of them, so that 32 to 63 remain on the shorter side.
 
     References
     ----------
@@ -156,6 +158,10 @@ class PatchEncoder(Encoder):
             return int(self.n_directions)
         return min(self.n_filters * self.n_places, _MOST_DIRECTIONS)
 
+    def coarse(self, shape: tuple[int, ...]) -> int:
+        """1 up to 63 pixels on the shorter side of images (c, h, w), then a 32nd of it."""
+        return max(1, min(shape[1:]) // _FINEST)
+
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
         if min(shape[1:]) < 2:
@@ -163,7 +169,7 @@ class PatchEncoder(Encoder):
                 f"PatchEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
                 "Treat the values as a table: encoder='table'."
             )
-        coarse = max(1, min(shape[1:]) // _FINEST)
+        coarse = self.coarse(shape)
         sides = [side // coarse for side in shape[1:]]
         stride = max(1, round(min(sides) / self.n_places))
         mirrored = self.mirrored is True
@@ -193,7 +199,8 @@ class PatchEncoder(Encoder):
                     + f". Choose 1 to {shorter}."
                 )
             return self.patch_size
-        size = min(shorter, max(_LEAST_PATCH, min(shorter // 4, _PATCH)))
+        wanted = max(_PATCH, round(_PATCH * shorter / _FINEST))
+        size = min(shorter, max(_LEAST_PATCH, min(shorter // 4, wanted)))
         # Patches and their mirror images lie at the same places only if the last one ends the row.
         return min(shorter, size + (sides[1] - size) % stride) if mirrored else size
 
