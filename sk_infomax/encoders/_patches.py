@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, unfold
+from torch.linalg import vector_norm
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, unfold
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
 from ._base import Encoder, Views
@@ -315,15 +316,22 @@ class PatchDictionary(Stem):
 
     def _codes(self, x: Tensor) -> Tensor:
         """Codes (n, rows, columns, 2 * n_filters), all above 0: like first, then unlike."""
-        window = self.size, self.stride
-        mean = avg_pool2d(x.mean(1, keepdim=True), *window)
-        power = avg_pool2d(x.square().mean(1, keepdim=True), *window)
+        patches = self._cut(x)
+        mean = patches.mean(-1, keepdim=True)
+        power = vector_norm(patches, dim=-1, keepdim=True).square() / patches.shape[-1]
         contrast = (power - mean.square()).clamp_(min=0).add_(self.floor).rsqrt_()
-        likeness = conv2d(x, self.filters, stride=self.stride).mul_(contrast).sub_(self.offset)
-        likeness = likeness.permute(0, 2, 3, 1)
+        # A product of patches that were cut out takes half the time of a convolution of colours.
+        filters = self.filters.movedim(1, -1).flatten(1)
+        likeness = (patches @ filters.T).mul_(contrast).sub_(self.offset.flatten())
         # The root of a 0 costs ten times that of any other number.
         below = (-_THRESHOLD - likeness).clamp_(min=_LEAST_CODE)
         return torch.cat([likeness.sub_(_THRESHOLD).clamp_(min=_LEAST_CODE), below], 3)
+
+    def _cut(self, x: Tensor) -> Tensor:
+        """Patches (n, rows, columns, size * size * c) of images, channels last within each."""
+        windows = x.movedim(1, -1).unfold(1, self.size, self.stride)
+        windows = windows.unfold(2, self.size, self.stride)  # (n, rows, columns, c, size, size)
+        return windows.movedim(3, -1).flatten(3)
 
     def _grid(self, codes: Tensor) -> Tensor:
         """Roots of the codes' means over the cells of a grid, (n, 2 * n_filters, rows, columns)."""
@@ -369,13 +377,14 @@ class PatchDictionary(Stem):
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
         channels = codes.sqrt() @ self.basis - self.mean @ self.basis  # (n, rows, columns, c)
         sums, products = _cell_moments(channels, self.spans)
-        rows, columns = self.pairs
-        products = products.index_select(2, rows * channels.shape[-1] + columns)
+        pairs = self.pairs[0] * channels.shape[-1] + self.pairs[1]
+        products = products.index_select(2, pairs)
         found = []
         for width in _WINDOWS[self.cells]:
             inside, total = self.get_buffer(f"inside_{width}"), self.get_buffer(f"total_{width}")
             mean, product = inside @ sums / total, inside @ products / total
-            covariance = product - mean[..., rows] * mean[..., columns]
+            squares = (mean[..., None] * mean[..., None, :]).flatten(2)
+            covariance = product - squares.index_select(2, pairs)
             found.append(self._covariances(covariance.unflatten(1, (width, width))))
         both = torch.cat(found, 1)
         return both.sign() * (both.abs() + _LEAST_CODE).sqrt()
