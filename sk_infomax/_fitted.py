@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import fields
@@ -21,7 +22,7 @@ from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
-from ._settings import Setup, settle_part, settle_setup
+from ._settings import Setup, seen_by, settle_part, settle_setup
 from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
 from ._training._batches import Data, coded, make_data
 from ._training._net import BLOCK, Adversary, InfoMaxNet
@@ -149,10 +150,12 @@ class FittedFeatures(Fitted):
     def prepare(self, rows: np.ndarray) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
         device, seed = self.net.device, self.seed
-        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, _PREPARE_VALUES // self.layout.n_features))
+        fitting = _PREPARE_VALUES // math.prod(self.layout.network_shape)
+        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, fitting))
         chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:most]
         # Read in the order of a file, seen in a random one: the first samples stand for all.
-        samples = self.scaling.apply(rows[np.sort(chosen)])[chosen.argsort().argsort()].to(device)
+        samples = self.scaling.apply(rows, chosen=np.sort(chosen))
+        samples = samples[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():
             prepare(self.net.module_.encoder, samples, self._views(), generator)
@@ -218,12 +221,13 @@ class FittedFeatures(Fitted):
         if dtype == np.float64:
             encoder = copy.deepcopy(encoder).double()
         out = np.empty((len(rows), self.widths[output]), dtype)
-        step = max(1, _TRANSFORM_VALUES // self.layout.n_features)
+        step = max(1, _TRANSFORM_VALUES // math.prod(self.layout.network_shape))
         with torch.inference_mode():
             for start in range(0, len(rows), step):
                 batch = self.scaling.apply(rows[start : start + step], dtype)
-                encoding = encoder(batch.to(self.net.device))
-                out[start : start + step] = read_output(encoding, output).cpu().numpy()
+                found = read_output(encoder(batch.to(self.net.device)), output).cpu()
+                self.scaling.refuse_result(rows, start, found)
+                out[start : start + step] = found.numpy()
         return out
 
     def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
@@ -264,15 +268,15 @@ class FittedFeatures(Fitted):
         """The same again, on the estimator's device or, where there is none, on the CPU."""
         arrays, facts = dict(memory.arrays), memory.facts
         kind, shape, axis = facts["layout"]
-        layout = Layout(kind, tuple(shape), axis)
-        scaling = Scaling(layout)
-        scaling.count = int(facts["count"])
-        for name in Scaling.ARRAYS:
-            scaling.set(name, arrays.pop(f"scaling.{name}", None))
         parts = {
             name: settle_part(estimator, name) if isinstance(value, Unsaved) else value
             for name, value in facts["parts"].items()
         }
+        layout = seen_by(parts["encoder"], Layout(kind, tuple(shape), axis))
+        scaling = Scaling(layout)
+        scaling.count = int(facts["count"])
+        for name in Scaling.ARRAYS:
+            scaling.set(name, arrays.pop(f"scaling.{name}", None))
         setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
         columns = _columns_of(facts, layout)
         fitted = cls(Parts(**parts), layout, scaling, int(facts["seed"]), setup, columns)

@@ -1,7 +1,7 @@
 """From an estimator's parameters to the parts of its network, each checked."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "plan_of_fit",
     "plan_of_pass",
     "rows_apart",
+    "seen_by",
     "settle",
     "settle_part",
     "settle_setup",
@@ -146,6 +147,7 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
             f"locations_weight={estimator.locations_weight} sets locations of one view against "
             "those of another, and there is one view. Set views=2, or locations_weight=0."
         )
+    layout = seen_by(encoder, layout)
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
         encoder=encoder.fitted_to(len(rows), augmentation),
@@ -160,6 +162,13 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
         coordinates=estimator.coordinates,
         context=settle_part(estimator, "context"),
     ), layout
+
+
+def seen_by(encoder: Encoder, layout: Layout) -> Layout:
+    """What a sample is, with the means over squares of pixels that the encoder asks for."""
+    if layout.kind != "image":
+        return layout
+    return replace(layout, coarse=encoder.coarse(layout.arranged_shape))
 
 
 def settle_part(estimator, parameter: str) -> Any:

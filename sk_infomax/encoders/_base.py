@@ -160,6 +160,24 @@ class Encoder(Part):
             'Use DotCritic(whole="dense").'
         )
 
+    def coarse(self, shape: tuple[int, ...]) -> int:
+        """How large the squares of pixels are whose means it reads, for images of any size.
+
+        The estimator averages a batch at a time, before views are made of it, so that the cost of
+        large images is that of reading them; `build` gets the shape that results.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of an image, (c, h, w).
+
+        Returns
+        -------
+        int
+            Pixels on each side; 1 leaves images as they are.
+        """
+        return 1
+
     def fitted_to(self, n_samples: int, views: "Views | None" = None) -> "Encoder":
         """The same settings with all that depends on the samples settled.
 
