@@ -7,14 +7,14 @@ import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from skorch.history import History
 from torch import Tensor
 
-from ._checks import check_columns, check_matrix, check_rows, resolve_device
+from ._checks import check_columns, check_matrix, check_rows, forget_names, resolve_device
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
@@ -22,16 +22,18 @@ from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
-from ._settings import Setup, seen_by, settle_part, settle_setup
+from ._settings import Setup, kind_said, seen_by, settle_part, settle_setup
 from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
 from ._training._batches import Data, coded, make_data
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
+from .series._equal import filled
+from .series._rows import read_series
 from .views import Augmentation
 
-__all__ = ["OUTPUTS", "FittedFeatures", "read_output", "read_rows"]
+__all__ = ["OUTPUTS", "FittedFeatures", "Read", "read_output", "read_rows"]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
@@ -51,10 +53,29 @@ def read_output(encoding: Encoding, output: str) -> Tensor:
     return layers[output]()
 
 
-def read_rows(
-    estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1
-) -> tuple[np.ndarray, MatrixOfColumns | None]:
-    """Checked samples, a mixed frame as a matrix, and how its columns became one.
+class Read(NamedTuple):
+    """Checked samples, and what reading them has told.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, ...)
+        float64, float32 or uint8; NaN after the end of series that are shorter than others.
+    columns : MatrixOfColumns or None
+        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    layout : Layout or None
+        What a sample is, where the container told: of series of several lengths.
+    said : bool
+        Whether it was said which axis of series is time.
+    """
+
+    rows: np.ndarray
+    columns: MatrixOfColumns | None = None
+    layout: Layout | None = None
+    said: bool = False
+
+
+def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1) -> Read:
+    """Checked samples, a mixed frame or series of several lengths as an array.
 
     Sets ``n_features_in_`` and ``feature_names_in_``, or compares them where a fit is known.
 
@@ -71,19 +92,25 @@ def read_rows(
 
     Returns
     -------
-    rows : ndarray of shape (n, ...)
-        float64, float32 or uint8.
-    columns : MatrixOfColumns or None
-        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    Read
+        The rows, and how they were made.
     """
     reset, columns = known is None, known.columns if known else None
+    kind, layout = (kind_said(estimator), None) if known is None else (None, known.layout)
+    if columns is None:
+        kind = kind if layout is None else layout.kind
+        series = read_series(estimator, X, kind, layout, min_samples)
+        if series is not None:
+            if reset:
+                forget_names(estimator, series.layout.n_features)
+            return Read(series.rows, None, series.layout, series.said)
     if columns is None and not (reset and is_mixed(X)):
-        return check_rows(estimator, X, reset=reset, min_samples=min_samples), None
+        return Read(check_rows(estimator, X, reset=reset, min_samples=min_samples))
     found = read_columns(X)
     check_columns(estimator, X, len(found), reset=reset)
     if columns is None:
         columns = MatrixOfColumns.learn(found)
-    return check_matrix(estimator, columns.apply(found), min_samples), columns
+    return Read(check_matrix(estimator, columns.apply(found), min_samples), columns)
 
 
 class FittedFeatures(Fitted):
@@ -145,10 +172,19 @@ class FittedFeatures(Fitted):
         net.module_.generator = new_generator(stream(self.seed, "views"), setup.device)
         return net
 
+    def complete(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (n, ...) as the network reads them: filled after the end of series if it must be."""
+        parts = self.parts
+        unchanged = parts.augmentation is None and parts.occlusion is None
+        if parts.encoder.reads_lengths and unchanged:
+            return rows
+        return filled(rows, self.layout)
+
     # Training ------------------------------------------------------------------------------
 
     def prepare(self, rows: np.ndarray) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
+        rows = self.complete(rows)
         device, seed = self.net.device, self.seed
         fitting = _PREPARE_VALUES // math.prod(self.layout.network_shape)
         most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, fitting))
@@ -180,12 +216,12 @@ class FittedFeatures(Fitted):
     def having_seen(self, rows: np.ndarray) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
         other = copy.copy(self)
-        other.scaling = copy.deepcopy(self.scaling).update(rows)
+        other.scaling = copy.deepcopy(self.scaling).update(filled(rows, self.layout))
         return other
 
     def train(self, rows: np.ndarray, plan: Plan, subsets=(None, None), num_workers: int = 0):
         """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them."""
-        train, valid = subsets
+        (train, valid), rows = subsets, self.complete(rows)
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
         frozen = self.net.module_.frozen_layer
@@ -216,6 +252,7 @@ class FittedFeatures(Fitted):
 
     def features(self, rows: np.ndarray, output: str) -> np.ndarray:
         """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
+        rows = self.complete(rows)
         dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
         encoder = self.net.module_.encoder.eval()
         if dtype == np.float64:
@@ -234,13 +271,13 @@ class FittedFeatures(Fitted):
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
         self._views()
         with self._own_randomness():
-            nats = self.net.nats(self._data(rows, None, num_workers))
+            nats = self.net.nats(self._data(self.complete(rows), None, num_workers))
         weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
     def local_nats(self, rows: np.ndarray) -> np.ndarray:
         """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
-        module, found = self.net.module_.eval(), []
+        rows, module, found = self.complete(rows), self.net.module_.eval(), []
         with torch.inference_mode():
             for block in np.array_split(rows, -(-len(rows) // BLOCK)):
                 batch = self.scaling.apply(block).to(self.net.device)

@@ -76,13 +76,15 @@ def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layo
         return Layout("series", shape, None)
     if len(shape) == 2:
         is_image = kind == "image" or (kind is None and shape[0] == shape[1])
-        return Layout("image", shape, None) if is_image else Layout("series", shape, 0)
+        if is_image:
+            return Layout("image", shape, None)
+        return Layout("series", shape, 1 if channels == "last" else 0)
     if len(shape) == 3 and kind in (None, "image"):
         return Layout("image", shape, _channel_axis(shape, channels))
     raise ValueError(
         f"Samples of shape {shape} do not fit {kind or 'any'} encoder. Give (n, features), "
-        "(n, channels, time), (n, height, width), (n, height, width, channels) or "
-        "(n, channels, height, width)."
+        "(n, channels, time), (n, time, channels) with channels='last', (n, height, width), "
+        "(n, height, width, channels) or (n, channels, height, width)."
     )
 
 

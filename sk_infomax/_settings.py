@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._checks import closest_name, resolve_device
+from ._checks import closest_name, resolve_device, say
 from ._layout import Layout, find_layout
 from ._objectives import Parts
 from ._parts import Auto, Family, resolve_part
@@ -19,6 +19,7 @@ from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .priors import PRIORS, Prior
+from .series._rows import doubts
 from .views import VIEWS, Augmentation, FunctionViews, Occlusion
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "PRESETS",
     "REGISTRIES",
     "Setup",
+    "kind_said",
     "plan_of_fit",
     "plan_of_pass",
     "rows_apart",
@@ -132,11 +134,29 @@ class Setup:
     callbacks: list[Any]
 
 
-def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
-    """Turn names into parts, and tell what a sample of rows (n, ...) is."""
+def kind_said(estimator) -> str | None:
+    """What kind of samples the encoder reads; None where any, or where nobody said."""
+    encoder = estimator.encoder
+    if isinstance(encoder, str):
+        encoder = ENCODERS.get(encoder)
+    is_class = isinstance(encoder, type) and issubclass(encoder, Encoder)
+    return encoder.kind if is_class or isinstance(encoder, Encoder) else None
+
+
+def settle(
+    estimator, rows: np.ndarray, layout: Layout | None = None, said: bool = False
+) -> tuple[Parts, Layout]:
+    """Turn names into parts, and tell what a sample of rows (n, ...) is.
+
+    `layout` is given where the container told; `said` is whether which axis is time was said too.
+    """
     encoder = None if _is_open(estimator.encoder) else settle_part(estimator, "encoder")
-    shape = tuple(estimator.sample_shape or rows.shape[1:])
-    layout = find_layout(shape, None if encoder is None else encoder.kind, estimator.channels)
+    kind = None if encoder is None else encoder.kind
+    if layout is None:
+        shape = tuple(estimator.sample_shape or rows.shape[1:])
+        layout = find_layout(shape, kind, estimator.channels)
+    if not said:
+        say(doubts(layout, kind, estimator.channels, rows))
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1

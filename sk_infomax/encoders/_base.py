@@ -115,6 +115,8 @@ class Encoder(Part):
     """What `transform` reads unless the estimator's `output` says otherwise."""
     share_of_steps: float = 1.0
     """How many of a preset's steps it takes; fewer where most is found before training."""
+    reads_lengths: bool = False
+    """Whether the network leaves out what comes after the end of series, where it gets NaN."""
     most_rows: int | None = None
     """How many samples these steps read, at random; None for as many as they take."""
 
