@@ -39,6 +39,7 @@ from .information import (
     mutual_info_scores,
 )
 from .priors import NormalPrior, UniformPrior
+from .series import Windows
 from .views import ColourViews, FunctionViews, ImageViews, SeriesViews, TableViews
 
 __version__ = "0.1.0"
@@ -73,6 +74,7 @@ __all__ = [
     "TableViews",
     "TorchEncoder",
     "UniformPrior",
+    "Windows",
     "conditional_mutual_info",
     "lagged_mutual_info",
     "mutual_info",

@@ -15,6 +15,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import sklearn
 import torch
 from scipy import sparse
 from sklearn.utils import _safe_indexing
@@ -47,6 +48,7 @@ __all__ = [
     "check_shape",
     "closest_name",
     "draft_of",
+    "forget_names",
     "one_of",
     "output_library",
     "resolve_device",
@@ -68,7 +70,7 @@ ONE_OR_TWO = Options(Integral, {1, 2})
 AUTO = StrOptions({"auto"})
 one_of = StrOptions
 
-_PACKAGE = str(Path(__file__).parent)
+_NOT_THE_USER = str(Path(__file__).parent), str(Path(sklearn.__file__).parent)
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
@@ -102,6 +104,8 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
     options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
     if isinstance(X, list | tuple):
         X = np.asarray(X)
+    elif isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1 and len(X):
+        X = np.asarray(X.tolist()) if np.ndim(X[0]) else X  # samples of one shape as objects
     if getattr(X, "ndim", 2) <= 2:
         rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         shape = estimator.sample_shape
@@ -126,10 +130,15 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
                 f"sample_shape={tuple(estimator.sample_shape)} contradicts X, whose samples "
                 f"have shape {shape}. Leave sample_shape out for arrays that have their shape."
             )
-        estimator.n_features_in_ = math.prod(shape)
-        if hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
+        forget_names(estimator, math.prod(shape))
     return rows
+
+
+def forget_names(estimator, n_features: int) -> None:
+    """Set the number of values of a sample that has no named columns."""
+    estimator.n_features_in_ = n_features
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
 
 
 def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
@@ -168,9 +177,9 @@ def output_library(estimator: Any) -> str:
 
 
 def say(findings: Iterable[str]) -> None:
-    """Warn of each finding once, at the line of whoever called the package."""
+    """Warn of each finding once, at the line of whoever called the package or a Pipeline."""
     level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USER):
         level, frame = level + 1, frame.f_back
     for finding in dict.fromkeys(findings):
         warnings.warn(finding, UserWarning, stacklevel=level)

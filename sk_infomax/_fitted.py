@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from scipy import sparse
 from skorch.history import History
 from torch import Tensor
 
-from ._checks import check_columns, check_matrix, check_rows, resolve_device
+from ._checks import check_columns, check_matrix, check_rows, forget_names, resolve_device
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._columns._sparse import MOST_COLUMNS, Narrowing, Rows, SparseRows
@@ -23,7 +24,7 @@ from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
-from ._settings import Setup, narrows_sparse, settle_part, settle_setup
+from ._settings import Setup, kind_said, narrows_sparse, seen_by, settle_part, settle_setup
 from ._state import (
     Fitted,
     Memory,
@@ -38,12 +39,14 @@ from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
+from .series._equal import filled
+from .series._rows import read_series
 from .views import Augmentation
 
 Columns = MatrixOfColumns | Narrowing
 """How samples as they are given become a matrix of numbers."""
 
-__all__ = ["OUTPUTS", "Columns", "FittedFeatures", "read_output", "read_rows"]
+__all__ = ["OUTPUTS", "Columns", "FittedFeatures", "Read", "read_output", "read_rows"]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
@@ -63,10 +66,30 @@ def read_output(encoding: Encoding, output: str) -> Tensor:
     return layers[output]()
 
 
-def read_rows(
-    estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1
-) -> tuple[Rows, Columns | None]:
-    """Checked samples, mixed frames and wide sparse tables as a matrix, and how they became one.
+class Read(NamedTuple):
+    """Checked samples, and what reading them has told.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
+        float64, float32 or uint8; NaN after the end of series that are shorter than others.
+    columns : MatrixOfColumns, Narrowing or None
+        None where X is read as it is: arrays, frames of complete numbers and flags, and sparse
+        tables of few columns.
+    layout : Layout or None
+        What a sample is, where the container told: of series of several lengths.
+    said : bool
+        Whether it was said which axis of series is time.
+    """
+
+    rows: Rows
+    columns: Columns | None = None
+    layout: Layout | None = None
+    said: bool = False
+
+
+def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1) -> Read:
+    """Checked samples, a mixed frame or series of several lengths as an array.
 
     Sets ``n_features_in_`` and ``feature_names_in_``, or compares them where a fit is known.
 
@@ -83,13 +106,18 @@ def read_rows(
 
     Returns
     -------
-    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
-        float64, float32 or uint8.
-    columns : MatrixOfColumns, Narrowing or None
-        None where X is read as it is: arrays, frames of complete numbers and flags, and sparse
-        tables of few columns.
+    Read
+        The rows, and how they were made.
     """
     reset, columns = known is None, known.columns if known else None
+    kind, layout = (kind_said(estimator), None) if known is None else (None, known.layout)
+    if columns is None and not sparse.issparse(X):
+        kind = kind if layout is None else layout.kind
+        series = read_series(estimator, X, kind, layout, min_samples)
+        if series is not None:
+            if reset:
+                forget_names(estimator, series.layout.n_features)
+            return Read(series.rows, None, series.layout, series.said)
     mixed = columns if isinstance(columns, MatrixOfColumns) else None
     if mixed is not None or (reset and is_mixed(X)):
         return _read_mixed(estimator, X, mixed, reset, min_samples)
@@ -97,12 +125,12 @@ def read_rows(
     narrowing = columns if isinstance(columns, Narrowing) else None
     if reset and isinstance(rows, SparseRows) and _is_wide(estimator, rows):
         narrowing = Narrowing.learn(rows)
-    return (rows if narrowing is None else narrowing.apply(rows)), narrowing
+    return Read(rows if narrowing is None else narrowing.apply(rows), narrowing)
 
 
 def _read_mixed(
     estimator: Any, X: Any, columns: MatrixOfColumns | None, reset: bool, min_samples: int
-) -> tuple[np.ndarray, MatrixOfColumns]:
+) -> Read:
     """A frame of any columns as a matrix, by what is known of them or is learned here."""
     if sparse.issparse(X):
         raise TypeError(
@@ -113,7 +141,7 @@ def _read_mixed(
     check_columns(estimator, X, len(found), reset=reset)
     if columns is None:
         columns = MatrixOfColumns.learn(found)
-    return check_matrix(estimator, columns.apply(found), min_samples), columns
+    return Read(check_matrix(estimator, columns.apply(found), min_samples), columns)
 
 
 def _is_wide(estimator: Any, rows: SparseRows) -> bool:
@@ -185,15 +213,26 @@ class FittedFeatures(Fitted):
         net.module_.generator = new_generator(stream(self.seed, "views"), setup.device)
         return net
 
+    def complete(self, rows: Rows) -> Rows:
+        """Rows (n, ...) as the network reads them: filled after the end of series if it must be."""
+        parts = self.parts
+        unchanged = parts.augmentation is None and parts.occlusion is None
+        if parts.encoder.reads_lengths and unchanged:
+            return rows
+        return filled(rows, self.layout)
+
     # Training ------------------------------------------------------------------------------
 
     def prepare(self, rows: Rows) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
+        rows = self.complete(rows)
         device, seed = self.net.device, self.seed
-        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, _PREPARE_VALUES // self.layout.n_features))
+        fitting = _PREPARE_VALUES // math.prod(self.layout.network_shape)
+        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, fitting))
         chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:most]
         # Read in the order of a file, seen in a random one: the first samples stand for all.
-        samples = self.scaling.apply(rows[np.sort(chosen)])[chosen.argsort().argsort()].to(device)
+        samples = self.scaling.apply(rows, chosen=np.sort(chosen))
+        samples = samples[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():
             prepare(self.net.module_.encoder, samples, self._views(), generator)
@@ -218,12 +257,12 @@ class FittedFeatures(Fitted):
     def having_seen(self, rows: Rows) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
         other = copy.copy(self)
-        other.scaling = copy.deepcopy(self.scaling).update(rows)
+        other.scaling = copy.deepcopy(self.scaling).update(filled(rows, self.layout))
         return other
 
     def train(self, rows: Rows, plan: Plan, subsets=(None, None), num_workers: int = 0):
         """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them."""
-        train, valid = subsets
+        (train, valid), rows = subsets, self.complete(rows)
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
         frozen = self.net.module_.frozen_layer
@@ -255,31 +294,32 @@ class FittedFeatures(Fitted):
 
     def features(self, rows: Rows, output: str) -> np.ndarray:
         """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
+        rows = self.complete(rows)
         dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
         encoder = self.net.module_.encoder.eval()
         if dtype == np.float64:
             encoder = copy.deepcopy(encoder).double()
         out = np.empty((len(rows), self.widths[output]), dtype)
-        step = max(1, _TRANSFORM_VALUES // self.layout.n_features)
+        step = max(1, _TRANSFORM_VALUES // math.prod(self.layout.network_shape))
         with torch.inference_mode():
             for start in range(0, len(rows), step):
                 batch = self.scaling.apply(rows[start : start + step], dtype)
-                encoding = encoder(batch.to(self.net.device))
-                out[start : start + step] = read_output(encoding, output).cpu().numpy()
-                _refuse_infinite(out[start : start + step], start)
+                found = read_output(encoder(batch.to(self.net.device)), output).cpu()
+                self.scaling.refuse_result(rows, start, found)
+                out[start : start + step] = found.numpy()
         return out
 
     def nats(self, rows: Rows, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
         self._views()
         with self._own_randomness():
-            nats = self.net.nats(self._data(rows, None, num_workers))
+            nats = self.net.nats(self._data(self.complete(rows), None, num_workers))
         weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
     def local_nats(self, rows: Rows) -> np.ndarray:
         """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
-        module, found = self.net.module_.eval(), []
+        rows, module, found = self.complete(rows), self.net.module_.eval(), []
         with torch.inference_mode():
             for block in np.array_split(np.arange(len(rows)), -(-len(rows) // BLOCK)):
                 batch = self.scaling.apply(rows[block]).to(self.net.device)
@@ -310,8 +350,8 @@ class FittedFeatures(Fitted):
         """The same again, on the estimator's device or, where there is none, on the CPU."""
         arrays, facts = dict(memory.arrays), memory.facts
         kind, shape, axis = facts["layout"]
-        layout = Layout(kind, tuple(shape), axis)
         parts = _parts_of(facts, estimator)
+        layout = seen_by(parts.encoder, Layout(kind, tuple(shape), axis))
         scaling = Scaling(layout, parts.encoder.normalize)
         scaling.count = int(facts["count"])
         for name in Scaling.ARRAYS:
@@ -327,17 +367,6 @@ class FittedFeatures(Fitted):
         fitted.net.module_.eval()
         fitted.net.history = History(facts["history"])
         return fitted
-
-
-def _refuse_infinite(features: np.ndarray, start: int) -> None:
-    """Refuse features (n, d) that are not finite, of samples that begin at `start`."""
-    bad = ~np.isfinite(features).all(1)
-    if bad.any():
-        raise ValueError(
-            f"The encoder gives NaN or infinite features for sample {start + bad.argmax()} of X. "
-            "Check that sample for values far outside of what fit saw, and the encoder if it is "
-            "your own."
-        )
 
 
 def _parts_of(facts: Mapping[str, Any], estimator: Any) -> Parts:

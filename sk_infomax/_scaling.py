@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ._columns._sparse import Rows
 from ._layout import Layout
@@ -13,6 +14,7 @@ __all__ = ["Scaling"]
 
 _CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
 _WHITE = 255.0  # largest value of uint8
+_LEAST_SQUARES = 1e-290  # sum of squares under which float64 has lost digits or all (1e-308)
 _ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
@@ -92,13 +94,9 @@ class Scaling:
         step = max(1, _CHUNK_VALUES // self.layout.n_features)
         for start in range(0, len(rows), step):
             chunk = self.layout.arrange(rows[start : start + step]).astype(np.float64)
-            count = chunk.size // self.mean.size
-            mean = chunk.mean(axis=axes).reshape(self.mean.shape)
-            delta, total = mean - self.mean, self.count + count
-            self.squares += ((chunk - mean) ** 2).sum(axis=axes).reshape(self.mean.shape)
-            self.squares += delta**2 * (self.count * count / total)
-            self.mean = self.mean + delta * (count / total)
-            self.count = total
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._count(chunk, axes)
+            self._refuse_extremes(chunk, axes)
         deviation = np.sqrt(self.squares / self.count)
         # A constant column leaves rounding errors behind, not a spread to divide by.
         constant = deviation <= _ROUNDING * np.finfo(np.float64).eps * np.abs(self.mean)
@@ -119,11 +117,81 @@ class Scaling:
             self.count += len(rows)
         return self
 
-    def apply(self, rows: np.ndarray, dtype: Any = np.float32) -> Tensor:
-        """Rows (n, ...) as a standardised tensor (n, *network_shape) of our own."""
+    def _count(self, chunk: np.ndarray, axes: tuple[int, ...]) -> None:
+        """Take account of samples (n, *arranged_shape), float64."""
+        count = chunk.size // self.mean.size
+        mean = chunk.mean(axis=axes).reshape(self.mean.shape)
+        delta, total = mean - self.mean, self.count + count
+        self.squares += ((chunk - mean) ** 2).sum(axis=axes).reshape(self.mean.shape)
+        self.squares += delta**2 * (self.count * count / total)
+        self.mean = self.mean + delta * (count / total)
+        self.count = total
+
+    def _refuse_extremes(self, chunk: np.ndarray, axes: tuple[int, ...]) -> None:
+        """Refuse what has no variance in float64: too large, or too small and not constant."""
+        large = ~np.isfinite(self.squares).ravel()
+        if large.any():
+            peaks = np.abs(chunk).max(axis=axes)
+            self._refuse(int(large.argmax()), peaks, "values up to", "Divide", "too large")
+        small = (self.squares < _LEAST_SQUARES).ravel()
+        if small.any():
+            spans = np.ptp(chunk, axis=axes)
+            mean = np.abs(self.mean).ravel()
+            small &= spans > _ROUNDING * np.finfo(np.float64).eps * mean
+            if small.any():
+                self._refuse(int(small.argmax()), spans, "a range of", "Multiply", "too small")
+
+    def _refuse(self, where: int, sizes: np.ndarray, what: str, remedy: str, why: str) -> None:
+        raise ValueError(
+            f"{self._named(where)} of X (counted from 0) has {what} {sizes[where]:.3g}, {why} for "
+            f"a standard deviation in float64. {remedy} it by a constant, or clip its outliers."
+        )
+
+    def _named(self, where: int) -> str:
+        """What a position along the first axis of a sample is called."""
+        return f"{'Column' if self.layout.kind == 'table' else 'Channel'} {where}"
+
+    def refuse_result(self, rows: Rows, start: int, features: Tensor) -> None:
+        """Refuse rows (n, ...) if features (k, d) of those from `start` on are not finite."""
+        bad = (~features.isfinite().all(1)).nonzero()[:, 0].tolist()
+        if not bad:
+            return
+        row = start + bad[0]
+        with np.errstate(over="ignore"):
+            far = np.abs(self.layout.arrange(rows[row : row + 1])[0] - self.mean) / self.scale
+        place = np.unravel_index(far.argmax(), far.shape)
+        raise ValueError(
+            f"Row {row} of X (counted from 0) has features that are not finite. Its farthest "
+            f"value, in {self._named(int(place[0])).lower()}, lies {far[place]:.3g} standard "
+            "deviations from the mean that fit has seen. Bring X to the scale of fit's, or clip "
+            "its outliers."
+        )
+
+    def apply(
+        self, rows: Rows, dtype: Any = np.float32, chosen: np.ndarray | None = None
+    ) -> Tensor:
+        """Rows (n, ...), or chosen ones (k,), as a standardised tensor of our own.
+
+        It has the shape (n, *network_shape), images with channels last in memory; nothing else of
+        the size of all rows is made.
+        """
+        n, shape = len(rows) if chosen is None else len(chosen), self.layout.network_shape
+        order = torch.channels_last if len(shape) == 3 else torch.contiguous_format
+        kind = torch.float64 if dtype == np.float64 else torch.float32
+        out = torch.empty(n, *shape, dtype=kind, memory_format=order)
+        step = max(1, _CHUNK_VALUES // self.layout.n_features)
+        for start in range(0, n, step):
+            piece = slice(start, start + step)
+            out[piece] = self._standardised(rows[piece if chosen is None else chosen[piece]], dtype)
+        return out
+
+    def _standardised(self, rows: np.ndarray, dtype: Any) -> Tensor:
+        """A few rows (n, ...) as (n, *network_shape)."""
         samples = self.layout.arrange(rows)
         if samples.dtype == np.float64 and dtype == np.float32:
-            return torch.from_numpy(((samples - self.mean) / self.scale).astype(dtype))
-        out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
-        out /= self.scale.astype(dtype)
-        return torch.from_numpy(out)
+            out = ((samples - self.mean) / self.scale).astype(dtype)
+        else:
+            out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
+            out /= self.scale.astype(dtype)
+        found, coarse = torch.from_numpy(out), self.layout.coarse
+        return avg_pool2d(found, coarse) if coarse > 1 else found

@@ -1,14 +1,14 @@
 """From an estimator's parameters to the parts of its network, each checked."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ._checks import closest_name, resolve_device
+from ._checks import closest_name, resolve_device, say
 from ._columns._sparse import Rows
 from ._layout import Layout, find_layout
 from ._objectives import Parts
@@ -20,6 +20,7 @@ from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .priors import PRIORS, Prior
+from .series._rows import doubts
 from .views import VIEWS, Augmentation, FunctionViews, Occlusion
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "PRESETS",
     "REGISTRIES",
     "Setup",
+    "kind_said",
     "narrows_sparse",
     "plan_of_fit",
     "plan_of_pass",
     "rows_apart",
+    "seen_by",
     "settle",
     "settle_part",
     "settle_setup",
@@ -133,11 +136,29 @@ class Setup:
     callbacks: list[Any]
 
 
-def settle(estimator, rows: Rows) -> tuple[Parts, Layout]:
-    """Turn names into parts, and tell what a sample of rows (n, ...) is."""
+def kind_said(estimator) -> str | None:
+    """What kind of samples the encoder reads; None where any, or where nobody said."""
+    encoder = estimator.encoder
+    if isinstance(encoder, str):
+        encoder = ENCODERS.get(encoder)
+    is_class = isinstance(encoder, type) and issubclass(encoder, Encoder)
+    return encoder.kind if is_class or isinstance(encoder, Encoder) else None
+
+
+def settle(
+    estimator, rows: Rows, layout: Layout | None = None, said: bool = False
+) -> tuple[Parts, Layout]:
+    """Turn names into parts, and tell what a sample of rows (n, ...) is.
+
+    `layout` is given where the container told; `said` is whether which axis is time was said too.
+    """
     encoder = None if _is_open(estimator.encoder) else settle_part(estimator, "encoder")
-    shape = tuple(estimator.sample_shape or rows.shape[1:])
-    layout = find_layout(shape, None if encoder is None else encoder.kind, estimator.channels)
+    kind = None if encoder is None else encoder.kind
+    if layout is None:
+        shape = tuple(estimator.sample_shape or rows.shape[1:])
+        layout = find_layout(shape, kind, estimator.channels)
+    if not said:
+        say(doubts(layout, kind, estimator.channels, rows))
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1
@@ -148,6 +169,7 @@ def settle(estimator, rows: Rows) -> tuple[Parts, Layout]:
             f"locations_weight={estimator.locations_weight} sets locations of one view against "
             "those of another, and there is one view. Set views=2, or locations_weight=0."
         )
+    layout = seen_by(encoder, layout)
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
         encoder=encoder.fitted_to(len(rows), augmentation),
@@ -162,6 +184,13 @@ def settle(estimator, rows: Rows) -> tuple[Parts, Layout]:
         coordinates=estimator.coordinates,
         context=settle_part(estimator, "context"),
     ), layout
+
+
+def seen_by(encoder: Encoder, layout: Layout) -> Layout:
+    """What a sample is, with the means over squares of pixels that the encoder asks for."""
+    if layout.kind != "image":
+        return layout
+    return replace(layout, coarse=encoder.coarse(layout.arranged_shape))
 
 
 def settle_part(estimator, parameter: str) -> Any:

@@ -27,9 +27,8 @@ from ._checks import (
     one_of,
     validate_params,
 )
-from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
-from ._fitted import OUTPUTS, Columns, FittedFeatures, read_rows
+from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
@@ -38,6 +37,7 @@ from ._settings import (
     FAMILIES,
     PRESETS,
     REGISTRIES,
+    kind_said,
     plan_of_fit,
     plan_of_pass,
     rows_apart,
@@ -53,6 +53,7 @@ from .contexts import Context
 from .critics import Critic
 from .encoders import Encoder
 from .priors import Prior
+from .series._equal import filled
 from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
@@ -126,7 +127,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Shape of a sample where ``X`` has flat rows: ``(28, 28)`` makes a row of 784 values an
         image.
     channels : {"auto", "first", "last"}, default="auto"
-        Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
+        Where the channels of images and series are. "auto" takes the axis of at most four of
+        four-dimensional ``X``, and the first of series, (channels, time); "last" is (time,
+        channels).
     max_epochs : int or "auto", default="auto"
         Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; with the
         default encoders, which find most before training, 100 steps for images and six for series
@@ -209,6 +212,16 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     directions are shaped so that what many rows share counts more (`layout_` then says 256). Word
     counts need no TF-IDF before, and may have one. Encoders that are torch modules, or read series
     or images, get all columns.
+
+    Series may differ in length and miss values: as a list or object array of arrays, as a frame
+    whose cells are series, as an array with NaN after the end of the shorter ones, and in the
+    containers of aeon and sktime (frames indexed by series and time with ``encoder="series"``). NaN
+    after the last value of all channels ends a series; other NaN are interpolated on a straight
+    line, and the features do not tell that they were. Nothing is stretched: the default encoder
+    pools patterns of one pace over parts of the series' own time, so features of the same series
+    are the same whatever it stands beside; the others see a series' mean after its end. After a fit
+    series of any length are read; those that are longer than the longest of `fit` are averaged down
+    to its length, with a warning from 1.5 times that on. A length is no feature.
 
     References
     ----------
@@ -364,6 +377,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             ``encoder="series"`` says so outright. Numbers, at least two samples. A frame may
             hold numbers, flags, categories or text levels, dates, durations and missing values.
             A table may be sparse.
+            Series of several lengths: a list of arrays (time,) or (channels, time), and what else
+            the notes name.
         y : None
             Ignored.
 
@@ -384,9 +399,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validate_params(self)
         resume = self.warm_start and hasattr(self, "_fitted")
         draft = draft_of(self)
-        rows, columns = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
-        setup = settle_setup(self)
-        fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup, columns)
+        read = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
+        rows, setup = read.rows, settle_setup(self)
+        fitted = self._fitted.renewed(setup) if resume else self._start(read, setup)
         plan = plan_of_fit(self, fitted.parts, len(rows))
         subsets = rows_apart(self, fitted.parts, len(rows), fitted.seed)
         return self._train(draft, fitted, rows, plan, subsets)
@@ -410,17 +425,16 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validate_params(self)
         first = not hasattr(self, "_fitted")
         draft = draft_of(self)
-        rows, columns = read_rows(draft, X, None if first else self._fitted, min_samples=2)
-        if first:
-            fitted = self._start(rows, settle_setup(self), columns)
-        else:
-            fitted = self._fitted.having_seen(rows)
+        read = read_rows(draft, X, None if first else self._fitted, min_samples=2)
+        rows = read.rows
+        fitted = self._start(read, settle_setup(self)) if first else self._fitted.having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
         return self._train(draft, fitted, rows, plan, (None, None))
 
-    def _start(self, rows: Rows, setup, columns: Columns | None) -> FittedFeatures:
+    def _start(self, read: Read, setup) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
-        parts, layout = settle(self, rows)
+        rows, columns = read.rows, read.columns
+        parts, layout = settle(self, rows, read.layout, read.said)
         if columns is not None and layout.kind != "table":
             raise ValueError(
                 f"encoder={self.encoder!r} reads {layout.kind} data, but X is a frame with text, "
@@ -428,7 +442,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 '"auto", or give complete numbers.'
             )
         seed = draw_seed(self.random_state)
-        scaling = Scaling(layout, parts.encoder.normalize).update(rows)
+        scaling = Scaling(layout, parts.encoder.normalize).update(filled(rows, layout))
         fitted = FittedFeatures(parts, layout, scaling, seed, setup, columns, len(rows))
         return fitted.prepare(rows)
 
@@ -458,7 +472,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like
-            Samples of the shape that `fit` saw; of a frame, the same columns.
+            Samples of the shape that `fit` saw; of a frame, the same columns; of series, the same
+            channels and any length.
 
         Returns
         -------
@@ -467,8 +482,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         validate_params(self)
-        rows, _ = read_rows(self, X, self._fitted)
-        return self._fitted.features(rows, self._layer)
+        return self._fitted.features(read_rows(self, X, self._fitted).rows, self._layer)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Mutual information in nats between global vectors and what they are set against.
@@ -496,7 +510,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
            maximization for representation learning, ICLR 2020.
         """
         check_is_fitted(self)
-        rows, _ = read_rows(self, X, self._fitted, min_samples=2)
+        rows = read_rows(self, X, self._fitted, min_samples=2).rows
         return self._fitted.nats(rows, self.num_workers)
 
     @property
@@ -533,5 +547,6 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = kind_said(self) == "series"
         tags.non_deterministic = False
         return tags

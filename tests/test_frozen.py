@@ -335,7 +335,7 @@ def test_features_that_are_not_finite_are_refused_with_their_sample():
     X = TABLE.copy()
     model.fit(X)
     X[11, 3] = 3e4
-    with pytest.raises(ValueError, match="for sample 11 of X"):
+    with pytest.raises(ValueError, match="Row 11 of X"):
         model.transform(X)
 
 

@@ -299,7 +299,7 @@ def test_a_wide_table_is_never_dense_as_a_whole(monkeypatch):
     X = sparse.random_array((n, p), density=2e-3, format="csr", random_state=0)
     tracemalloc.start()
     try:
-        columns = read_rows(fast(), X, None)[1]
+        columns = read_rows(fast(), X, None).columns
         columns.apply(SparseRows(X))
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -7,6 +7,7 @@ Both give the same batches for the same seed. `CodedData` holds what a frozen la
 either.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -137,7 +138,7 @@ class StreamedData(Data):
         # Files are read in their own order; the batch then gets back the order asked for.
         wanted = self.subset[indices.numpy()]
         place = np.argsort(wanted)
-        samples = self.scaling.apply(self.rows[wanted[place]])
+        samples = self.scaling.apply(self.rows, chosen=wanted[place])
         out = torch.empty_like(samples)
         out[torch.from_numpy(place)] = samples
         return out
@@ -226,11 +227,9 @@ def make_data(
     Sparse rows are always streamed, so that no more than a batch of them is dense.
     """
     n = len(rows) if subset is None else len(subset)
-    if (
-        not isinstance(rows, SparseRows)
-        and n * scaling.layout.n_features * 4 <= get_config()["working_memory"] * 2**20
-    ):
-        held = rows if subset is None else rows[subset]
-        return ResidentData(scaling.apply(held).to(device))
+    shape = scaling.layout.network_shape
+    fits = n * math.prod(shape) * 4 <= get_config()["working_memory"] * 2**20
+    if fits and not isinstance(rows, SparseRows):
+        return ResidentData(scaling.apply(rows, chosen=subset).to(device))
     subset = np.arange(n) if subset is None else subset
     return StreamedData(rows, scaling, device, subset, num_workers)

@@ -15,7 +15,6 @@ __all__ = [
     "Encoding",
     "StagedNetwork",
     "Views",
-    "averages",
     "convolution",
     "dense",
     "flat_size",
@@ -120,6 +119,8 @@ class Encoder(Part):
     """Mean and standard deviation that inputs are standardised with; None learns them."""
     share_of_steps: float = 1.0
     """How many of a preset's steps it takes; fewer where most is found before training."""
+    reads_lengths: bool = False
+    """Whether the network leaves out what comes after the end of series, where it gets NaN."""
     most_rows: int | None = None
     """How many samples these steps read, at random; None for as many as they take."""
 
@@ -164,6 +165,24 @@ class Encoder(Part):
             f"{type(self).__name__} has no layers above its local map that a critic could repeat. "
             'Use DotCritic(whole="dense").'
         )
+
+    def coarse(self, shape: tuple[int, ...]) -> int:
+        """How large the squares of pixels are whose means it reads, for images of any size.
+
+        The estimator averages a batch at a time, before views are made of it, so that the cost of
+        large images is that of reading them; `build` gets the shape that results.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of an image, (c, h, w).
+
+        Returns
+        -------
+        int
+            Pixels on each side; 1 leaves images as they are.
+        """
+        return 1
 
     def fitted_to(self, n_samples: int, views: "Views | None" = None) -> "Encoder":
         """The same settings with all that depends on the samples settled.
@@ -319,10 +338,3 @@ def dense(size_in: int, size_out: int) -> nn.Sequential:
 def normed_output(size_in: int, n_components: int) -> nn.Sequential:
     """Linear layer and batch normalisation with no ReLU after it."""
     return nn.Sequential(nn.Linear(size_in, n_components, bias=False), nn.BatchNorm1d(n_components))
-
-
-def averages(places: int, cells: int) -> Tensor:
-    """Weights (places, cells) of the means that adaptive pooling takes."""
-    cell, place = torch.arange(cells), torch.arange(places)[:, None]
-    first, end = cell * places // cells, -(-(cell + 1) * places // cells)
-    return ((place >= first) & (place < end)) / (end - first)

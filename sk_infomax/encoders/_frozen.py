@@ -12,7 +12,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
-from ._base import Encoder, Views, averages
+from ._base import Encoder, Views
 from ._closed_form import (
     SHARE_OF_STEPS,
     ClosedFormNetwork,
@@ -22,6 +22,7 @@ from ._closed_form import (
     refuse_infinite,
 )
 from ._directions import whitening
+from ._time import averages
 from ._torch import (
     KINDS,
     catch_layers,

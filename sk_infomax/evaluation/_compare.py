@@ -332,7 +332,6 @@ def compare(
     """
     rng = check_random_state(random_state)
     check_consistent_length(X, y)
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
     reader = DeepInfoMaxTransformer() if transformer is None else transformer
     labels, task = _read_target(y, task)
     layout = layout_of(clone(reader), X)

@@ -27,6 +27,7 @@ from .._scaling import Scaling
 from .._settings import settle
 from ..encoders import Encoder, PatchEncoder, PatternEncoder
 from ..encoders._base import prepare
+from ..series._equal import filled
 
 __all__ = ["cheap_rivals", "layout_of"]
 
@@ -53,16 +54,18 @@ class Reading:
     def __init__(self, reader: Any, X: Any):
         self.draft = draft_of(reader)
         vars(self.draft).pop("_fitted", None)
-        rows, self.columns = read_rows(self.draft, X, None, min_samples=2)
-        self.parts, self.layout = settle(self.draft, rows)
-        self.scaling = Scaling(self.layout, self.parts.encoder.normalize).update(rows)
+        read = read_rows(self.draft, X, None, min_samples=2)
+        self.columns = read.columns
+        self.parts, self.layout = settle(self.draft, read.rows, read.layout, read.said)
+        self.scaling = Scaling(self.layout, self.parts.encoder.normalize)
+        self.scaling.update(filled(read.rows, self.layout))
         # What a later reading is compared with: the layout and the columns.
         self.draft._fitted = self
 
     def apply(self, X: Any) -> torch.Tensor:
         """Standardised samples (n, *network_shape) in float32."""
-        rows, _ = read_rows(self.draft, X, self)  # type: ignore[arg-type]
-        return self.scaling.apply(rows[:])
+        read = read_rows(self.draft, X, self)  # type: ignore[arg-type]
+        return self.scaling.apply(read.rows)
 
 
 def layout_of(reader: Any, X: Any) -> Layout:
@@ -86,7 +89,7 @@ class Values(TransformerMixin, BaseEstimator):
         """Values (n, d)."""
         if sparse.issparse(X):
             return sparse.csr_matrix(X, dtype=np.float64)
-        return self.reading_.apply(X).flatten(1).numpy()
+        return self.reading_.apply(X).flatten(1).nan_to_num(0.0).numpy()
 
 
 class Leading(TransformerMixin, BaseEstimator):
