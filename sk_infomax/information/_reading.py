@@ -11,6 +11,7 @@ from .._training._callbacks import progress_bar
 from ..bounds import BOUNDS
 from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
+from ._marginals import Marginal, mean_of
 from ._models import nats_of
 from ._rows import INDEPENDENT, Rows
 
@@ -45,9 +46,12 @@ class Reading:
         What should be said.
     most_shown : float
         Nats that are told from pairs put together at random: the logarithm of how many there
-        are. What a model says beyond that, the pairs don't confirm. Infinite for a reference.
+        are. What a model says beyond that, the pairs don't confirm.
     blur : float
         Nats that "gaussian" has been raised by, for what ranks of so few rows blur.
+    marginal : Marginal or None
+        What log ratios that were learned against a reference are worth against pairs put
+        together at random.
     """
 
     pointwise: np.ndarray
@@ -59,6 +63,7 @@ class Reading:
     findings: tuple[str, ...] = ()
     most_shown: float = math.inf
     blur: float = 0.0
+    marginal: Marginal | None = None
 
     def mean(self, name: str) -> float:
         """Mean over the folds."""
@@ -117,9 +122,24 @@ class Reading:
         Where the two differ by more than chance in the neighbours, the critic is at fault.
         """
         noise = _NOISE_OF_NEIGHBOURS / math.sqrt(len(self.pointwise))
-        gap = neighbours - self.estimate()
+        return self._joined(neighbours - self.estimate(), noise)
+
+    def settled(self) -> tuple[float, float, float]:
+        """Estimate, error, and nats by which it may lie too low, by what `marginal` says.
+
+        A reference that is far off leaves a log ratio that is none to the product of the
+        marginals. What it is worth against these can't be above the information but by chance; how
+        far the other read-out is from it, beyond chance, is how little is known of the rest.
+        """
+        if self.marginal is None:
+            return self.estimate(), self.error(), 0.0
+        gap, noise = self.marginal.value - self.mean("own"), self.marginal.error
+        return *self._joined(gap, noise), math.sqrt(max(0.0, gap**2 - noise**2))
+
+    def _joined(self, gap: float, noise: float) -> tuple[float, float]:
+        """Estimate and error, with what lies a gap above it weighted in by its variance."""
         own = math.sqrt(max(self.model_error() ** 2, gap**2 - noise**2))
-        weight = own**2 / (own**2 + noise**2)
+        weight = own**2 / (own**2 + noise**2) if own > 0 else 0.0
         error = self.error(math.hypot(weight * noise, (1 - weight) * own))
         return self.estimate() + weight * gap, error
 
@@ -127,13 +147,15 @@ class Reading:
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) -> Reading:
     """Read each fold of pairs (n, dx + dy) with a critic of the others."""
     pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
-    whole = True
+    whole, marginals = True, []
     bar, findings, most_shown = progress_bar(cv, "fold", verbose), dict[str, None](), math.inf
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold] = model.log_ratio(pairs[fold])
         held_out = model.read(pairs[fold])
         n_candidates = 1 + held_out.added[1].shape[1]
-        if held_out.taken_off is None:
+        if held_out.marginal is not None:
+            marginals.append(held_out.marginal)
+        elif held_out.taken_off is None:
             most_shown = math.log(held_out.added[1].numel())
         row = {name: nats_of(bound(), held_out) for name, bound in BOUNDS.items()}
         row["own"] = nats_of(trainer.bound, held_out)
@@ -151,10 +173,10 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     if gaussian is not None and trainer.referred:
         blur = _blurred(trainer, pairs, gaussian)
         gaussian += blur
-    said = tuple(findings)
-    return Reading(
-        pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, said, most_shown, blur
-    )
+    marginal, said = mean_of(marginals), tuple(findings)
+    most_shown = most_shown if marginal is None else marginal.most_shown
+    facts = gaussian, sizes, trainer.rows, said, most_shown, blur, marginal
+    return Reading(pointwise, folds, n_candidates, *facts)
 
 
 def _blurred(trainer: RatioTrainer, pairs: np.ndarray, gaussian: float) -> float:
