@@ -7,13 +7,21 @@ import numpy as np
 from ..bounds import SMILE, Bound
 from ._reading import Reading
 
-__all__ = ["ROWS_FOR_COLUMNS", "about_pairs", "about_read_outs", "about_reference", "about_size"]
+__all__ = [
+    "ROWS_FOR_COLUMNS",
+    "about_missed",
+    "about_pairs",
+    "about_read_outs",
+    "about_reference",
+    "about_size",
+]
 
 ROWS_FOR_COLUMNS = 2
 """Rows for each column under which anything may be hidden: a rule."""
 
 _CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
 _GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
+_MISSED = 2.0  # times that, from which an interval that is wider above is worth a word: a rule
 _NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
 _REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
 
@@ -60,6 +68,19 @@ def about_reference(reading: Reading, value: float, missed: float) -> list[str]:
     ]
 
 
+def about_missed(reading: Reading, value: float, missed: float, n_columns: int) -> list[str]:
+    """Where critics plainly see less than there is; of one column and another, others tell."""
+    if reading.marginal is not None or n_columns == 2 or missed < _MISSED * (_GAP + _GAP * value):
+        return []
+    why = "know more of the pairs that they were trained on than of others"
+    if reading.unseen() > reading.untaught():
+        why = "make too little use of curves in which columns depend on each other"
+    return [
+        f"The critics {why}: there may be up to {missed:.2f} nats more than the estimate of "
+        f"{max(value, 0.0):.2f}. More samples or effort='high' may find more."
+    ]
+
+
 def about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> list[str]:
     """Where the estimate is near a ceiling, or another read-out of the critics differs."""
     findings, ceiling = [], bound.ceiling(n)
@@ -75,6 +96,6 @@ def about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: i
         findings.append(
             f"Two read-outs of the critics disagree: jsd {means['jsd']:.2f} and smile "
             f"{means['smile']:.2f} nats. The dependence is not learned well; give more samples "
-            "or more max_steps."
+            "or effort='high'."
         )
     return findings

@@ -27,6 +27,7 @@ from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
 from ._findings import (
     ROWS_FOR_COLUMNS,
+    about_missed,
     about_pairs,
     about_read_outs,
     about_reference,
@@ -202,6 +203,7 @@ class ByCritics(Learned):
             *(one for one in reading.findings if one != INFINITE or math.isinf(ceiling)),
             *about_size(value, reading.most_shown),
             *about_reference(reading, value, missed),
+            *about_missed(reading, value, missed, len(sides.x) + len(sides.y)),
             *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
@@ -225,7 +227,8 @@ class ByCritics(Learned):
         if math.isfinite(one.high):
             self.bounds["neighbours"] = one.value
             value, error = self.reading.joined_with(one.value)
-            self.estimate = _interval(value, error, settings.level)
+            told = _interval(value, error, settings.level)
+            self.estimate = replace(told, high=max(told.high, one.high))
 
     def _ask_sums(self, sides: Sides, settings: Settings) -> None:
         """For one column and several, weigh in what these foretell of it where they add up."""

@@ -108,6 +108,8 @@ class RatioModel(nn.Module):
     ----------
     generator : torch.Generator
         Where training draws the others from.
+    learned : float
+        Mean of what the critic adds to the Gaussian ratio, of the pairs that it was trained on.
     """
 
     base_is_whole = True  # it counts all canonical correlations
@@ -123,6 +125,7 @@ class RatioModel(nn.Module):
     ):
         super().__init__()
         self.findings: list[str] = []
+        self.learned = 0.0
         self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size_x, self.size_y = size_x, size_y
