@@ -58,6 +58,28 @@ def test_no_ratio_is_worth_more_than_there_is(name, nats):
         assert chance < 0.25
 
 
+def test_what_a_network_says_of_pairs_that_it_was_never_shown_decides_nothing():
+    """A thousand nats for others that are far off, where no pair is."""
+    x, y, rho = normal_pairs(5.0, 2, 600)
+    true = exact_ratio(x, y, rho)
+
+    def wild(rows, others):
+        far = np.abs(rho * x[rows] - y[others]).max(1) > 3
+        return np.where(far, 1000.0, true(rows, others))
+
+    wild_one, tame = (
+        against_others(x, y, rho, scores, np.random.RandomState(0)) for scores in (wild, true)
+    )
+    assert wild_one.value == pytest.approx(tame.value, abs=0.1)
+
+
+def test_a_ratio_that_is_worth_nothing_leaves_the_gaussian_one():
+    x, y, rho = normal_pairs(5.0, 2, 600)
+    noise = np.random.RandomState(1).normal(0, 5, size=(600, 600))
+    found = against_others(x, y, rho, lambda i, j: noise[i, j], np.random.RandomState(0))
+    assert found.value == pytest.approx(5.0, abs=0.5)
+
+
 def test_a_reference_that_knows_nothing_costs_certainty_alone():
     x, y, rho = normal_pairs(3.0, 2, 600)
     known, blind = (
@@ -66,6 +88,7 @@ def test_a_reference_that_knows_nothing_costs_certainty_alone():
     )
     assert known.error < blind.error
     assert blind.value == pytest.approx(known.value, abs=4 * blind.error)
+    assert known.value == pytest.approx(3.0, abs=0.3)
 
 
 def test_no_more_is_shown_than_there_are_pairs():
@@ -90,6 +113,9 @@ def test_what_does_not_hold_against_the_pairs_is_not_reported():
     value, error, missed = reading(18.0, Marginal(12.5, 0.2, 15.0)).settled()
     assert value == pytest.approx(12.5, abs=0.05)
     assert error == pytest.approx(0.2, abs=0.02)
+    few = reading(18.0, Marginal(12.5, 1.5, 15.0)).settled()
+    assert 12.5 < few[0] < 14
+    assert few[1] > 1
     assert missed == pytest.approx(5.5, abs=0.05)
     (said,) = about_reference(reading(18.0, Marginal(12.5, 0.2, 15.0)), value, missed)
     assert "18.00" in said
@@ -102,6 +128,7 @@ def test_what_agrees_stays():
     assert value == pytest.approx(8.0)
     assert missed == 0
     assert not about_reference(one, value, missed)
+    assert reading(8.0, Marginal(9.9, 0.2, 15.0)).settled()[::2] == (8.0, 0.0)  # none may be there
     assert reading(8.0, None).settled() == (8.0, reading(8.0, None).error(), 0.0)
 
 

@@ -8,7 +8,9 @@ Donsker and Varadhan's bound is not above the information whatever T is::
 with y' of other pairs. Where information is high, the last mean rests on very few of these: here
 they are sought out by the Gaussian ratio, tempered so that each x has some likely y', and weighted
 back (importance sampling), half of them beside plain random ones so that no weight is large where
-the Gaussian sees nothing.
+the Gaussian sees nothing. What T has beyond the Gaussian ratio counts no further than it goes for
+the pairs themselves: a network that was never shown others may say anything of them, and one of
+them would decide the mean.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _MOST_ROWS = 2000  # pairs whose x and y are put together: 4 million others, in 
 _DRAWS = 32  # others that are drawn for each x: as many again changed 3 tasks by less than chance
 _LIKELY = 16.0  # others at least that the tempered ratio leaves likely for half of the x; a rule
 _TEMPERS = (1.0, 0.99, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)  # of correlations
+_MARKOV = math.log(20)  # nats: a mean of 1 of what is never below 0 is 20 times that in 5 % at most
 _ROWS_FOR_TEMPER = 200  # rows on which a temper is chosen; a rule
 
 Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -40,7 +43,8 @@ class Marginal(NamedTuple):
     value : float
         The bound; at most `most_shown`.
     error : float
-        Its standard error by chance in the others.
+        Half of what it may be too low by through chance in the others. It may be too high by
+        any amount, where none of the likely ones is among them.
     most_shown : float
         Logarithm of how many pairs were put together: fewer cannot show more.
     """
@@ -67,17 +71,30 @@ def against_others(
         Draws the others.
     """
     n = min(len(a), _MOST_ROWS)
-    weights = _proposal(a[:n], b[:n], rho)
-    rows = np.repeat(np.arange(n), _DRAWS)
+    a, b = a[:n], b[:n]
+    weights, rows = _proposal(a, b, rho), np.arange(n)
     others = _drawn(weights, rng)
-    told = scores(rows, others.ravel()).reshape(others.shape)
-    told -= np.log(weights[np.arange(n)[:, None], others] * (n - 1))
-    of_x = logsumexp(told, axis=1) - math.log(_DRAWS)  # log mean exp T, by the others of each x
+    chance = np.log(weights[rows[:, None], others] * (n - 1))
+    gaussian = _gaussian(a, b, rho), _gaussian(a[:, None], b[others], rho)
+    own = scores(rows, rows)
+    told = scores(np.repeat(rows, _DRAWS), others.ravel()).reshape(others.shape)
+    told = np.minimum(told, gaussian[1] + (own - gaussian[0]).max())
+    # Any ratio will do, so that the Gaussian one is taken where the network's is worth less.
+    return max(_worth(own, told - chance), _worth(gaussian[0], gaussian[1] - chance))
+
+
+def _worth(own: np.ndarray, told: np.ndarray) -> Marginal:
+    """The bound, from log ratios of pairs (n,) and weighted ones of others (n, draws)."""
+    n = len(own)
+    of_x = logsumexp(told, axis=1) - math.log(told.shape[1])  # log mean exp T, by others of each x
     whole, most = logsumexp(of_x) - math.log(n), math.log(n * (n - 1))
-    share = np.exp(of_x - whole)
-    own = scores(np.arange(n), np.arange(n))
-    value = min(float(own.mean() - whole), most)
-    return Marginal(value, float(share.std()) / math.sqrt(n), most)
+    return Marginal(min(float(own.mean() - whole), most), _error(np.exp(of_x - whole)), most)
+
+
+def _error(shares: np.ndarray) -> float:
+    """Half of what the logarithm of a mean may be too high by, from terms (n,) of mean 1."""
+    below = 1 - 2 * float(shares.std()) / math.sqrt(len(shares))
+    return min(-math.log(below), _MARKOV) / 2 if below > 0 else _MARKOV / 2
 
 
 def mean_of(folds: list[Marginal]) -> Marginal | None:
@@ -98,6 +115,12 @@ def _proposal(a: np.ndarray, b: np.ndarray, rho: np.ndarray) -> np.ndarray:
     weights = (_tilt(a, b, temper * rho) + 1 / (len(a) - 1)) / 2
     np.fill_diagonal(weights, 0.0)
     return weights
+
+
+def _gaussian(a: np.ndarray, b: np.ndarray, rho: np.ndarray) -> np.ndarray:
+    """Gaussian log ratio (...) of variates (..., r) that are lined up."""
+    terms = (a * b - rho * (a**2 + b**2) / 2) * rho / (1 - rho**2)
+    return (terms - 0.5 * np.log1p(-(rho**2))).sum(-1)
 
 
 def _tilt(a: np.ndarray, b: np.ndarray, rho: np.ndarray) -> np.ndarray:

@@ -136,11 +136,11 @@ class Reading:
         """Estimate, error, and nats by which it may lie too low.
 
         A reference that is far off leaves a log ratio that is none to the product of the
-        marginals. What it is worth against these can't be above the information but by chance.
+        marginals, which shows where it is worth less against these.
         """
         if self.marginal is None:
             return self.estimate(), self.error(), self.untaught() + self.unseen()
-        gap, noise = self.marginal.value - self.mean("own"), self.marginal.error
+        gap, noise = min(0.0, self.marginal.value - self.mean("own")), self.marginal.error
         # How far the other read-out is off beyond chance, and how much there was beyond the
         # reference, of which critics found about half where edges are sharp.
         missed = math.sqrt(max(0.0, gap**2 - noise**2)), self.beyond()
