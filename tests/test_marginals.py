@@ -8,7 +8,7 @@ import pytest
 from sk_infomax import mutual_info
 from sk_infomax.datasets import correlated_normal
 from sk_infomax.information._findings import about_reference
-from sk_infomax.information._marginals import Marginal, against_others, mean_of
+from sk_infomax.information._marginals import Marginal, against_others, middle_of
 from sk_infomax.information._reading import Reading
 
 
@@ -98,9 +98,11 @@ def test_no_more_is_shown_than_there_are_pairs():
 
 
 def test_folds_are_different_pairs():
-    assert mean_of([]) is None
-    mean = mean_of([Marginal(4.0, 0.3, 9.0), Marginal(5.0, 0.4, 9.0)])
+    assert middle_of([]) is None
+    mean = middle_of([Marginal(4.0, 0.3, 9.0), Marginal(5.0, 0.4, 9.0)])
     assert mean == pytest.approx((4.5, 0.25, 9.0))
+    one_is_wild = [Marginal(8.0, 0.3, 9.0), Marginal(-20.0, 0.3, 9.0), Marginal(8.2, 0.3, 9.0)]
+    assert middle_of(one_is_wild).value == 8.0
 
 
 def reading(own, marginal):

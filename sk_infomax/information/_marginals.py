@@ -22,12 +22,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-__all__ = ["Marginal", "against_others", "mean_of"]
+__all__ = ["Marginal", "against_others", "middle_of"]
 
 _MOST_ROWS = 2000  # pairs whose x and y are put together: 4 million others, in half a second
 _DRAWS = 32  # others that are drawn for each x: as many again changed 3 tasks by less than chance
 _LIKELY = 16.0  # others at least that the tempered ratio leaves likely for half of the x; a rule
 _TEMPERS = (1.0, 0.99, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)  # of correlations
+_QUANTILES = (0.5, 0.8, 0.95, 1.0)  # of what pairs have beyond the Gaussian ratio: limits; a rule
 _MARKOV = math.log(20)  # nats: a mean of 1 of what is never below 0 is 20 times that in 5 % at most
 _ROWS_FOR_TEMPER = 200  # rows on which a temper is chosen; a rule
 
@@ -78,9 +79,19 @@ def against_others(
     gaussian = _gaussian(a, b, rho), _gaussian(a[:, None], b[others], rho)
     own = scores(rows, rows)
     told = scores(np.repeat(rows, _DRAWS), others.ravel()).reshape(others.shape)
-    told = np.minimum(told, gaussian[1] + (own - gaussian[0]).max())
-    # Any ratio will do, so that the Gaussian one is taken where the network's is worth less.
-    return max(_worth(own, told - chance), _worth(gaussian[0], gaussian[1] - chance))
+    # Any ratio will do: the one is taken that is worth most, the Gaussian one among them.
+    most = [-math.inf, *np.quantile(own - gaussian[0], _QUANTILES)]
+    return max(
+        _worth(gaussian[0] + beyond[0], gaussian[1] + beyond[1] - chance)
+        for beyond in (_clipped(own - gaussian[0], told - gaussian[1], limit) for limit in most)
+    )
+
+
+def _clipped(own: np.ndarray, told: np.ndarray, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """What is beyond the Gaussian ratio, up to a limit; nothing where that is minus infinity."""
+    if math.isinf(most):
+        return np.zeros_like(own), np.zeros_like(told)
+    return np.minimum(own, most), np.minimum(told, most)
 
 
 def _worth(own: np.ndarray, told: np.ndarray) -> Marginal:
@@ -97,11 +108,14 @@ def _error(shares: np.ndarray) -> float:
     return min(-math.log(below), _MARKOV) / 2 if below > 0 else _MARKOV / 2
 
 
-def mean_of(folds: list[Marginal]) -> Marginal | None:
-    """The mean over folds, whose pairs are different ones; None of none."""
+def middle_of(folds: list[Marginal]) -> Marginal | None:
+    """The median over folds, whose pairs are different ones; None of none.
+
+    A critic of one fold may be worth little, as one pair of others can be all that decides.
+    """
     if not folds:
         return None
-    value, _, most = (float(np.mean(part)) for part in zip(*folds))
+    value, _, most = (float(np.median(part)) for part in zip(*folds))
     return Marginal(value, math.hypot(*(one.error for one in folds)) / len(folds), most)
 
 

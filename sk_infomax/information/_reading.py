@@ -11,7 +11,7 @@ from .._training._callbacks import progress_bar
 from ..bounds import BOUNDS
 from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
-from ._marginals import Marginal, mean_of
+from ._marginals import Marginal, middle_of
 from ._models import nats_of
 from ._rows import INDEPENDENT, Rows
 
@@ -206,7 +206,7 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     if gaussian is not None and trainer.referred:
         blur = _blurred(trainer, pairs, gaussian)
         gaussian += blur
-    marginal, said = mean_of(marginals), tuple(findings)
+    marginal, said = middle_of(marginals), tuple(findings)
     most_shown = most_shown if marginal is None else marginal.most_shown
     facts = gaussian, sizes, trainer.rows, said, most_shown, blur, marginal
     own = float(np.mean(learned)), trainer.curvature(pairs)
