@@ -3,7 +3,7 @@
 Columns of one side that depend on each other in curves, as after an invertible network, hide what
 they share with the other side from critics that see it straight. How much there is comes in closed
 form from the third and fourth cumulants (the leading terms of Edgeworth's series of the
-negentropy; Comon 1994), after whitening and after the length of each row has been brought to that
+negentropy; Jones and Sibson 1987), after whitening and after the length of each row has been brought to that
 of a normal one (radial Gaussianization; Lyu and Simoncelli 2009), since a scale that all columns
 share, as in Student distributions, hides nothing.
 """

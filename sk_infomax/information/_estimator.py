@@ -70,7 +70,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         What scores pairs: "dot", "bilinear", "concat" or "gated", which is larger with
         ``effort="high"``.
     effort : {"fast", "balanced", "high"}, default="balanced"
-        How much computing an estimate may take: what "auto" stands for below. "high" takes four
+        How much computing an estimate may take: what "auto" stands for below. "high" takes three
         times as long and sees fast waves and other dependence that small critics miss.
     base : {"gaussian"} or None, default="gaussian"
         Whether the critic starts from the Gaussian ratio. Without effect where a side has
@@ -119,7 +119,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         counts are used, half the width of the interval over the normal quantile.
     confidence_interval_ : tuple of float
         Lower and upper end, at least 0, and at most what the entropy of a discrete side allows.
-        Where nothing can be known, it says so: up to that entropy, or to infinity.
+        Where nothing can be known, it says so: up to that entropy, or to infinity. The upper one
+        is further off where there are signs that critics miss something.
     correlation_ : float
         Correlation that a pair of normal columns with this information would have, 0 to 1.
     normalized_mutual_info_ : float
