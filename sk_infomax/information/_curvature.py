@@ -3,9 +3,9 @@
 Columns of one side that depend on each other in curves, as after an invertible network, hide what
 they share with the other side from critics that see it straight. How much there is comes in closed
 form from the third and fourth cumulants (the leading terms of Edgeworth's series of the
-negentropy; Jones and Sibson 1987), after whitening and after the length of each row has been brought to that
-of a normal one (radial Gaussianization; Lyu and Simoncelli 2009), since a scale that all columns
-share, as in Student distributions, hides nothing.
+negentropy; Jones and Sibson 1987). Before that, rows are whitened and their lengths brought to
+those of normal ones (radial Gaussianization; Lyu and Simoncelli 2009), since a scale that all
+columns share, as in Student distributions, hides nothing.
 """
 
 from __future__ import annotations
