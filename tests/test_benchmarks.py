@@ -34,6 +34,8 @@ COMMANDS = {
     "matching": "--seeds 0 --components 2 --epochs 1 --out {out}/matching.json",
     "mutual_information": "--tasks contingency-3x3 --n-samples 60 --seeds 0 "
     "--methods ours ksg cca --out {out}/mi.json --picture {out}/mi.png",
+    "open_tasks": "--drawn tried --tasks additive-1-0.38 --n-samples 60 --effort fast "
+    "--out {out}/open.json",
     "paper": "structure --rows both --data fashion-mnist --folder {images} --epochs 1 "
     "--seeds 0 --units 8 --probe-rows 60 --probe-steps 2 --models {out}/models --out {out}",
     "representation": "--data {table} --budgets 2 --seeds 0 --methods raw two-view "

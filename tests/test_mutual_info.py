@@ -25,7 +25,7 @@ from sk_infomax.datasets import (
     student,
     xor,
 )
-from sk_infomax.information._learned import about_read_outs
+from sk_infomax.information._findings import about_read_outs
 
 
 def fast(**settings):

@@ -89,7 +89,9 @@ def _read(given: dict[str, list[Column]], names: tuple[str, ...], settings: Sett
 
 def _difference(whole: Reading, part: Reading, settings: Settings) -> Estimate:
     """The difference of two estimates whose critics were read on the same pairs."""
-    value = whole.estimate() - part.estimate()
+    (more_told, _, more_missed), (less_told, _, less_missed) = whole.settled(), part.settled()
+    above, below = more_missed - less_missed, less_missed - more_missed
+    value = more_told - less_told
     pointwise = whole.pointwise - part.pointwise
     n, (_, more), (_, less) = len(pointwise), whole.n_columns, part.n_columns
     error = math.hypot(
@@ -99,7 +101,8 @@ def _difference(whole: Reading, part: Reading, settings: Settings) -> Estimate:
         whole.hidden(more - less, n),
     )
     half = float(norm.ppf(0.5 + settings.level / 2)) * error
-    low, high = max(0.0, value - half), max(0.0, value + half)
+    low = max(0.0, value - half - max(0.0, below))
+    high = max(0.0, value + half + max(0.0, above))
     return Estimate(max(0.0, value), low, high, error)
 
 

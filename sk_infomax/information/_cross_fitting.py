@@ -16,6 +16,7 @@ from .._training._net import InfoMaxNet
 from .._training._schedule import Plan
 from ..bounds import Bound
 from ..critics import Critic
+from ._curvature import curvature
 from ._gaussian import gaussian_information
 from ._models import RatioModel
 from ._reference import ReferredModel
@@ -30,6 +31,7 @@ _PATIENCE = 150  # steps without improvement on held-out pairs
 _VALID_EVERY = 20  # steps between two looks at them
 _FEWEST = 12  # pairs from which some can be held out
 _HELD_OUT = 100  # pairs held out at least, where a third is no fewer: below, chance picks weights
+_ROWS_FOR_LEARNED = 4000  # of those trained on, by which it is known how well they are; a rule
 _HIGH = 3.0  # nats from which pairs put together at random are told at a glance
 
 
@@ -86,11 +88,21 @@ class RatioTrainer:
 
     def gaussian(self, pairs: np.ndarray) -> float:
         """Gaussian information of pairs in nats."""
-        return gaussian_information(pairs[:, : self.size_x], pairs[:, self.size_x :])
+        return gaussian_information(*self._sides(pairs))
 
     def n_columns(self, pairs: np.ndarray) -> tuple[int, int]:
         """Columns of each side of pairs that may tell something of their own."""
         return self.size_x, self.size_y
+
+    def curvature(self, pairs: np.ndarray) -> tuple[float, float]:
+        """Nats beyond lines and scale that columns have in common: within sides, and between."""
+        if self.referred or not self.base:
+            return 0.0, 0.0
+        within = sum(map(curvature, self._sides(pairs)))
+        return within, max(0.0, curvature(pairs) - within)
+
+    def _sides(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return pairs[:, : self.size_x], pairs[:, self.size_x :]
 
     def build(self, seed: int) -> RatioModel:
         """A model with first weights."""
@@ -136,7 +148,10 @@ class RatioTrainer:
                 epochs, self.batch_size, "cosine", average=_AVERAGE, valid_every=valid_every
             )
             net.train(train, valid if n_valid else None, plan)
-        return model.eval().cpu()
+        model = model.eval().cpu()
+        own = pairs[order[n_valid:][:_ROWS_FOR_LEARNED]]
+        model.learned = float((model.log_ratio(own) - model.base_ratio(own)).mean())
+        return model
 
     def held_out(self, pairs: np.ndarray, cv: int) -> Iterator[tuple[np.ndarray, RatioModel]]:
         """Each fold of the rows, with a model that was trained on the others."""

@@ -314,6 +314,11 @@ class EncodedModel:
         return self.encoding.shared is not None and self.encoding.shared.whole
 
     @property
+    def learned(self) -> float:
+        """As in `RatioModel`."""
+        return self.model.learned
+
+    @property
     def findings(self) -> list[str]:
         """What training found that should be said."""
         return self.model.findings
@@ -369,6 +374,10 @@ class EncodedTrainer(RatioTrainer):
         if self.curved or n_codes or self.n_columns(pairs) != sizes:
             return math.nan
         return gaussian_information(numbers_x, numbers_y)
+
+    def curvature(self, pairs: np.ndarray) -> tuple[float, float]:
+        """None that is known: what is read was chosen for what it tells of the other side."""
+        return 0.0, 0.0
 
     def n_columns(self, pairs: np.ndarray) -> tuple[int, int]:
         """Columns of each side that do not repeat others; all, where there are indicators."""

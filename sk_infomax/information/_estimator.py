@@ -35,6 +35,7 @@ from ..bounds import BOUNDS, Bound
 from ..critics import CRITICS, Critic
 from ._columns import Columns
 from ._counts import Estimate, corrected_entropy
+from ._effort import EFFORTS
 from ._fitted import FittedInformation
 from ._learned import Learned, Settings, learn, p_value
 from ._rows import Rows
@@ -66,12 +67,16 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         What training maximises: "dv" (as in MINE), "jsd", "infonce" (as in CPC), "nwj" or
         "smile".
     critic : str or Critic, default="gated"
-        What scores pairs: "dot", "bilinear", "concat" or "gated".
+        What scores pairs: "dot", "bilinear", "concat" or "gated", which is larger with
+        ``effort="high"``.
+    effort : {"fast", "balanced", "high"}, default="balanced"
+        How much computing an estimate may take: what "auto" stands for below. "high" takes three
+        times as long and sees fast waves and other dependence that small critics miss.
     base : {"gaussian"} or None, default="gaussian"
         Whether the critic starts from the Gaussian ratio. Without effect where a side has
         discrete columns, whose critic starts from nothing.
-    cv : int, default=3
-        Number of folds.
+    cv : int or "auto", default="auto"
+        Number of folds. "auto" is 3, or 2 with ``effort="fast"``.
     units : {"nats", "bits"}, default="nats"
         Unit of `mutual_info_`, its interval, `score` and `pointwise`.
     missing : {"error", "drop", "level"}, default="error"
@@ -88,13 +93,14 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         on average.
     confidence_level : float, default=0.95
         Of `confidence_interval_`.
-    max_steps : int, default=600
-        Steps of training in each fold.
+    max_steps : int or "auto", default="auto"
+        Steps of training in each fold. "auto" is 200, 600 or 2000 by `effort`.
     batch_size : int, default=256
         Smallest number of pairs in a step.
     n_negatives : int or "auto", default="auto"
         How many other samples each x is paired with in a step. "auto" is 16 for InfoNCE, whose
-        gradient needs candidates to choose from, and 2 for the other bounds.
+        gradient needs candidates to choose from, and 2 for the other bounds; four times as many
+        with ``effort="high"``.
     device : str, default="auto"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -113,7 +119,8 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         counts are used, half the width of the interval over the normal quantile.
     confidence_interval_ : tuple of float
         Lower and upper end, at least 0, and at most what the entropy of a discrete side allows.
-        Where nothing can be known, it says so: up to that entropy, or to infinity.
+        Where nothing can be known, it says so: up to that entropy, or to infinity. The upper one
+        is further off where there are signs that critics miss something.
     correlation_ : float
         Correlation that a pair of normal columns with this information would have, 0 to 1.
     normalized_mutual_info_ : float
@@ -149,15 +156,16 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
     _parameter_constraints: dict = {
         "bound": [str, Bound, type],
         "critic": [str, Critic, type],
+        "effort": [one_of(set(EFFORTS))],
         "base": [one_of({"gaussian"}), None],
-        "cv": [AT_LEAST_TWO],
+        "cv": [AT_LEAST_TWO, AUTO],
         "units": [one_of(set(UNITS))],
         "missing": [one_of(set(MISSING))],
         "block_length": [POSITIVE_INT],
         "discrete_x": [one_of({"auto"}), "boolean", "array-like"],
         "discrete_y": [one_of({"auto"}), "boolean", "array-like"],
         "confidence_level": [FRACTION],
-        "max_steps": [NON_NEGATIVE_INT],
+        "max_steps": [NON_NEGATIVE_INT, AUTO],
         "batch_size": [AT_LEAST_TWO],
         "n_negatives": [POSITIVE_INT, AUTO],
         "device": [str, torch.device],
@@ -175,15 +183,16 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         bound: str | Bound | type[Bound] = "jsd",
         *,
         critic: str | Critic | type[Critic] = "gated",
+        effort: Literal["fast", "balanced", "high"] = "balanced",
         base: Literal["gaussian"] | None = "gaussian",
-        cv: int = 3,
+        cv: int | Literal["auto"] = "auto",
         units: Literal["nats", "bits"] = "nats",
         missing: Literal["error", "drop", "level"] = "error",
         block_length: int = 1,
         discrete_x: Literal["auto"] | bool | Sequence[Any] = "auto",
         discrete_y: Literal["auto"] | bool | Sequence[Any] = "auto",
         confidence_level: float = 0.95,
-        max_steps: int = 600,
+        max_steps: int | Literal["auto"] = "auto",
         batch_size: int = 256,
         n_negatives: int | Literal["auto"] = "auto",
         device: str | torch.device = "auto",
@@ -192,6 +201,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
     ) -> None:
         self.bound = bound
         self.critic = critic
+        self.effort = effort
         self.base = base
         self.cv = cv
         self.units = units
@@ -287,20 +297,23 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     def _settings(self, n: int, rows: Rows) -> Settings:
         """The parameters, settled for n pairs."""
-        if n < 2 * self.cv:
+        effort, bound = EFFORTS[self.effort], self._part("bound")
+        cv = effort.cv if self.cv == "auto" else self.cv
+        if n < 2 * cv:
             raise ValueError(
-                f"cv={self.cv} folds need {2 * self.cv} samples or more; got n_samples = {n}. "
+                f"cv={cv} folds need {2 * cv} samples or more; got n_samples = {n}. "
                 "Lower cv or give more samples."
             )
-        rows.at_most(n, self.cv)
-        bound = self._part("bound")
+        rows.at_most(n, cv)
+        others = effort.n_negatives(bound) if self.n_negatives == "auto" else self.n_negatives
+        named = self.critic if isinstance(self.critic, str) else ""
         return Settings(
-            self._part("critic"),
+            effort.critics[named] if named in effort.critics else self._part("critic"),
             bound,
             base=self.base == "gaussian",
-            cv=self.cv,
-            n_shifts=bound.n_negatives if self.n_negatives == "auto" else self.n_negatives,
-            max_steps=self.max_steps,
+            cv=cv,
+            n_shifts=others,
+            max_steps=effort.max_steps if self.max_steps == "auto" else self.max_steps,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
             seed=draw_seed(self.random_state),

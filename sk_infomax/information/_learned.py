@@ -18,13 +18,21 @@ from scipy.stats import norm
 
 from .._columns._kinds import Column
 from .._state import Memory, arrays_of, arrays_under, load_arrays
-from ..bounds import BOUNDS, SMILE, Bound
+from ..bounds import BOUNDS, Bound
 from ..critics import Critic
 from ._additive import Terms, told_of_classes, told_of_number
 from ._columns import Columns, LearnedColumn
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
+from ._findings import (
+    ROWS_FOR_COLUMNS,
+    about_missed,
+    about_pairs,
+    about_read_outs,
+    about_reference,
+    about_size,
+)
 from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
 from ._models import INFINITE
@@ -38,17 +46,10 @@ __all__ = [
     "ByCritics",
     "Learned",
     "Settings",
-    "about_read_outs",
     "learn",
     "p_value",
     "recall",
 ]
-
-_CLIP = SMILE().clip  # nats; above it the read-out of SMILE is clipped and says nothing
-_GAP = 0.1  # nats, and share of the estimate, by which two read-outs may differ: a rule of thumb
-_NEAR = 1.0  # nats below the ceiling of a capped bound from which the truth may be any larger
-_ROWS_FOR_COLUMNS = 2  # rows for each column under which anything may be hidden: a rule
-_REPEATED = 0.01  # share of pairs that may be there twice before a fold knows another's: a rule
 
 
 @dataclass(frozen=True)
@@ -189,17 +190,20 @@ class ByCritics(Learned):
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
         reading = read(trainer, pairs, settings.cv, settings.verbose)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
-        value, error = reading.estimate(), reading.error()
+        value, error, missed = reading.settled()
         estimate = _interval(value, error, settings.level)
-        if len(pairs) < _ROWS_FOR_COLUMNS * sum(reading.n_columns) or INFINITE in reading.findings:
+        estimate = replace(estimate, high=estimate.high + missed)
+        if len(pairs) < ROWS_FOR_COLUMNS * sum(reading.n_columns) or INFINITE in reading.findings:
             estimate = replace(estimate, high=math.inf)
         if value > reading.most_shown:
             estimate = replace(estimate, low=min(estimate.low, reading.most_shown), high=math.inf)
         ceiling = _ceiling(columns, sides, settings.level)
         findings = [
-            *_about_pairs(pairs),
+            *about_pairs(pairs),
             *(one for one in reading.findings if one != INFINITE or math.isinf(ceiling)),
-            *_about_size(value, reading.most_shown),
+            *about_size(value, reading.most_shown),
+            *about_reference(reading, value, missed),
+            *about_missed(reading, value, missed, len(sides.x) + len(sides.y)),
             *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading)
@@ -223,7 +227,8 @@ class ByCritics(Learned):
         if math.isfinite(one.high):
             self.bounds["neighbours"] = one.value
             value, error = self.reading.joined_with(one.value)
-            self.estimate = _interval(value, error, settings.level)
+            told = _interval(value, error, settings.level)
+            self.estimate = replace(told, high=max(told.high, one.high))
 
     def _ask_sums(self, sides: Sides, settings: Settings) -> None:
         """For one column and several, weigh in what these foretell of it where they add up."""
@@ -454,57 +459,3 @@ def _said(learned: Learned) -> dict[str, Any]:
         "bounds": {name: float(value) for name, value in learned.bounds.items()},
         "findings": list(learned.findings),
     }
-
-
-# Findings ---------------------------------------------------------------------------------
-
-
-def _about_pairs(pairs: np.ndarray) -> list[str]:
-    """Where the estimate cannot be trusted whatever the critic learns."""
-    n, width = pairs.shape
-    findings = []
-    if n < _ROWS_FOR_COLUMNS * width:
-        findings.append(
-            f"There are {width} columns and {n} samples: the critic can learn little, and the "
-            "information may be any larger. Give more samples or fewer columns."
-        )
-    n_different = len(np.unique(pairs, axis=0))
-    # Where no column tells rows apart by itself, such as whole numbers, rows repeat by nature.
-    n_values = max(len(np.unique(column)) for column in pairs.T)
-    if n_different < (1 - _REPEATED) * n and n_values > (1 - _REPEATED) * n_different:
-        findings.append(
-            f"Only {n_different} of {n} pairs are different. A pair that is trained on and read "
-            "again raises the estimate: drop rows that were entered twice, or say with groups "
-            "which rows belong together."
-        )
-    return findings
-
-
-def _about_size(value: float, most_shown: float) -> list[str]:
-    """Where more is reported than pairs put together at random can show."""
-    if value <= most_shown:
-        return []
-    return [
-        f"So many pairs show no more than {most_shown:.1f} nats; what the estimate of {value:.1f} "
-        "has above that rests on the sides being as normal as they look. Give more samples."
-    ]
-
-
-def about_read_outs(means: dict[str, float], estimate: float, bound: Bound, n: int) -> list[str]:
-    """Where the estimate is near a ceiling, or another read-out of the critics differs."""
-    findings, ceiling = [], bound.ceiling(n)
-    if estimate > ceiling - _NEAR:
-        findings.append(
-            f"{type(bound).__name__} cannot report more than the logarithm of the number of "
-            f"candidates, log {n} = {ceiling:.2f} nats, and reports {estimate:.2f}: the truth may "
-            "be any larger. Use bound='jsd'."
-        )
-    gap = abs(means["jsd"] - means["smile"])
-    # A capped bound leaves a constant free for each x, so that no other read-out fits its critics.
-    if gap > _GAP + _GAP * abs(means["jsd"]) and means["jsd"] < _CLIP and not bound.capped:
-        findings.append(
-            f"Two read-outs of the critics disagree: jsd {means['jsd']:.2f} and smile "
-            f"{means['smile']:.2f} nats. The dependence is not learned well; give more samples "
-            "or more max_steps."
-        )
-    return findings

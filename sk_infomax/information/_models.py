@@ -15,6 +15,7 @@ from .._random import new_generator
 from ..bounds import Bound
 from ..critics import Critic
 from ._gaussian import GaussianRatio, calibrated_correlations, canonical_directions
+from ._marginals import Marginal
 
 __all__ = [
     "INFINITE",
@@ -62,11 +63,15 @@ class HeldOut(NamedTuple):
         Scores of which a bound makes what comes to it.
     taken_off : Tables or None
         Scores of which it makes what goes off.
+    marginal : Marginal or None
+        What the log ratio is worth against pairs put together at random, where it was learned
+        against others.
     """
 
     known: float
     added: Tables
     taken_off: Tables | None = None
+    marginal: Marginal | None = None
 
 
 N_RADIAL = 4  # how many numbers `radial_features` gives
@@ -103,6 +108,8 @@ class RatioModel(nn.Module):
     ----------
     generator : torch.Generator
         Where training draws the others from.
+    learned : float
+        Mean of what the critic adds to the Gaussian ratio, of the pairs that it was trained on.
     """
 
     base_is_whole = True  # it counts all canonical correlations
@@ -118,6 +125,7 @@ class RatioModel(nn.Module):
     ):
         super().__init__()
         self.findings: list[str] = []
+        self.learned = 0.0
         self.objective = bound.start()
         self.n_shifts = n_shifts
         self.size_x, self.size_y = size_x, size_y

@@ -11,12 +11,15 @@ from .._training._callbacks import progress_bar
 from ..bounds import BOUNDS
 from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
+from ._marginals import Marginal, middle_of
 from ._models import nats_of
 from ._rows import INDEPENDENT, Rows
 
 __all__ = ["Reading", "read"]
 
 _MISSED = 0.05  # share of what critics found beyond the Gaussian ratio that they missed (33 tasks)
+_UNTAUGHT = 3.0  # times what critics know by heart, that they missed: 1 to 4 (waves, parities)
+_UNSEEN = 3.0  # times the curvature that is not used, that is missed: 1 to 6 (couplings, edges)
 _ROWS_FOR_EXCHANGE = 10  # rows for each column: 500 of 25 + 25, the hardest that held 95 %
 _HIDDEN = 3.0  # nats for each column and sample that few samples hide (33 tasks, n = 500 to 10,000)
 _NOISE_OF_NEIGHBOURS = 0.7  # nats times the root of n, the spread of KSG at k = 5 (1 + 1 columns)
@@ -45,9 +48,16 @@ class Reading:
         What should be said.
     most_shown : float
         Nats that are told from pairs put together at random: the logarithm of how many there
-        are. What a model says beyond that, the pairs don't confirm. Infinite for a reference.
+        are. What a model says beyond that, the pairs don't confirm.
     blur : float
         Nats that "gaussian" has been raised by, for what ranks of so few rows blur.
+    marginal : Marginal or None
+        What log ratios that were learned against a reference are worth against pairs put
+        together at random.
+    learned : float or None
+        What critics add to the Gaussian ratio, of the pairs that they were trained on.
+    curvature : tuple of float
+        Nats beyond lines and scale that columns have in common within sides, and between them.
     """
 
     pointwise: np.ndarray
@@ -59,6 +69,9 @@ class Reading:
     findings: tuple[str, ...] = ()
     most_shown: float = math.inf
     blur: float = 0.0
+    marginal: Marginal | None = None
+    learned: float | None = None
+    curvature: tuple[float, float] = (0.0, 0.0)
 
     def mean(self, name: str) -> float:
         """Mean over the folds."""
@@ -117,9 +130,48 @@ class Reading:
         Where the two differ by more than chance in the neighbours, the critic is at fault.
         """
         noise = _NOISE_OF_NEIGHBOURS / math.sqrt(len(self.pointwise))
-        gap = neighbours - self.estimate()
+        return self._joined(neighbours - self.estimate(), noise)
+
+    def settled(self) -> tuple[float, float, float]:
+        """Estimate, error, and nats by which it may lie too low.
+
+        A reference that is far off leaves a log ratio that is none to the product of the
+        marginals, which shows where it is worth less against these.
+        """
+        if self.marginal is None:
+            return self.estimate(), self.error(), self.untaught() + self.unseen()
+        gap, noise = min(0.0, self.marginal.value - self.mean("own")), self.marginal.error
+        # How far the other read-out is off beyond chance, and how much there was beyond the
+        # reference, of which critics found about half where edges are sharp.
+        missed = math.sqrt(max(0.0, gap**2 - noise**2)), self.beyond()
+        return *self._joined(gap, noise), max(*missed, self.untaught())
+
+    def beyond(self) -> float:
+        """What the critics found beyond the Gaussian ratio, at least 0."""
+        return max(0.0, self.mean("own") - self.mean("base"))
+
+    def untaught(self) -> float:
+        """Nats that more pairs may teach: what critics know of those they were trained on alone."""
+        if self.learned is None:
+            return 0.0
+        chance = self.rows.error_of_mean(self.pointwise)
+        gap = self.learned - (self.mean("plug-in") - self.mean("base"))
+        return _UNTAUGHT * max(0.0, gap - chance)
+
+    def unseen(self) -> float:
+        """Nats that curves may hide, as far as the sides have anything in common.
+
+        Between sides there is at least what cumulants see there. Sides that are curved in
+        themselves hide what they share from critics that have not straightened them.
+        """
+        share = -math.expm1(-2 * max(0.0, self.mean("own")))
+        unused = sum(max(0.0, nats - self.beyond()) for nats in self.curvature)
+        return _UNSEEN * share * unused
+
+    def _joined(self, gap: float, noise: float) -> tuple[float, float]:
+        """Estimate and error, with what lies a gap above it weighted in by its variance."""
         own = math.sqrt(max(self.model_error() ** 2, gap**2 - noise**2))
-        weight = own**2 / (own**2 + noise**2)
+        weight = own**2 / (own**2 + noise**2) if own > 0 else 0.0
         error = self.error(math.hypot(weight * noise, (1 - weight) * own))
         return self.estimate() + weight * gap, error
 
@@ -127,13 +179,15 @@ class Reading:
 def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) -> Reading:
     """Read each fold of pairs (n, dx + dy) with a critic of the others."""
     pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
-    whole = True
+    whole, marginals, learned = True, [], []
     bar, findings, most_shown = progress_bar(cv, "fold", verbose), dict[str, None](), math.inf
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold] = model.log_ratio(pairs[fold])
         held_out = model.read(pairs[fold])
         n_candidates = 1 + held_out.added[1].shape[1]
-        if held_out.taken_off is None:
+        if held_out.marginal is not None:
+            marginals.append(held_out.marginal)
+        elif held_out.taken_off is None:
             most_shown = math.log(held_out.added[1].numel())
         row = {name: nats_of(bound(), held_out) for name, bound in BOUNDS.items()}
         row["own"] = nats_of(trainer.bound, held_out)
@@ -141,6 +195,7 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
         row["base"] = float(model.base_ratio(pairs[fold]).mean())
         rows.append(row)
         whole = whole and model.base_is_whole
+        learned.append(model.learned)
         findings |= dict.fromkeys(model.findings)
         bar.update()
         bar.set_postfix(nats=f"{row['own']:.3f}")
@@ -151,10 +206,11 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     if gaussian is not None and trainer.referred:
         blur = _blurred(trainer, pairs, gaussian)
         gaussian += blur
-    said = tuple(findings)
-    return Reading(
-        pointwise, folds, n_candidates, gaussian, sizes, trainer.rows, said, most_shown, blur
-    )
+    marginal, said = middle_of(marginals), tuple(findings)
+    most_shown = most_shown if marginal is None else marginal.most_shown
+    facts = gaussian, sizes, trainer.rows, said, most_shown, blur, marginal
+    own = float(np.mean(learned)), trainer.curvature(pairs)
+    return Reading(pointwise, folds, n_candidates, *facts, *own)
 
 
 def _blurred(trainer: RatioTrainer, pairs: np.ndarray, gaussian: float) -> float:

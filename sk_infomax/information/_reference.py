@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from .._random import new_generator
+from ._marginals import Marginal, against_others
 from ._models import N_RADIAL, HeldOut, RatioModel, Side, Tables, radial_features
 
 __all__ = ["ReferredModel"]
@@ -160,4 +161,18 @@ class ReferredModel(RatioModel):
         """What the Gaussian says of pairs, and scores to add to it and to take off."""
         with torch.inference_mode():
             tables = self._referred(self.inputs(pairs), _DRAWS_OF_READING, new_generator(0))
-        return HeldOut(float(self.base_ratio(pairs).mean()), *tables)
+        known = float(self.base_ratio(pairs).mean())
+        return HeldOut(known, *tables, self._against_others(pairs))
+
+    def _against_others(self, pairs: np.ndarray) -> Marginal:
+        """What the log ratio is worth against pairs put together at random."""
+        with torch.inference_mode():
+            both = self.sides(self.inputs(pairs))
+
+            def scores(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+                x, y = (side.lined_up(torch.from_numpy(i)) for side, i in zip(both, (rows, others)))
+                return self.combine(x, y).double().numpy()
+
+            a, b = (side.variates.double().numpy() for side in both)
+            rho = self.get_buffer("slopes").double().numpy()
+            return against_others(a, b, rho, scores, np.random.RandomState(0))

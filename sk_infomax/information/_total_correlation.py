@@ -45,6 +45,7 @@ class DependenceModel(nn.Module):
     def __init__(self, critic: Critic, bound: Bound, size: int, n_shifts: int):
         super().__init__()
         self.findings: list[str] = []
+        self.learned = 0.0  # as in `RatioModel`
         self.base_is_whole = True  # all correlations are in the Gaussian ratio
         self.objective = bound.start()
         self.n_shifts = n_shifts
@@ -126,6 +127,10 @@ class DependenceTrainer(RatioTrainer):
         """A model with first weights."""
         with private_rng(seed, torch.device("cpu")):
             return DependenceModel(self.critic, self.bound, self.size_x, self.n_shifts)
+
+    def curvature(self, pairs: np.ndarray) -> tuple[float, float]:
+        """None: there is one side, and its dependence is what is asked for."""
+        return 0.0, 0.0
 
     def gaussian(self, pairs: np.ndarray) -> float:
         """Total correlation of jointly normal columns, in nats."""
