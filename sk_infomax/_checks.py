@@ -214,10 +214,12 @@ def resolve_device(device: str | torch.device, or_cpu: bool = False) -> torch.de
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'device={device!r} is not a device. Use "auto", "cpu", "cuda" or "cuda:0".'
         ) from error
+    if resolved.type == "meta":
+        raise ValueError(f'device={device!r} holds no values. Use "auto", "cpu" or "cuda".')
     if resolved.type == "cuda" and not torch.cuda.is_available():
         if or_cpu:
             return torch.device("cpu")

@@ -13,7 +13,7 @@ import torch
 from skorch.history import History
 from torch import Tensor
 
-from ._checks import check_columns, check_matrix, check_rows, resolve_device
+from ._checks import check_columns, check_matrix, check_rows
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
@@ -21,8 +21,8 @@ from ._objectives import InfoMax, Parts, assemble
 from ._parts import Part
 from ._random import new_generator, private_rng, stream
 from ._scaling import Scaling
-from ._settings import Setup, settle_part, settle_setup
-from ._state import Fitted, Memory, Unsaved, arrays_of, history_rows, load_arrays
+from ._settings import Setup, recall_parts, recall_setup
+from ._state import Fitted, Memory, arrays_of, fact, history_rows, load_arrays, require
 from ._training._batches import Data, coded, make_data
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
@@ -112,7 +112,7 @@ class FittedFeatures(Fitted):
         setup: Setup,
         columns: MatrixOfColumns | None = None,
     ):
-        self.columns = columns
+        self.columns, self.setup = columns, setup
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
         with private_rng(stream(seed, "weights"), setup.device):
             module, example = assemble(parts, layout.network_shape)
@@ -160,6 +160,7 @@ class FittedFeatures(Fitted):
     def renewed(self, setup: Setup) -> Self:
         """The same module and history in a net with fresh optimizers."""
         other = copy.copy(self)
+        other.setup = setup
         other.net = self._make_net(self.net.module_, setup)
         other.net.history = self.net.history
         return other
@@ -241,6 +242,7 @@ class FittedFeatures(Fitted):
             "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),
             "history": history_rows(self.net.history),
             "seed": self.seed,
+            "setup": self.setup.asked,
             "count": self.scaling.count,
             "columns": None if self.columns is None else self.columns.plain(),
         }
@@ -250,24 +252,28 @@ class FittedFeatures(Fitted):
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again, on the estimator's device or, where there is none, on the CPU."""
         arrays, facts = dict(memory.arrays), memory.facts
-        kind, shape, axis = facts["layout"]
-        layout = Layout(kind, tuple(shape), axis)
+        layout = Layout.from_plain(facts.get("layout"))
+        columns = _columns_of(facts, layout)
+        n_features = layout.n_features if columns is None else len(columns.parts)
+        require(n_features == estimator.n_features_in_, "its layout has other features")
         scaling = Scaling(layout)
-        scaling.count = int(facts["count"])
+        scaling.count = fact(facts, "count", int)
         for name in Scaling.ARRAYS:
             scaling.set(name, arrays.pop(f"scaling.{name}", None))
-        parts = {
-            name: settle_part(estimator, name) if isinstance(value, Unsaved) else value
-            for name, value in facts["parts"].items()
-        }
-        setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
-        columns = _columns_of(facts, layout)
-        fitted = cls(Parts(**parts), layout, scaling, int(facts["seed"]), setup, columns)
+        parts, seed = recall_parts(fact(facts, "parts", dict), estimator), fact(facts, "seed", int)
+        setup = recall_setup(facts.get("setup"), estimator)
+        fitted = cls(parts, layout, scaling, seed, setup, columns)
         weights = {name.removeprefix("net."): array for name, array in arrays.items()}
         load_arrays(fitted.net.module_, weights)
         fitted.net.module_.eval()
-        fitted.net.history = History(facts["history"])
+        fitted.net.history = History(_checked_history(facts))
         return fitted
+
+
+def _checked_history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = fact(facts, "history", list)
+    require(all(type(row) is dict for row in rows), "its history is no list of epochs")
+    return rows
 
 
 def _columns_of(facts: Mapping[str, Any], layout: Layout) -> MatrixOfColumns | None:

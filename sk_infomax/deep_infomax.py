@@ -36,6 +36,7 @@ from ._random import draw_seed
 from ._scaling import Scaling
 from ._settings import (
     FAMILIES,
+    MADE_BY_FIT,
     PRESETS,
     REGISTRIES,
     plan_of_fit,
@@ -255,6 +256,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _families = FAMILIES
     _registries = REGISTRIES
+    _made_by_fit = MADE_BY_FIT
     _fitted_as = FittedFeatures
     _fitted: FittedFeatures
 

@@ -167,6 +167,10 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     _registries: ClassVar = {"bound": BOUNDS, "critic": CRITICS}
     _fitted_as = FittedInformation
+    _made_by_fit = frozenset(
+        {"bound", "critic", "base", "cv", "block_length", "discrete_x", "discrete_y"}
+        | {"confidence_level", "max_steps", "batch_size", "n_negatives"}
+    )
     _fitted: FittedInformation
     _families = {"bound": Family(BOUNDS, Bound), "critic": Family(CRITICS, Critic)}
 

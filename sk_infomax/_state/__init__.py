@@ -1,0 +1,37 @@
+"""A fitted estimator as plain arrays and JSON values, and back: pickled, saved, loaded.
+
+No net and no module is ever pickled or saved: their weights are kept as arrays, and the
+modules are made anew from the parameters. So a pickle holds nothing of torch, a fit on CUDA
+loads on a CPU, and reading a saved file runs no code of the file's.
+"""
+
+from ._allowance import building
+from ._arrays import arrays_of, arrays_under, finite, history_rows, load_arrays, torch_arrays
+from ._facts import fact, fitting_array, require
+from ._files import VERSION, read, write
+from ._replacing import replacing
+from ._saved import Fitted, Memory, Saved
+from ._values import Unsaved, from_json, to_json
+
+__all__ = [
+    "VERSION",
+    "Fitted",
+    "Memory",
+    "Saved",
+    "Unsaved",
+    "arrays_of",
+    "arrays_under",
+    "building",
+    "fact",
+    "finite",
+    "fitting_array",
+    "from_json",
+    "history_rows",
+    "load_arrays",
+    "read",
+    "replacing",
+    "require",
+    "to_json",
+    "torch_arrays",
+    "write",
+]
