@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import fields
-from typing import Any, Self
+from functools import partial
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,11 +20,23 @@ from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble
 from ._parts import Part
-from ._random import new_generator, private_rng, stream
+from ._random import new_generator, private_rng, randomness, stream
 from ._scaling import Scaling
 from ._settings import Setup, recall_parts, recall_setup
-from ._state import Fitted, Memory, arrays_of, fact, history_rows, load_arrays, require
+from ._state import (
+    Fitted,
+    Memory,
+    arrays_of,
+    fact,
+    history_rows,
+    load_arrays,
+    require,
+    tensors_of,
+    torch_arrays,
+)
+from ._training import _memory
 from ._training._batches import Data, coded, make_data
+from ._training._memory import Standing
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
@@ -35,6 +48,8 @@ OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
 _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
 _PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
+_OF_TRAINING = ("training", "progress", "random")  # first parts of names of arrays
+_ENDED = "dur"  # what the row of an epoch has in the history once it has ended
 _FEWEST_ROWS = 256  # samples that it sees however large they are (rule of thumb)
 
 
@@ -84,6 +99,21 @@ def read_rows(
     return check_matrix(estimator, columns.apply(found), min_samples), columns
 
 
+class Progress(NamedTuple):
+    """Where a training stands that is not at its end.
+
+    Parameters
+    ----------
+    standing : Standing
+        Of the net.
+    randomness : dict of str to Tensor or None
+        States of the global generators, where a part draws from them.
+    """
+
+    standing: Standing
+    randomness: dict[str, Tensor] | None
+
+
 class FittedFeatures(Fitted):
     """The parts that an estimator's parameters asked for, and the net that was trained of them.
 
@@ -101,7 +131,17 @@ class FittedFeatures(Fitted):
         How the net trains.
     columns : MatrixOfColumns or None, default=None
         How the columns of a mixed frame become numbers; None where samples are numbers.
+
+    Attributes
+    ----------
+    start : Progress or None
+        Where training stands, of a file that was kept on the way.
+    kept : dict or None
+        What else such a file says.
     """
+
+    start: Progress | None = None
+    kept: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -158,12 +198,32 @@ class FittedFeatures(Fitted):
         return self
 
     def renewed(self, setup: Setup) -> Self:
-        """The same module and history in a net with fresh optimizers."""
+        """A copy with the same weights and history, and with fresh optimizers and generators.
+
+        What reads this one while the copy trains is not disturbed, and a training that fails
+        leaves this one as it was.
+        """
         other = copy.copy(self)
         other.setup = setup
-        other.net = self._make_net(self.net.module_, setup)
-        other.net.history = self.net.history
+        other.net = self._make_net(self._copied(self.net.module_), setup)
+        other.net.history = History(history_rows(self.net.history))
         return other
+
+    def continued(self, setup: Setup) -> Self:
+        """A copy that goes on training as this one would."""
+        other = self.renewed(setup)
+        _memory.restore(other.net, _memory.remember(self.net))
+        return other
+
+    def _copied(self, module: InfoMax) -> InfoMax:
+        """A module of its own with the same weights; the generator is left out."""
+        try:
+            return copy.deepcopy(module, {id(module.generator): None})
+        except RuntimeError:  # torch copies no tensors that are results, as some networks keep
+            with private_rng(stream(self.seed, "weights"), self.net.device):
+                other, _ = assemble(self.parts, self.layout.network_shape)
+            other.load_state_dict(module.state_dict())
+            return other
 
     def having_seen(self, rows: np.ndarray) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
@@ -171,8 +231,37 @@ class FittedFeatures(Fitted):
         other.scaling = copy.deepcopy(self.scaling).update(rows)
         return other
 
-    def train(self, rows: np.ndarray, plan: Plan, subsets=(None, None), num_workers: int = 0):
-        """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them."""
+    def train(
+        self,
+        rows: np.ndarray,
+        plan: Plan,
+        subsets: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+        num_workers: int = 0,
+        start: Progress | None = None,
+        keep: Callable[[Callable[[], Progress]], None] | None = None,
+    ) -> None:
+        """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, ...)
+            Checked samples.
+        plan : Plan
+            What to do.
+        subsets : tuple of ndarray or None
+            Rows to train on (None for all), and to validate on (None for none).
+        num_workers : int
+            Processes that read ahead.
+        start : Progress or None
+            Where another training stood that this one takes up.
+        keep : callable or None
+            Called after each step with what finds out where training stands.
+
+        Raises
+        ------
+        FloatingPointError
+            If terms, weights or features cease to be finite; the last sound weights are kept.
+        """
         train, valid = subsets
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
@@ -181,18 +270,51 @@ class FittedFeatures(Fitted):
         if frozen is not None and plan.max_time is None:
             data = coded(data, frozen)
             held_out = None if held_out is None else coded(held_out, frozen)
-        with self._own_randomness():
-            self.net.train(data, held_out, plan)
+        after_step = None if keep is None else partial(keep, self.progress)
+        try:
+            with self._own_randomness(None if start is None else start.randomness):
+                standing = None if start is None else start.standing
+                self.net.train(data, held_out, plan, standing, after_step)
+            self._refuse_ruin(rows)
+        finally:
+            while self.net.history and _ENDED not in self.net.history[-1]:
+                self.net.history.pop()  # an epoch that did not end, whose weights are not kept
+            self.net.good_weights_ = {}
 
-    def trained(self) -> bool:
-        """Whether there was an epoch that ended well."""
-        return any("train_loss" in row for row in self.net.history)
+    def progress(self) -> Progress:
+        """Where training stands after a step."""
+        device = self.net.device
+        return Progress(self.net.standing(), randomness(device) if self._draws_from_torch else None)
 
-    def _own_randomness(self):
-        """Global generators of our own, where a part may draw from them."""
+    def _refuse_ruin(self, rows: np.ndarray) -> None:
+        """Look at what the last step has made of the network; go back where it is ruined."""
+        if not self._is_sound(rows):
+            self.net.go_back()
+            said = self.net.ruin("what the network makes of samples is no longer finite")
+            self.net.history.pop()
+            raise FloatingPointError(said)
+
+    def _is_sound(self, rows: np.ndarray) -> bool:
+        """Whether what the network makes of some of the rows is finite."""
+        block = self.scaling.apply(rows[:BLOCK]).to(self.net.device)
+        self.net.module_.eval()
+        with torch.no_grad():
+            return bool(self.net.module_.encoder(block).summary().isfinite().all())
+
+    def trained(self, rows: np.ndarray) -> bool:
+        """Whether an epoch of this training ended well, and the network is sound after it."""
+        return len(self.net.history) > self.net.n_rows_before_ and self._is_sound(rows)
+
+    @property
+    def _draws_from_torch(self) -> bool:
+        """Whether a part may draw from the global generators."""
         parts = (part for part in vars(self.parts).values() if isinstance(part, Part))
-        if any(part.draws_from_torch for part in parts):
-            return private_rng(stream(self.seed, "modules"), self.net.device)
+        return any(part.draws_from_torch for part in parts)
+
+    def _own_randomness(self, state: Mapping[str, Tensor] | None = None):
+        """Global generators of our own, where a part may draw from them."""
+        if self._draws_from_torch:
+            return private_rng(stream(self.seed, "modules"), self.net.device, state)
         return nullcontext()
 
     def _data(self, rows: np.ndarray, subset: np.ndarray | None, num_workers: int) -> Data:
@@ -233,19 +355,43 @@ class FittedFeatures(Fitted):
 
     # Memory --------------------------------------------------------------------------------
 
-    def remember(self) -> Memory:
-        """Weights and scaling as arrays; parts, layout, history and seed as plain values."""
+    def remember(
+        self,
+        training: bool = True,
+        progress: Progress | None = None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> Memory:
+        """Weights and scaling as arrays; parts, layout, history and seed as plain values.
+
+        Parameters
+        ----------
+        training : bool
+            Whether to remember what training goes on from.
+        progress : Progress or None
+            Where a training stands that is not at its end.
+        kept : dict or None
+            What else is to be known of such a training.
+        """
         arrays = {f"net.{name}": array for name, array in arrays_of(self.net.module_).items()}
         arrays |= {f"scaling.{name}": array for name, array in self.scaling.arrays().items()}
         facts = {
             "parts": {field.name: getattr(self.parts, field.name) for field in fields(Parts)},
             "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),
-            "history": history_rows(self.net.history),
+            "history": [row for row in history_rows(self.net.history) if _ENDED in row],
             "seed": self.seed,
             "setup": self.setup.asked,
             "count": self.scaling.count,
             "columns": None if self.columns is None else self.columns.plain(),
         }
+        if training:
+            standing = _memory.remember(self.net)
+            facts["training"] = standing.facts
+            arrays |= torch_arrays(standing.tensors, "training.")
+        if progress is not None:
+            facts["progress"] = progress.standing.facts
+            facts["kept"] = dict(kept or {})
+            arrays |= torch_arrays(progress.standing.tensors, "progress.")
+            arrays |= torch_arrays(progress.randomness or {}, "random.")
         return Memory(arrays, facts)
 
     @classmethod
@@ -263,10 +409,22 @@ class FittedFeatures(Fitted):
         parts, seed = recall_parts(fact(facts, "parts", dict), estimator), fact(facts, "seed", int)
         setup = recall_setup(facts.get("setup"), estimator)
         fitted = cls(parts, layout, scaling, seed, setup, columns)
-        weights = {name.removeprefix("net."): array for name, array in arrays.items()}
+        standing = {name: tensors_of(arrays, f"{name}.") for name in _OF_TRAINING}
+        weights = {
+            name.removeprefix("net."): array
+            for name, array in arrays.items()
+            if name.partition(".")[0] not in _OF_TRAINING
+        }
         load_arrays(fitted.net.module_, weights)
         fitted.net.module_.eval()
         fitted.net.history = History(_checked_history(facts))
+        if facts.get("training") is not None:
+            known = fact(facts, "training", dict)
+            _memory.restore(fitted.net, Standing(standing["training"], known))
+        if facts.get("progress") is not None:
+            progress = Standing(standing["progress"], fact(facts, "progress", dict))
+            fitted.start = Progress(progress, standing["random"] or None)
+            fitted.kept = fact(facts, "kept", dict)
         return fitted
 
 

@@ -1,15 +1,16 @@
 """Randomness of our own: no fit reads or moves numpy's or torch's global generators."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from torch import Tensor
 
-__all__ = ["draw_seed", "new_generator", "private_rng", "stream"]
+__all__ = ["draw_seed", "new_generator", "private_rng", "randomness", "stream"]
 
 # torch.random.fork_rng saves and restores the generator of the whole process, so two threads
 # inside it at once would restore each other's state.
@@ -42,18 +43,48 @@ def new_generator(seed: int, device: torch.device | str = "cpu") -> torch.Genera
 
 
 @contextmanager
-def private_rng(seed: int, device: torch.device) -> Iterator[None]:
+def private_rng(
+    seed: int, device: torch.device, state: Mapping[str, Tensor] | None = None
+) -> Iterator[None]:
     """Seed the global generators for a while, for one thread at a time, then restore them.
 
     Networks draw their first weights from torch's, and a user's own part may draw from torch's
-    or numpy's in every step (dropout).
+    or numpy's in every step (dropout). A `state` is what `randomness` gave, to go on from.
     """
     devices = [device] if device.type == "cuda" else []
     with _LOCK, torch.random.fork_rng(devices=devices):
-        state = np.random.get_state()
+        before = np.random.get_state()
         torch.manual_seed(seed)
         np.random.seed(seed)
+        if state is not None:
+            _go_on_from(state, device)
         try:
             yield
         finally:
-            np.random.set_state(state)
+            np.random.set_state(before)
+
+
+def randomness(device: torch.device) -> dict[str, Tensor]:
+    """States of the global generators, numpy's with what it keeps besides its words."""
+    _, words, *rest = np.random.get_state(legacy=True)
+    found = {
+        "torch": torch.get_rng_state(),
+        "words": torch.from_numpy(np.asarray(words, dtype=np.int64)),
+        "rest": torch.tensor([float(value) for value in rest], dtype=torch.float64),
+    }
+    if device.type == "cuda":
+        found["cuda"] = torch.cuda.get_rng_state(device)
+    return found
+
+
+def _go_on_from(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put states in place; those of a device that is not here are left out."""
+    try:
+        torch.set_rng_state(state["torch"])
+        place, has_gauss, cached = state["rest"].tolist()
+        words = state["words"].numpy().astype(np.uint32)
+        np.random.set_state(("MT19937", words, int(place), int(has_gauss), cached))
+        if device.type == "cuda" and "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], device)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError("The file is damaged: its states of generators are none.") from error

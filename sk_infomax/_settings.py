@@ -15,7 +15,7 @@ from ._layout import Layout, find_layout
 from ._objectives import Parts
 from ._parts import Auto, Family, checked_part, resolve_part
 from ._state import Unsaved, fact, require
-from ._training._callbacks import HeldOutStopping, ProgressBar
+from ._training._callbacks import Checkpoint, HeldOutStopping, ProgressBar
 from ._training._schedule import Plan
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
@@ -201,7 +201,7 @@ def settle_part(estimator, parameter: str) -> Any:
 
 def settle_setup(estimator) -> Setup:
     """What the parameters say of the training of a net, checked."""
-    callbacks = list(estimator.callbacks or [])
+    callbacks = [one for one in estimator.callbacks or () if not isinstance(one, Checkpoint)]
     if estimator.early_stopping:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
     if estimator.verbose:

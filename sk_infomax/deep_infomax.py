@@ -22,7 +22,6 @@ from ._checks import (
     ONE_OR_TWO,
     POSITIVE,
     POSITIVE_INT,
-    adopt_names,
     draft_of,
     one_of,
     validate_params,
@@ -46,9 +45,8 @@ from ._settings import (
     settle_part,
     settle_setup,
 )
-from ._state import Saved
 from ._training._net import InfoMaxNet
-from ._training._schedule import Plan
+from ._training._resuming import Resumable, Work
 from .bounds import Bound
 from .contexts import Context
 from .critics import Critic
@@ -59,7 +57,9 @@ from .views import Augmentation, Occlusion
 __all__ = ["DeepInfoMaxTransformer"]
 
 
-class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved, NamedParts):
+class DeepInfoMaxTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Resumable, NamedParts
+):
     """Learn features of unlabelled data by maximising mutual information.
 
     An encoder turns each sample into a local map (one vector for each location) and a global
@@ -156,7 +156,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Processes that read batches ahead where the data is larger than scikit-learn's
         ``working_memory`` and therefore streamed.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, as in skorch.
+        Called during training, as in skorch. A `Checkpoint` keeps a file from which `resume` goes
+        on with a fit that was killed.
     device : str, default="auto"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -372,8 +373,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         setup = settle_setup(self)
         fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup, columns)
         plan = plan_of_fit(self, fitted.parts, len(rows))
-        subsets = rows_apart(self, fitted.parts, len(rows), fitted.seed)
-        return self._train(draft, fitted, rows, plan, subsets)
+        return self._train(draft, fitted, Work(rows, plan, apart=True))
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go through samples once, at a constant learning rate, from where training stands.
@@ -398,9 +398,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         if first:
             fitted = self._start(rows, settle_setup(self), columns)
         else:
-            fitted = self._fitted.having_seen(rows)
+            fitted = self._taken_up().having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
-        return self._train(draft, fitted, rows, plan, (None, None))
+        return self._train(draft, fitted, Work(rows, plan, apart=False))
 
     def _start(self, rows: np.ndarray, setup, columns: MatrixOfColumns | None) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
@@ -415,20 +415,16 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         scaling = Scaling(layout).update(rows)
         return FittedFeatures(parts, layout, scaling, seed, setup, columns).prepare(rows)
 
-    def _train(self, draft, fitted: FittedFeatures, rows, plan: Plan, subsets) -> Self:
-        """Train, and only then take over what was found."""
-        try:
-            fitted.train(rows, plan, subsets, self.num_workers)
-        except (FloatingPointError, KeyboardInterrupt):
-            if fitted.trained():
-                self._adopt(draft, fitted)
-            raise
-        return self._adopt(draft, fitted)
+    def _taken_up(self) -> FittedFeatures:
+        return self._fitted.continued(settle_setup(self))
 
-    def _adopt(self, draft, fitted: FittedFeatures) -> Self:
-        adopt_names(self, draft)
-        self._fitted = fitted
-        return self
+    def _read_again(self, X: Any) -> np.ndarray:
+        return read_rows(self, X, self._fitted, min_samples=2)[0]
+
+    def _run(self, fitted: FittedFeatures, work: Work, start: Any, keep: Any) -> None:
+        n, parts = len(work.rows), fitted.parts
+        subsets = rows_apart(self, parts, n, fitted.seed) if work.apart else (None, None)
+        fitted.train(work.rows, work.plan, subsets, self.num_workers, start, keep)
 
     def _part(self, parameter: str) -> Any:
         return settle_part(self, parameter)

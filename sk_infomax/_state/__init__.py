@@ -6,7 +6,16 @@ loads on a CPU, and reading a saved file runs no code of the file's.
 """
 
 from ._allowance import building
-from ._arrays import arrays_of, arrays_under, finite, history_rows, load_arrays, torch_arrays
+from ._arrays import (
+    arrays_of,
+    arrays_under,
+    digest,
+    finite,
+    history_rows,
+    load_arrays,
+    tensors_of,
+    torch_arrays,
+)
 from ._facts import fact, fitting_array, require
 from ._files import VERSION, read, write
 from ._replacing import replacing
@@ -22,6 +31,7 @@ __all__ = [
     "arrays_of",
     "arrays_under",
     "building",
+    "digest",
     "fact",
     "finite",
     "fitting_array",
@@ -31,6 +41,7 @@ __all__ = [
     "read",
     "replacing",
     "require",
+    "tensors_of",
     "to_json",
     "torch_arrays",
     "write",

@@ -15,13 +15,19 @@ __all__ = [
     "finite",
     "history_rows",
     "load_arrays",
+    "tensors_of",
     "torch_arrays",
 ]
 
 
-def torch_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Tensors as arrays of our own, by their names."""
-    return {name: t.detach().cpu().numpy().copy() for name, t in tensors.items()}
+def torch_arrays(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, np.ndarray]:
+    """Tensors as arrays of our own, by their names with something in front."""
+    return {prefix + name: t.detach().cpu().numpy().copy() for name, t in tensors.items()}
+
+
+def tensors_of(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
+    """Arrays whose names start with a prefix as tensors of our own, by what follows it."""
+    return {k: torch.from_numpy(v.copy()) for k, v in arrays_under(arrays, prefix).items()}
 
 
 def arrays_of(module: nn.Module) -> dict[str, np.ndarray]:
