@@ -93,8 +93,7 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
     if reset:
         check_shape(estimator.sample_shape)
     options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
-    if isinstance(X, list | tuple):
-        X = np.asarray(X)
+    X = _as_array(X)
     if getattr(X, "ndim", 2) <= 2:
         rows = validate_data(estimator, X, reset=reset, **options)
         shape = estimator.sample_shape
@@ -125,15 +124,51 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
     return rows
 
 
+def _as_array(X: Any) -> Any:
+    """Lists, tensors and frames whose names say nothing as arrays; what hides values is refused."""
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    if isinstance(X, np.ma.MaskedArray):
+        if np.ma.is_masked(X):
+            raise ValueError(
+                f"X is a masked array that hides {int(np.ma.getmaskarray(X).sum())} values, the "
+                f"first in row {int(np.argwhere(np.ma.getmaskarray(X))[0, 0])}. Fill them in, for "
+                "example X.filled(0), or leave such rows out."
+            )
+        return X.data
+    names = _names_of(X)
+    if names is not None:
+        if not names:
+            raise ValueError("X is a frame without columns. Give at least one column.")
+        return X if len(set(names)) == len(names) else np.asarray(X)
+    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        for place, cell in np.ndenumerate(X):
+            if isinstance(cell, np.ndarray | list | tuple):
+                raise ValueError(
+                    f"X holds a {type(cell).__name__} in row {place[0]}. A cell must be one "
+                    "number: spread it over several columns."
+                )
+    return X
+
+
+def _names_of(X: Any) -> list[Any] | None:
+    """Names of the columns of a frame; None of what is none."""
+    arrow = nw.dependencies.get_pyarrow()
+    if arrow is not None and isinstance(X, arrow.Table | arrow.RecordBatch):
+        return list(X.column_names)
+    columns = getattr(X, "columns", None)
+    return None if columns is None else list(columns)
+
+
 def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
     """Compare, or set, the number of columns that were read from X and the names of a frame.
 
     Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``; names that
     repeat tell nothing apart and are as none.
     """
-    arrow = nw.dependencies.get_pyarrow()
-    of_arrow = arrow is not None and isinstance(X, arrow.Table | arrow.RecordBatch)
-    names = list(X.column_names if of_arrow else getattr(X, "columns", ()))
+    names = _names_of(X) or []
     _check_feature_names(estimator, X if len(set(names)) == len(names) else None, reset=reset)
     if reset:
         estimator.n_features_in_ = n_columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -21,7 +21,7 @@ from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble
 from ._parts import Part
 from ._random import new_generator, private_rng, randomness, stream
-from ._scaling import Scaling
+from ._scaling import Scaling, refuse_extremes
 from ._settings import Setup, recall_parts, recall_setup
 from ._state import (
     Fitted,
@@ -30,9 +30,11 @@ from ._state import (
     fact,
     history_rows,
     load_arrays,
+    memory_of_machine,
     require,
     tensors_of,
     torch_arrays,
+    within,
 )
 from ._training import _memory
 from ._training._batches import Data, coded, make_data
@@ -50,6 +52,7 @@ _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no be
 _PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
 _OF_TRAINING = ("training", "progress", "random")  # first parts of names of arrays
 _ENDED = "dur"  # what the row of an epoch has in the history once it has ended
+_LARGE = 2**16  # a setting from which the size of a network is looked at before (a rule)
 _FEWEST_ROWS = 256  # samples that it sees however large they are (rule of thumb)
 
 
@@ -154,7 +157,7 @@ class FittedFeatures(Fitted):
     ):
         self.columns, self.setup = columns, setup
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
-        with private_rng(stream(seed, "weights"), setup.device):
+        with private_rng(stream(seed, "weights"), setup.device), _no_larger_than_memory(parts):
             module, example = assemble(parts, layout.network_shape)
         self.widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
         self.net = self._make_net(module, setup)
@@ -228,7 +231,9 @@ class FittedFeatures(Fitted):
     def having_seen(self, rows: np.ndarray) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
         other = copy.copy(self)
-        other.scaling = copy.deepcopy(self.scaling).update(rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            other.scaling = copy.deepcopy(self.scaling).update(rows)
+        refuse_extremes(other.scaling, rows)
         return other
 
     def train(
@@ -336,7 +341,20 @@ class FittedFeatures(Fitted):
                 batch = self.scaling.apply(rows[start : start + step], dtype)
                 encoding = encoder(batch.to(self.net.device))
                 out[start : start + step] = read_output(encoding, output).cpu().numpy()
+        self._refuse_infinite(out, rows)
         return out
+
+    def _refuse_infinite(self, out: np.ndarray, rows: np.ndarray) -> None:
+        """Say which sample is so far from those of the fit that its features are not finite."""
+        bad = np.flatnonzero(~np.isfinite(out).all(1))
+        if len(bad):
+            samples = self.layout.arrange(rows[bad[:1]]).astype(np.float64)
+            far = np.abs((samples - self.scaling.mean) / self.scaling.scale)
+            raise ValueError(
+                f"The features of {len(bad)} samples are not finite, the first that of row "
+                f"{bad[0]}: X has a value there that lies {far.max():.3g} standard deviations from "
+                "the mean of the fit. Scale X as for the fit, or leave such rows out."
+            )
 
     def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
@@ -426,6 +444,23 @@ class FittedFeatures(Fitted):
             fitted.start = Progress(progress, standing["random"] or None)
             fitted.kept = fact(facts, "kept", dict)
         return fitted
+
+
+def _no_larger_than_memory(parts: Parts) -> AbstractContextManager[None]:
+    """Refuse a network that this machine can't hold, where a setting is so large that it may be."""
+    settings = [("n_components", parts.n_components)]
+    for part in vars(parts).values():
+        if isinstance(part, Part):
+            settings += part.get_params().items()
+    name, largest = max(((k, v) for k, v in settings if type(v) is int), key=lambda pair: pair[1])
+    if largest <= _LARGE:
+        return nullcontext()
+    memory = memory_of_machine()
+    return within(
+        memory,
+        f"{name}={largest} asks for a network of more than the {memory / 2**30:.0f} GiB of memory "
+        f"of this machine. Lower {name}.",
+    )
 
 
 def _checked_history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,9 +8,16 @@ from torch import Tensor
 
 from ._layout import Layout
 
-__all__ = ["Scaling"]
+__all__ = ["Scaling", "learned_scaling", "refuse_extremes"]
 
 _CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
+_FEW_ROWS = 0.1  # share of rows up to which values out of range are taken for mistakes (a rule)
+_RANGE = {  # by bytes of a value: largest, and least largest, of a column whose squares are sound
+    2: (6e4, 1e-7),
+    4: (1e37, 1e-37),
+    8: (1e150, 1e-150),
+    16: (1e150, 1e-150),
+}
 _ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
@@ -84,3 +91,49 @@ class Scaling:
         out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
         out /= self.scale.astype(dtype)
         return torch.from_numpy(out)
+
+
+def learned_scaling(layout: Layout, rows: np.ndarray, names: Any = None) -> Scaling:
+    """Mean and scale of rows (n, ...) that arithmetic can scale; see `refuse_extremes`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaling = Scaling(layout).update(rows)
+    refuse_extremes(scaling, rows, names)
+    return scaling
+
+
+def refuse_extremes(scaling: Scaling, rows: np.ndarray, names: Any = None) -> None:
+    """Refuse columns of tables, and channels of series, that arithmetic can't scale.
+
+    Parameters
+    ----------
+    scaling : Scaling
+        Learned of the rows.
+    rows : ndarray of shape (n, ...)
+        What it was learned of.
+    names : sequence of str or None
+        Of the columns of a table.
+
+    Raises
+    ------
+    ValueError
+        If values are so large that their squares overflow, or so small that these vanish.
+    """
+    if scaling.layout.kind == "image" or rows.dtype.kind != "f":
+        return
+    largest, smallest = _RANGE[rows.dtype.itemsize]
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(scaling.mean), np.sqrt(scaling.squares / scaling.count)).ravel()
+    for position in np.flatnonzero(~((size >= smallest) & (size <= largest))):
+        values = scaling.layout.arrange(rows)[:, position].reshape(len(rows), -1)
+        found = np.abs(values).max(1)
+        row, peak = int(found.argmax()), float(found.max())
+        if peak > largest or 0 < peak < smallest:
+            what = "column" if scaling.layout.kind == "table" else "channel"
+            name = position if names is None or len(names) != len(size) else repr(names[position])
+            few = (found > largest).sum() < _FEW_ROWS * len(rows) and peak > largest
+            remedy = f"Divide the {what} by {peak:.0e}."
+            raise ValueError(
+                f"X {what} {name} holds {peak:.3g} in row {row}, and values beyond {largest:g} or "
+                f"all below {smallest:g} can't be scaled. "
+                + ("Correct or leave out that row." if few else remedy)
+            )

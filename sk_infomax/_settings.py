@@ -360,7 +360,13 @@ def _settle_augmentation(estimator, kind: str, n_views: int) -> Augmentation | N
             "views=2 with augmentation=None makes two equal views. Choose an augmentation, or "
             "views=1."
         )
-    return settle_part(estimator, "augmentation")
+    part = settle_part(estimator, "augmentation")
+    if part is not None and part.kind not in (None, kind):
+        raise ValueError(
+            f"augmentation={value!r} changes {part.kind} data, and X holds {kind} data. Choose "
+            f"augmentation={kind!r}, or say what X holds by encoder or sample_shape."
+        )
+    return part
 
 
 def _settle_weights(estimator) -> dict[str, float]:

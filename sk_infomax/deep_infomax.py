@@ -30,9 +30,10 @@ from ._columns._numbers import MatrixOfColumns
 from ._coordinates import COORDINATES
 from ._fitted import OUTPUTS, FittedFeatures, read_rows
 from ._layout import Layout
+from ._modes import in_own_modes
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
-from ._scaling import Scaling
+from ._scaling import learned_scaling
 from ._settings import (
     FAMILIES,
     MADE_BY_FIT,
@@ -338,6 +339,7 @@ class DeepInfoMaxTransformer(
 
     # Fitting -------------------------------------------------------------------------------
 
+    @in_own_modes
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn features from samples without labels.
 
@@ -370,11 +372,14 @@ class DeepInfoMaxTransformer(
         resume = self.warm_start and hasattr(self, "_fitted")
         draft = draft_of(self)
         rows, columns = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
-        setup = settle_setup(self)
-        fitted = self._fitted.renewed(setup) if resume else self._start(rows, setup, columns)
+        if resume:
+            fitted = self._fitted.renewed(settle_setup(self))
+        else:
+            fitted = self._start(draft, rows, columns)
         plan = plan_of_fit(self, fitted.parts, len(rows))
         return self._train(draft, fitted, Work(rows, plan, apart=True))
 
+    @in_own_modes
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go through samples once, at a constant learning rate, from where training stands.
 
@@ -396,13 +401,15 @@ class DeepInfoMaxTransformer(
         draft = draft_of(self)
         rows, columns = read_rows(draft, X, None if first else self._fitted, min_samples=2)
         if first:
-            fitted = self._start(rows, settle_setup(self), columns)
+            fitted = self._start(draft, rows, columns)
         else:
             fitted = self._taken_up().having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
         return self._train(draft, fitted, Work(rows, plan, apart=False))
 
-    def _start(self, rows: np.ndarray, setup, columns: MatrixOfColumns | None) -> FittedFeatures:
+    def _start(
+        self, draft: Any, rows: np.ndarray, columns: MatrixOfColumns | None
+    ) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
         parts, layout = settle(self, rows)
         if columns is not None and layout.kind != "table":
@@ -412,7 +419,9 @@ class DeepInfoMaxTransformer(
                 '"auto", or give complete numbers.'
             )
         seed = draw_seed(self.random_state)
-        scaling = Scaling(layout).update(rows)
+        names = getattr(draft, "feature_names_in_", None) if columns is None else columns.names
+        scaling = learned_scaling(layout, rows, names)
+        setup = settle_setup(self)
         return FittedFeatures(parts, layout, scaling, seed, setup, columns).prepare(rows)
 
     def _taken_up(self) -> FittedFeatures:
@@ -431,6 +440,7 @@ class DeepInfoMaxTransformer(
 
     # Reading -------------------------------------------------------------------------------
 
+    @in_own_modes
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Features of samples, in batches of constant memory.
 
@@ -449,6 +459,7 @@ class DeepInfoMaxTransformer(
         rows, _ = read_rows(self, X, self._fitted)
         return self._fitted.features(rows, self._layer)
 
+    @in_own_modes
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Mutual information in nats between global vectors and what they are set against.
 

@@ -37,6 +37,9 @@ class Augmentation(Part):
     ...         return x + torch.randn(x.shape, generator=generator, device=x.device)
     """
 
+    kind: str | None = None
+    """What samples it changes: "table", "series", "image", or None for any."""
+
     @property
     def mirrors(self) -> bool:
         """Whether half of the views are mirrored left to right.
@@ -101,6 +104,8 @@ class ImageViews(Augmentation):
     >>> ImageViews(flip=True)(images, torch.Generator().manual_seed(0)).shape
     torch.Size([5, 3, 32, 32])
     """
+
+    kind = "image"
 
     _parameter_constraints: dict = {
         "crop": [FRACTION, ONE],
@@ -197,6 +202,8 @@ class TableViews(Augmentation):
     torch.Size([5, 7])
     """
 
+    kind = "table"
+
     _parameter_constraints: dict = {"rate": [FRACTION]}
 
     def __init__(self, rate: float = 0.4):
@@ -230,6 +237,8 @@ class SeriesViews(Augmentation):
     >>> SeriesViews(noise=0.0)(torch.randn(5, 2, 40), torch.Generator().manual_seed(0)).shape
     torch.Size([5, 2, 40])
     """
+
+    kind = "series"
 
     _parameter_constraints: dict = {
         "crop": [FRACTION, ONE],

@@ -9,7 +9,7 @@ import sk_infomax
 
 FOLDER = Path(sk_infomax.__file__).parent
 LAYERS = [
-    {"_bases", "_columns", "_layout", "_random"},
+    {"_bases", "_columns", "_layout", "_modes", "_random"},
     {"_checks", "_scaling"},
     {"_state"},
     {"_parts"},

@@ -5,7 +5,7 @@ modules are made anew from the parameters. So a pickle holds nothing of torch, a
 loads on a CPU, and reading a saved file runs no code of the file's.
 """
 
-from ._allowance import building
+from ._allowance import building, memory_of_machine, within
 from ._arrays import (
     arrays_of,
     arrays_under,
@@ -38,11 +38,13 @@ __all__ = [
     "from_json",
     "history_rows",
     "load_arrays",
+    "memory_of_machine",
     "read",
     "replacing",
     "require",
     "tensors_of",
     "to_json",
     "torch_arrays",
+    "within",
     "write",
 ]

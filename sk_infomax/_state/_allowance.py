@@ -4,18 +4,24 @@ What a file says is little, and what it asks for may be huge. Each operation of 
 on the meta device, which allocates nothing, before it is done.
 """
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
-__all__ = ["building"]
+__all__ = ["building", "memory_of_machine", "within"]
 
 _TIMES = 10  # what is made may be so many times as large as the arrays of the file
 _BESIDES = 2**29  # bytes beyond that, in all: what one sample of a large image takes
+_UNKNOWN = 2**50  # bytes that no machine has
+_SMALL = 2**11  # numbers, and a length, of which no operation makes more than 2**25 bytes
+# Operations whose results are no larger than what they are given, and which torch can't look at on
+# the meta device, or only after it has imported much.
+_NO_LARGER = {torch.ops.aten.searchsorted, torch.ops.aten.bucketize, torch.ops.aten.nonzero}
 _MOST_STEPS = 2**15  # operations; networks of this package take 3,000 at most
 
 
@@ -28,8 +34,9 @@ def building(n_bytes: int) -> Iterator[None]:
     ValueError
         If more is asked for, or if what a file says makes no network.
     """
+    said = "The file is damaged: it asks for a network that is much larger than its arrays."
     try:
-        with _Allowance(_TIMES * n_bytes + _BESIDES):
+        with within(_TIMES * n_bytes + _BESIDES, said):
             yield
     except ValueError:
         raise
@@ -40,39 +47,89 @@ def building(n_bytes: int) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def within(n_bytes: int, said: str) -> Iterator[None]:
+    """Refuse to make, inside, more than so many bytes in all.
+
+    Raises
+    ------
+    ValueError
+        With what is to be said, before more is made.
+    """
+    with _Allowance(n_bytes, said):
+        yield
+
+
+def memory_of_machine() -> int:
+    """Bytes that this machine has; so many that nothing is refused where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return _UNKNOWN
+
+
 class _Allowance(TorchDispatchMode):
     """Refuses operations once results have taken more bytes, or more steps, than allowed."""
 
-    def __init__(self, n_bytes: int):
+    def __init__(self, n_bytes: int, said: str):
         super().__init__()
-        self.left = n_bytes
+        self.left, self.said = n_bytes, said
         self.steps = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         self.steps += 1
-        if not any(one.alias_info for one in func._schema.returns):
+        makes = not any(one.alias_info for one in func._schema.returns)
+        small = makes and (
+            func.overloadpacket in _NO_LARGER
+            or (_is_small(args) and _is_small(tuple(kwargs.values())))
+        )
+        if makes and not small:
             self.left -= _bytes_of_result(func, args, kwargs)
         if self.left < 0 or self.steps > _MOST_STEPS:
-            raise ValueError(
-                "The file is damaged: it asks for a network that is much larger than its arrays."
-            )
-        return func(*args, **kwargs)
+            raise ValueError(self.said)
+        result = func(*args, **kwargs)
+        if small:
+            self.left -= _bytes(result)
+        return result
+
+
+def _is_small(values: Any) -> bool:
+    """Whether nothing large can come of these: of few numbers and short lengths."""
+    for value in values:
+        if isinstance(value, int):
+            large = abs(value) > _SMALL
+        elif torch.is_tensor(value):
+            large = value.numel() > _SMALL
+        else:
+            large = isinstance(value, list | tuple) and not _is_small(value)
+        if large:
+            return False
+    return math.prod(v for v in values if type(v) is int and v > 0) <= _SMALL**2
 
 
 def _bytes_of_result(func: Any, args: Any, kwargs: Any) -> int:
     """What an operation will allocate; 0 where only its values say so, which no file sets."""
-    kwargs = dict(kwargs)
-    if "device" in kwargs:
-        kwargs["device"] = torch.device("meta")
+    on_meta = {name: _on_meta(value) for name, value in kwargs.items()}
     try:
-        found = func(*tree_map(_on_meta, args), **tree_map(_on_meta, kwargs))
+        found = func(*map(_on_meta, args), **on_meta)
     except Exception:  # whatever is wrong shows when it is done
         return 0
-    return sum(t.numel() * t.element_size() for t in tree_leaves(found) if torch.is_tensor(t))
+    return _bytes(found)
+
+
+def _bytes(result: Any) -> int:
+    """Of the tensors of a result; 0 for what is none."""
+    if torch.is_tensor(result):
+        return result.numel() * result.element_size()
+    return sum(map(_bytes, result)) if isinstance(result, list | tuple) else 0
 
 
 def _on_meta(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_on_meta, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, torch.device):
+        return torch.device("meta")
     if not torch.is_tensor(value):
         return value
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._bases import BaseEstimator
 from .._checks import closest_name, resolve_device, validate_params
+from .._modes import in_own_modes, own_modes
 from ._allowance import building
 from ._facts import require
 from ._files import read, write
@@ -94,6 +95,7 @@ class Saved(BaseEstimator):
             state["_fitted"] = tuple(state["_fitted"].remember())
         return state
 
+    @in_own_modes
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         memory = state.pop("_fitted", None)
@@ -179,7 +181,7 @@ class Saved(BaseEstimator):
     @classmethod
     def _restore(cls, path: Any, arrays: Any, meta: dict[str, Any], own: dict[str, Any]) -> Self:
         """What a file holds, with parameters that were given for it."""
-        with building(sum(array.nbytes for array in arrays.values())):
+        with own_modes(), building(sum(array.nbytes for array in arrays.values())):
             settings = cls._from_json(meta["parameters"])
             facts = cls._from_json(meta["fitted"])
             for name in cls._not_saved:

@@ -183,6 +183,8 @@ class InfoMaxNet(NeuralNet):
             if training and self._tick(means):
                 break
         self._refuse_nan(means)
+        if training:
+            self._refuse_ruin()
         for name, value in means.read().items():
             self.history.record(f"{prefix}_{name}", value)
 
@@ -194,10 +196,8 @@ class InfoMaxNet(NeuralNet):
             raise _StopTraining from interrupt
         if method_name == "on_epoch_begin":
             self._keep_weights()
-        if method_name == "on_epoch_end":
-            self._refuse_ruin()
-            if self.clock_.is_up():
-                raise _StopTraining
+        if method_name == "on_epoch_end" and self.clock_.is_up():
+            raise _StopTraining
 
     # Training ------------------------------------------------------------------------------
 

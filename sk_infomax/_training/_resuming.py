@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import adopt_names
+from .._modes import in_own_modes
 from .._state import Memory, Saved, digest, fact, read, require
 from ._callbacks import Checkpoint
 from ._schedule import Plan
@@ -138,6 +139,7 @@ class Resumable(Saved):
             estimator.callbacks = [Checkpoint(os.fspath(path), float(kept["every"]))]
         return estimator._train(estimator, estimator._taken_up(), work, fitted.start)
 
+    @in_own_modes
     def _train(self, draft: Any, fitted: Any, work: Work, start: Any = None) -> Self:
         """Train, and only then take over what was found."""
         keepers = [one for one in self.callbacks or () if isinstance(one, Checkpoint)]
