@@ -10,7 +10,8 @@ import numpy as np
 from .._parts import checked_part
 from .._state import Fitted, Memory, arrays_under, fact, require
 from ._columns import Columns
-from ._learned import Learned, recall
+from ._learned import Learned
+from ._recalling import recall
 
 __all__ = ["FittedInformation"]
 
