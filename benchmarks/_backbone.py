@@ -1,4 +1,4 @@
-"""A residual network for small images, strong views on the device, and a linear probe there.
+"""Strong views on the device, smaller than the images, and a linear probe there.
 
 They are what a card makes affordable: see `benchmarks.cuda`.
 """
@@ -8,75 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
 from sk_infomax.views import Augmentation
 
-__all__ = ["SmallResNet", "StrongViews", "best_linear", "few_linear"]
-
-# Network ---------------------------------------------------------------------------------------
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al., 2016)."""
-
-    def __init__(self, size_in: int, size_out: int, stride: int):
-        super().__init__()
-        self.first = nn.Conv2d(size_in, size_out, 3, stride, 1, bias=False)
-        self.first_norm = nn.BatchNorm2d(size_out)
-        self.second = nn.Conv2d(size_out, size_out, 3, 1, 1, bias=False)
-        self.second_norm = nn.BatchNorm2d(size_out)
-        self.shortcut = nn.Sequential()
-        if stride > 1 or size_in != size_out:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(size_in, size_out, 1, stride, bias=False), nn.BatchNorm2d(size_out)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (n, size_in, h, w) to (n, size_out, h / stride, w / stride)."""
-        out = self.first_norm(self.first(x)).relu_()
-        out = self.second_norm(self.second(out))
-        return out.add_(self.shortcut(x)).relu_()
-
-
-class SmallResNet(nn.Module):
-    """ResNet-18 for small images: a 3x3 stem without pooling. On CUDA it computes in bfloat16.
-
-    Gives the maps of the last stage but one (n, 4 * width, h / 4, w / 4), which are the local
-    map, and the mean location of the last one (n, 8 * width).
-
-    Parameters
-    ----------
-    width : int
-        Channels of the first stage, 64 in ResNet-18.
-    depth : int
-        Residual blocks in each of the four stages, 2 in ResNet-18.
-    """
-
-    def __init__(self, width: int = 64, depth: int = 2):
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        )
-        stages, size = [], width
-        for stage in range(4):
-            blocks = []
-            for number in range(depth):
-                stride = 2 if stage > 0 and number == 0 else 1
-                blocks.append(ResidualBlock(size, width * 2**stage, stride))
-                size = width * 2**stage
-            stages.append(nn.Sequential(*blocks))
-        self.lower, self.top = nn.Sequential(*stages[:3]), stages[3]
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Local map and vector, in float32."""
-        # A recorded step must not keep casts of the weights from one step to the next.
-        with torch.autocast("cuda", torch.bfloat16, enabled=x.is_cuda, cache_enabled=False):
-            local = self.lower(self.stem(x.contiguous(memory_format=torch.channels_last)))
-            vector = self.top(local).to(x.dtype).mean((2, 3))
-        return local.to(x.dtype), vector
-
+__all__ = ["StrongViews", "best_linear", "few_linear"]
 
 # Views -----------------------------------------------------------------------------------------
 

@@ -47,10 +47,12 @@ class Recipe:
         Largest learning rate of Adam; it follows a cosine.
     batch_size : int
         Samples in a batch.
-    units : int
-        Width of the critics, 2048 in the paper.
+    units : int or None
+        Width of the critics, 2048 in the paper; None leaves it to the paper.
     device : str
         "cpu" or "cuda".
+    exact : bool
+        Whether Deep InfoMax is trained by the paper's recipe instead.
     """
 
     encoder: str
@@ -59,8 +61,9 @@ class Recipe:
     epochs: int | None
     lr: float
     batch_size: int
-    units: int
+    units: int | None
     device: str
+    exact: bool = False
 
 
 class Model(nn.Module):

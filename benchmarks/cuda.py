@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sk_infomax import DeepInfoMaxTransformer, DotCritic, TorchEncoder
+from sk_infomax import DeepInfoMaxTransformer, DotCritic, ResNetEncoder
 from sk_infomax._training._batches import ResidentData, batch_sizes
 from sk_infomax._training._net import InfoMaxNet
 from sk_infomax._training._schedule import Plan
@@ -28,7 +28,7 @@ from sk_infomax.evaluation import PerceptronClassifier
 from sk_infomax.paper import paper
 
 from . import describe_run, open_record, write_json
-from ._backbone import SmallResNet, StrongViews, best_linear, few_linear
+from ._backbone import StrongViews, best_linear, few_linear
 from ._cuda_checks import (
     TINY,
     Setting,
@@ -202,7 +202,7 @@ def backbone_model(setting: Setting, size: int = 24, **changes) -> DeepInfoMaxTr
     """Two views through a residual network: global against local and against global vectors."""
     width = setting.sizes.width
     recipe = {
-        "encoder": TorchEncoder(SmallResNet, module_params={"width": width}, kind="image"),
+        "encoder": ResNetEncoder(width, local_stages=(3,)),
         "critic": DotCritic(2 * width, 16 * width, temperature=0.2),
         "bound": "infonce",
         "global_weight": 1.0,

@@ -31,11 +31,15 @@ from sk_infomax.evaluation import PerceptronClassifier, evaluate_representation
 from sk_infomax.views import ImageViews
 
 from . import describe_run, load_average, open_record, write_json
+from ._exact import EXACT, EXACT_ENCODERS, exact_model
 from ._models import BiGAN, Model, NoiseAsTargets, Recipe, Reconstruction, Variational
 from ._split import Split, load_paper_split
 
 LAYERS = {"conv": "feature_map", "fc": "hidden", "Y": "embedding"}
 ENCODER_OF = {28: "basic28x28", 32: "basic32x32", 64: "basic64x64"}  # by the side, in pixels
+_UNITS = 256  # of the critics: the paper's 2,048 take most of a small budget
+_SECONDS = 90.0  # of training for each row, unless asked for otherwise
+_RUNS = 5  # trainings of each row, as in the talk
 _SVM_C = {"fc": 0.001, "Y": 0.1}  # the same for every row
 
 # Rows ----------------------------------------------------------------------------------------
@@ -277,12 +281,14 @@ def trained(row: str, seed: int, split: Split, args) -> tuple[Any, dict]:
     """The model of a row, from the folder of models or trained now, with what it cost."""
     recipe = Recipe(**recipe_of(args))
     words = "".join(c if c.isalnum() else "-" for c in row)
-    path = args.models / f"{args.name}-{args.budget or args.epochs:g}-{words}-{seed}.joblib"
+    limit = f"{args.budget or args.epochs or 0:g}"
+    path = args.models / f"{args.name}-{limit}-{words}-{seed}.joblib"
     if path.is_file():
         kept_recipe, model, cost = joblib.load(path)
         if kept_recipe == recipe:
             return model, cost
-    model, wall, cpu = ROWS[row](recipe, seed), time.perf_counter(), time.process_time()
+    model = exact_model(row, recipe, seed) if recipe.exact else ROWS[row](recipe, seed)
+    wall, cpu = time.perf_counter(), time.process_time()
     model.fit(split.X_train if split.X_unlabelled is None else split.X_unlabelled)
     cost = {
         "fit_seconds": round(time.perf_counter() - wall, 2),
@@ -298,14 +304,15 @@ def trained(row: str, seed: int, split: Split, args) -> tuple[Any, dict]:
 def recipe_of(args) -> dict:
     """Fields of the recipe, from the arguments."""
     names = ("encoder", "budget", "epochs", "lr", "batch_size", "units", "device")
-    return {"n_components": 64} | {name: getattr(args, name) for name in names}
+    exact = {"exact": True} if args.exact else {}  # older records do not say that they are not
+    return {"n_components": 64} | {name: getattr(args, name) for name in names} | exact
 
 
-def encoder_for(X: np.ndarray) -> str:
+def encoder_for(X: np.ndarray, encoders: dict[int, str] = ENCODER_OF) -> str:
     """The paper's encoder for images (n, h, w) or (n, h, w, 3)."""
-    encoder = ENCODER_OF.get(X.shape[1]) if X.ndim > 2 and X.shape[1] == X.shape[2] else None
+    encoder = encoders.get(X.shape[1]) if X.ndim > 2 and X.shape[1] == X.shape[2] else None
     if encoder is None:
-        sides = ", ".join(f"{side}x{side}" for side in ENCODER_OF)
+        sides = ", ".join(f"{side}x{side}" for side in encoders)
         raise SystemExit(
             f"--data holds samples of shape {X.shape[1:]}, and the paper's encoders are for images "
             f"of {sides} pixels: give a folder of pictures, which are brought to 64x64."
@@ -427,11 +434,16 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--folder", help="folder with the files of a set that has a name; else OpenML")
     add("--budget", type=float, help="seconds of training for each row; 90 if not --epochs")
     add("--epochs", type=int, help="passes over the data, in place of --budget")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add("--seeds", type=int, nargs="+", default=list(range(_RUNS)), help="a training each")
     add("--rows", nargs="+", choices=list(ROWS), metavar="ROW", help="only these rows")
     add("--lr", type=float, default=1e-3, help="largest learning rate (the paper: 1e-4, constant)")
     add("--batch-size", type=int, default=64)
-    add("--units", type=int, default=256, help="width of the critics (the paper: 2048)")
+    add("--units", type=int, help=f"width of the critics; {_UNITS}, or the paper's if --exact")
+    add(
+        "--exact",
+        action="store_true",
+        help="the paper's recipe and, unless --budget or --epochs, its passes (sk_infomax.paper)",
+    )
     add("--probe-rows", type=int, default=10_000, help="labelled images for the probes")
     add("--probe-steps", type=int, default=1000, help="most steps of the perceptron")
     add("--device", default="cpu", choices=["cpu", "cuda"])
@@ -446,9 +458,17 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     args.name = args.data if args.data in READERS else Path(args.data).resolve().stem
     if args.budget is not None and args.epochs is not None:
         parser.error("--budget and --epochs exclude each other: give one.")
-    if args.budget is None and args.epochs is None:
-        args.budget = 90.0
-    if (args.budget or args.epochs) <= 0:
+    if args.exact:
+        args.name += "-exact"
+        others = sorted(set(args.rows or ()) - EXACT.keys())
+        if others:
+            parser.error(f"--exact has no recipe for --rows {others[0]!r}: {', '.join(EXACT)}.")
+        args.rows = args.rows or list(EXACT)
+    else:
+        args.units = args.units or _UNITS
+        if args.budget is None and args.epochs is None:
+            args.budget = _SECONDS
+    if any(limit is not None and limit <= 0 for limit in (args.budget, args.epochs)):
         parser.error(f"--budget {args.budget}, --epochs {args.epochs}: must be above 0.")
     return args
 
@@ -458,14 +478,14 @@ def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
     split = load_paper_split(args.data, args.folder, 0)
-    args.encoder = encoder_for(split.X_train)
+    args.encoder = encoder_for(split.X_train, EXACT_ENCODERS if args.exact else ENCODER_OF)
     path = args.out / f"paper-{args.name}.json"
     names = ("probe_rows", "probe_steps", "threads")
     settings = recipe_of(args) | {name: getattr(args, name) for name in names}
     empty: dict = {"settings": settings, "runs": [], "results": {}, "tables": {}}
     content = open_record(path, empty, args.resume, ("settings",))
     content["runs"].append(describe_run("benchmarks.paper"))
-    limit = f"{args.budget:g} s" if args.budget else f"{args.epochs} epochs"
+    limit = f"{args.budget:g} s" if args.budget else f"{args.epochs or 'all'} epochs"
     for name in args.tables:
         run_table(name, content, split, args, path)
         summary = content["tables"][name] = summarise(name, content["results"])

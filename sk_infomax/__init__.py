@@ -23,6 +23,7 @@ from .encoders import (
     KernelEncoder,
     PatchEncoder,
     PatternEncoder,
+    ResNetEncoder,
     SeriesEncoder,
     StridedEncoder,
     TableEncoder,
@@ -38,7 +39,8 @@ from .information import (
     mutual_info_scores,
 )
 from .priors import NormalPrior, UniformPrior
-from .views import ImageViews, SeriesViews, TableViews
+from .series import Windows
+from .views import ColourViews, FunctionViews, ImageViews, SeriesViews, TableViews
 
 __version__ = "0.1.0"
 
@@ -47,11 +49,13 @@ __all__ = [
     "SMILE",
     "BilinearCritic",
     "Checkpoint",
+    "ColourViews",
     "ConcatCritic",
     "DeepInfoMaxTransformer",
     "DonskerVaradhan",
     "DotCritic",
     "Encoding",
+    "FunctionViews",
     "GatedCritic",
     "ImageViews",
     "InfoNCE",
@@ -62,6 +66,7 @@ __all__ = [
     "NormalPrior",
     "PatchEncoder",
     "PatternEncoder",
+    "ResNetEncoder",
     "SeriesEncoder",
     "SeriesViews",
     "StridedEncoder",
@@ -69,6 +74,7 @@ __all__ = [
     "TableViews",
     "TorchEncoder",
     "UniformPrior",
+    "Windows",
     "conditional_mutual_info",
     "lagged_mutual_info",
     "mutual_info",

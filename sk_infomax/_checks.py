@@ -15,6 +15,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import sklearn
 import torch
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -43,6 +44,7 @@ __all__ = [
     "check_shape",
     "closest_name",
     "draft_of",
+    "forget_names",
     "one_of",
     "output_library",
     "resolve_device",
@@ -63,7 +65,7 @@ ONE_OR_TWO = Options(Integral, {1, 2})
 AUTO = StrOptions({"auto"})
 one_of = StrOptions
 
-_PACKAGE = str(Path(__file__).parent)
+_NOT_THE_USER = str(Path(__file__).parent), str(Path(sklearn.__file__).parent)
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
@@ -118,9 +120,7 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
                 f"sample_shape={tuple(estimator.sample_shape)} contradicts X, whose samples "
                 f"have shape {shape}. Leave sample_shape out for arrays that have their shape."
             )
-        estimator.n_features_in_ = math.prod(shape)
-        if hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
+        forget_names(estimator, math.prod(shape))
     return rows
 
 
@@ -144,6 +144,8 @@ def _as_array(X: Any) -> Any:
         return X if len(set(names)) == len(names) else np.asarray(X)
     X = np.asarray(X) if isinstance(X, list | tuple) else X
     if isinstance(X, np.ndarray) and X.dtype == object:
+        if X.ndim == 1 and len(X) and np.ndim(X[0]):
+            return np.asarray(X.tolist())  # samples of one shape as objects
         for place, cell in np.ndenumerate(X):
             if isinstance(cell, np.ndarray | list | tuple):
                 raise ValueError(
@@ -160,6 +162,13 @@ def _names_of(X: Any) -> list[Any] | None:
         return list(X.column_names)
     columns = getattr(X, "columns", None)
     return None if columns is None else list(columns)
+
+
+def forget_names(estimator, n_features: int) -> None:
+    """Set the number of values of a sample that has no named columns."""
+    estimator.n_features_in_ = n_features
+    if hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
 
 
 def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
@@ -196,9 +205,9 @@ def output_library(estimator: Any) -> str:
 
 
 def say(findings: Iterable[str]) -> None:
-    """Warn of each finding once, at the line of whoever called the package."""
+    """Warn of each finding once, at the line of whoever called the package or a Pipeline."""
     level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USER):
         level, frame = level + 1, frame.f_back
     for finding in dict.fromkeys(findings):
         warnings.warn(finding, UserWarning, stacklevel=level)

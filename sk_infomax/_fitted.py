@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
@@ -14,15 +15,15 @@ import torch
 from skorch.history import History
 from torch import Tensor
 
-from ._checks import check_columns, check_matrix, check_rows
+from ._checks import check_columns, check_matrix, check_rows, forget_names
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._layout import Layout
-from ._objectives import InfoMax, Parts, assemble
+from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, randomness, stream
-from ._scaling import Scaling, refuse_extremes
-from ._settings import Setup, recall_parts, recall_setup
+from ._scaling import Scaling
+from ._settings import Setup, kind_said, recall_parts, recall_setup, seen_by
 from ._state import (
     Fitted,
     Memory,
@@ -43,8 +44,11 @@ from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
+from .series._equal import filled
+from .series._rows import read_series
+from .views import Augmentation
 
-__all__ = ["OUTPUTS", "FittedFeatures", "read_output", "read_rows"]
+__all__ = ["OUTPUTS", "FittedFeatures", "Read", "read_output", "read_rows"]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
@@ -67,10 +71,29 @@ def read_output(encoding: Encoding, output: str) -> Tensor:
     return layers[output]()
 
 
-def read_rows(
-    estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1
-) -> tuple[np.ndarray, MatrixOfColumns | None]:
-    """Checked samples, a mixed frame as a matrix, and how its columns became one.
+class Read(NamedTuple):
+    """Checked samples, and what reading them has told.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, ...)
+        float64, float32 or uint8; NaN after the end of series that are shorter than others.
+    columns : MatrixOfColumns or None
+        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    layout : Layout or None
+        What a sample is, where the container told: of series of several lengths.
+    said : bool
+        Whether it was said which axis of series is time.
+    """
+
+    rows: np.ndarray
+    columns: MatrixOfColumns | None = None
+    layout: Layout | None = None
+    said: bool = False
+
+
+def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples: int = 1) -> Read:
+    """Checked samples, a mixed frame or series of several lengths as an array.
 
     Sets ``n_features_in_`` and ``feature_names_in_``, or compares them where a fit is known.
 
@@ -87,19 +110,25 @@ def read_rows(
 
     Returns
     -------
-    rows : ndarray of shape (n, ...)
-        float64, float32 or uint8.
-    columns : MatrixOfColumns or None
-        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    Read
+        The rows, and how they were made.
     """
     reset, columns = known is None, known.columns if known else None
+    kind, layout = (kind_said(estimator), None) if known is None else (None, known.layout)
+    if columns is None:
+        kind = kind if layout is None else layout.kind
+        series = read_series(estimator, X, kind, layout, min_samples)
+        if series is not None:
+            if reset:
+                forget_names(estimator, series.layout.n_features)
+            return Read(series.rows, None, series.layout, series.said)
     if columns is None and not (reset and is_mixed(X)):
-        return check_rows(estimator, X, reset=reset, min_samples=min_samples), None
+        return Read(check_rows(estimator, X, reset=reset, min_samples=min_samples))
     found = read_columns(X)
     check_columns(estimator, X, len(found), reset=reset)
     if columns is None:
         columns = MatrixOfColumns.learn(found)
-    return check_matrix(estimator, columns.apply(found), min_samples), columns
+    return Read(check_matrix(estimator, columns.apply(found), min_samples), columns)
 
 
 class Progress(NamedTuple):
@@ -172,7 +201,7 @@ class FittedFeatures(Fitted):
             against = Adversary(match.adversary, match)
         net = InfoMaxNet(
             module,
-            weights=self.parts.weights,
+            weights=term_weights(self.parts.weights, module.terms),
             adversary=against,
             shuffler=new_generator(stream(self.seed, "batches")),
             optimizer=setup.optimizer,
@@ -186,19 +215,39 @@ class FittedFeatures(Fitted):
         net.module_.generator = new_generator(stream(self.seed, "views"), setup.device)
         return net
 
+    def complete(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (n, ...) as the network reads them: filled after the end of series if it must be."""
+        parts = self.parts
+        unchanged = parts.augmentation is None and parts.occlusion is None
+        if parts.encoder.reads_lengths and unchanged:
+            return rows
+        return filled(rows, self.layout)
+
     # Training ------------------------------------------------------------------------------
 
     def prepare(self, rows: np.ndarray) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
+        rows = self.complete(rows)
         device, seed = self.net.device, self.seed
-        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, _PREPARE_VALUES // self.layout.n_features))
+        fitting = _PREPARE_VALUES // math.prod(self.layout.network_shape)
+        most = max(_FEWEST_ROWS, min(_PREPARE_ROWS, fitting))
         chosen = np.random.RandomState(stream(seed, "rows")).permutation(len(rows))[:most]
         # Read in the order of a file, seen in a random one: the first samples stand for all.
-        samples = self.scaling.apply(rows[np.sort(chosen)])[chosen.argsort().argsort()].to(device)
+        samples = self.scaling.apply(rows, chosen=np.sort(chosen))
+        samples = samples[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness():
-            prepare(self.net.module_.encoder, samples, self.parts.augmentation, generator)
+            prepare(self.net.module_.encoder, samples, self._views(), generator)
         return self
+
+    def _views(self) -> Augmentation | None:
+        """The augmentation for samples as they are scaled now; the module gets it too."""
+        views = self.parts.augmentation
+        if views is not None:
+            arrays = (torch.from_numpy(array).float() for array in self.scaling.units())
+            mean, scale = (array.to(self.net.device) for array in arrays)
+            views = self.net.module_.augmentation = views.in_units(mean, scale)
+        return views
 
     def renewed(self, setup: Setup) -> Self:
         """A copy with the same weights and history, and with fresh optimizers and generators.
@@ -231,9 +280,7 @@ class FittedFeatures(Fitted):
     def having_seen(self, rows: np.ndarray) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
         other = copy.copy(self)
-        with np.errstate(over="ignore", invalid="ignore"):
-            other.scaling = copy.deepcopy(self.scaling).update(rows)
-        refuse_extremes(other.scaling, rows)
+        other.scaling = copy.deepcopy(self.scaling).update(filled(rows, self.layout))
         return other
 
     def train(
@@ -267,7 +314,7 @@ class FittedFeatures(Fitted):
         FloatingPointError
             If terms, weights or features cease to be finite; the last sound weights are kept.
         """
-        train, valid = subsets
+        (train, valid), rows = subsets, self.complete(rows)
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
         frozen = self.net.module_.frozen_layer
@@ -275,6 +322,7 @@ class FittedFeatures(Fitted):
         if frozen is not None and plan.max_time is None:
             data = coded(data, frozen)
             held_out = None if held_out is None else coded(held_out, frozen)
+        self._views()
         after_step = None if keep is None else partial(keep, self.progress)
         try:
             with self._own_randomness(None if start is None else start.randomness):
@@ -301,7 +349,7 @@ class FittedFeatures(Fitted):
 
     def _is_sound(self, rows: np.ndarray) -> bool:
         """Whether what the network makes of some of the rows is finite."""
-        block = self.scaling.apply(rows[:BLOCK]).to(self.net.device)
+        block = self.scaling.apply(self.complete(rows[:BLOCK])).to(self.net.device)
         self.net.module_.eval()
         with torch.no_grad():
             return bool(self.net.module_.encoder(block).summary().isfinite().all())
@@ -330,41 +378,32 @@ class FittedFeatures(Fitted):
 
     def features(self, rows: np.ndarray, output: str) -> np.ndarray:
         """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
+        rows = self.complete(rows)
         dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
         encoder = self.net.module_.encoder.eval()
         if dtype == np.float64:
             encoder = copy.deepcopy(encoder).double()
         out = np.empty((len(rows), self.widths[output]), dtype)
-        step = max(1, _TRANSFORM_VALUES // self.layout.n_features)
+        step = max(1, _TRANSFORM_VALUES // math.prod(self.layout.network_shape))
         with torch.inference_mode():
             for start in range(0, len(rows), step):
                 batch = self.scaling.apply(rows[start : start + step], dtype)
-                encoding = encoder(batch.to(self.net.device))
-                out[start : start + step] = read_output(encoding, output).cpu().numpy()
-        self._refuse_infinite(out, rows)
+                found = read_output(encoder(batch.to(self.net.device)), output).cpu()
+                self.scaling.refuse_result(rows, start, found)
+                out[start : start + step] = found.numpy()
         return out
-
-    def _refuse_infinite(self, out: np.ndarray, rows: np.ndarray) -> None:
-        """Say which sample is so far from those of the fit that its features are not finite."""
-        bad = np.flatnonzero(~np.isfinite(out).all(1))
-        if len(bad):
-            samples = self.layout.arrange(rows[bad[:1]]).astype(np.float64)
-            far = np.abs((samples - self.scaling.mean) / self.scaling.scale)
-            raise ValueError(
-                f"The features of {len(bad)} samples are not finite, the first that of row "
-                f"{bad[0]}: X has a value there that lies {far.max():.3g} standard deviations from "
-                "the mean of the fit. Scale X as for the fit, or leave such rows out."
-            )
 
     def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
-        nats = self.net.nats(self._data(rows, None, num_workers))
-        weights = self.parts.weights
+        self._views()
+        with self._own_randomness():
+            nats = self.net.nats(self._data(self.complete(rows), None, num_workers))
+        weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
     def local_nats(self, rows: np.ndarray) -> np.ndarray:
         """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
-        module, found = self.net.module_.eval(), []
+        rows, module, found = self.complete(rows), self.net.module_.eval(), []
         with torch.inference_mode():
             for block in np.array_split(rows, -(-len(rows) // BLOCK)):
                 batch = self.scaling.apply(block).to(self.net.device)
@@ -416,7 +455,8 @@ class FittedFeatures(Fitted):
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again, on the estimator's device or, where there is none, on the CPU."""
         arrays, facts = dict(memory.arrays), memory.facts
-        layout = Layout.from_plain(facts.get("layout"))
+        parts, seed = recall_parts(fact(facts, "parts", dict), estimator), fact(facts, "seed", int)
+        layout = seen_by(parts.encoder, Layout.from_plain(facts.get("layout")))
         columns = _columns_of(facts, layout)
         n_features = layout.n_features if columns is None else len(columns.parts)
         require(n_features == estimator.n_features_in_, "its layout has other features")
@@ -424,7 +464,6 @@ class FittedFeatures(Fitted):
         scaling.count = fact(facts, "count", int)
         for name in Scaling.ARRAYS:
             scaling.set(name, arrays.pop(f"scaling.{name}", None))
-        parts, seed = recall_parts(fact(facts, "parts", dict), estimator), fact(facts, "seed", int)
         setup = recall_setup(facts.get("setup"), estimator)
         fitted = cls(parts, layout, scaling, seed, setup, columns)
         standing = {name: tensors_of(arrays, f"{name}.") for name in _OF_TRAINING}

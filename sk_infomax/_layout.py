@@ -11,7 +11,7 @@ __all__ = ["Layout", "find_layout"]
 _COLOURS = range(1, 5)
 _AXES = {  # where channels can be, by kind and number of axes of a sample
     ("series", 1): (None,),
-    ("series", 2): (0,),
+    ("series", 2): (0, 1),
     ("image", 2): (None,),
     ("image", 3): (0, 2),
 }
@@ -30,11 +30,15 @@ class Layout:
         Shape of a sample as the user gives it.
     channel_axis : int or None
         Position of the channels within `shape`; None where there is no such axis.
+    coarse : int
+        Pixels on each side of the squares whose means the network sees of an image; see
+        `Encoder.coarse`.
     """
 
     kind: str
     shape: tuple[int, ...]
     channel_axis: int | None
+    coarse: int = 1
 
     @classmethod
     def from_plain(cls, plain: Any) -> "Layout":
@@ -64,17 +68,25 @@ class Layout:
         """Shape of a sample as the network sees it: (p,), (c, t) or (c, h, w)."""
         if self.kind == "table":
             return (self.n_features,)
+        channels, *sides = self.arranged_shape
+        return (channels, *(side // self.coarse for side in sides))
+
+    @property
+    def arranged_shape(self) -> tuple[int, ...]:
+        """Shape of a sample as `arrange` gives it, before squares are averaged."""
+        if self.kind == "table":
+            return (self.n_features,)
         if self.channel_axis is None:
             return (1, *self.shape)
         sides = [s for axis, s in enumerate(self.shape) if axis != self.channel_axis]
         return (self.shape[self.channel_axis], *sides)
 
     def arrange(self, rows: np.ndarray) -> np.ndarray:
-        """Samples (n, ...) in the user's shape or flattened, as (n, *network_shape)."""
+        """Samples (n, ...) in the user's shape or flattened, as (n, *arranged_shape)."""
         samples = rows.reshape(len(rows), *self.shape)
         if self.channel_axis is not None and self.kind != "table":
             samples = np.moveaxis(samples, 1 + self.channel_axis, 1)
-        return samples.reshape(len(rows), *self.network_shape)
+        return samples.reshape(len(rows), *self.arranged_shape)
 
 
 def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layout:
@@ -90,13 +102,15 @@ def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layo
         return Layout("series", shape, None)
     if len(shape) == 2:
         is_image = kind == "image" or (kind is None and shape[0] == shape[1])
-        return Layout("image", shape, None) if is_image else Layout("series", shape, 0)
+        if is_image:
+            return Layout("image", shape, None)
+        return Layout("series", shape, 1 if channels == "last" else 0)
     if len(shape) == 3 and kind in (None, "image"):
         return Layout("image", shape, _channel_axis(shape, channels))
     raise ValueError(
         f"Samples of shape {shape} do not fit {kind or 'any'} encoder. Give (n, features), "
-        "(n, channels, time), (n, height, width), (n, height, width, channels) or "
-        "(n, channels, height, width)."
+        "(n, channels, time), (n, time, channels) with channels='last', (n, height, width), "
+        "(n, height, width, channels) or (n, channels, height, width)."
     )
 
 

@@ -1,21 +1,27 @@
 """Objectives: what training maximises, as a sum of named terms.
 
-=============  ======================================================================
-Term           What it is
-=============  ======================================================================
-local          information between the global vector and each location
-global         information between the global vector and the whole: the other view's
-               global vector with two views, the flattened local map with one
-prior          how well the embedding passes for draws of the prior
-discriminator  how well the adversary tells them apart (trained by its own optimizer)
-coordinates    log probability of the place of a location, given it and the global vector
-local_nats     what the bound reports of the local term, in nats; not trained
-global_nats    what the bound reports of the global term, in nats; not trained
-=============  ======================================================================
+==============  =====================================================================
+Term            What it is
+==============  =====================================================================
+local           information between the global vector and each location
+local_2         the same of the encoder's second local map, and so on
+locations       information between a location of one view and each of the other
+global          information between the global vector and the whole: the other view's
+                global vector with two views, the flattened local map with one
+prior           how well the embedding passes for draws of the prior
+discriminator   how well the adversary tells them apart (trained by its own optimizer)
+coordinates     log probability of the place of a location, given it and the global vector
+local_nats      what the bound reports of the local term, in nats; not trained
+local_2_nats    the same of its term, and so on
+locations_nats  the same of its term
+global_nats     the same of its term
+==============  =====================================================================
 """
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,7 +38,7 @@ from .encoders import DataDriven, Encoder, Encoding
 from .priors import DISCRIMINATOR, Match, Prior
 from .views import Augmentation, Occlusion
 
-__all__ = ["DISCRIMINATOR", "InfoMax", "InformationTerm", "Parts", "assemble"]
+__all__ = ["DISCRIMINATOR", "InfoMax", "InformationTerm", "Parts", "assemble", "term_weights"]
 
 _EVALUATION_SEED = 0  # of the views and draws of every evaluation; any number does
 
@@ -56,6 +62,11 @@ class InformationTerm(nn.Module):
         Indices of global vectors, and of the location that each is set against; its candidates
         are then the same pair of the other samples. None sets all against all, and so does
         `whole`.
+    encoder : Encoder or None
+        What makes the encodings; a critic of whole maps may repeat its layers. None leaves it to
+        the widths.
+    depth : int
+        Which of the local maps locations are of, 0 for the first.
     """
 
     vectors: Tensor | None
@@ -69,6 +80,8 @@ class InformationTerm(nn.Module):
         whole: bool,
         paired: bool,
         pairs: tuple[Tensor, Tensor] | None = None,
+        encoder: Encoder | None = None,
+        depth: int = 0,
     ):
         super().__init__()
         vectors, places = (None, None) if pairs is None or whole else pairs
@@ -79,44 +92,58 @@ class InformationTerm(nn.Module):
         self.objective = bound.start()
         self.whole = whole
         self.paired = paired
-        global_size = example.global_vector.shape[-1]
-        self.critic = critic.build(global_size, self.partner(example).shape[-1])
+        self.depth = depth
+        global_size, size = (
+            side.shape[-1] for side in (self.given(example), self.partner(example))
+        )
+        if whole and not paired and encoder is not None:
+            map_shape = (example.local_map.shape[-1], *example.grid())
+            self.critic = critic.build_whole(global_size, map_shape, encoder)
+        else:
+            self.critic = critic.build(global_size, size)
+
+    def given(self, encoding: Encoding, generator: torch.Generator | None = None) -> Tensor:
+        """What is set against something else, the global vector or vectors: (n, d) or (n, k, d)."""
+        return encoding.summary() if self.whole else encoding.global_vector
 
     def partner(self, encoding: Encoding) -> Tensor:
         """What the global vector is set against: (n, m, c)."""
         if not self.whole:
-            return encoding.local_map
+            return encoding.local_maps()[self.depth]
         if self.paired:
             return encoding.summary().unsqueeze(1)
         return encoding.local_map.flatten(1).unsqueeze(1)
 
-    def tables(self, encodings: list[Encoding]) -> list[tuple[Tensor, Tensor]]:
+    def tables(
+        self, encodings: list[Encoding], generator: torch.Generator | None = None
+    ) -> list[tuple[Tensor, Tensor]]:
         """Joint and marginal scores, once for each way round between two views."""
         first, last = encodings[0], encodings[-1]
         ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
         found = []
         for mine, other in ways:
-            scores, n_vectors = self._scores(mine, other)
+            scores, n_vectors = self._scores(self.given(mine, generator), other)
             if self.bound.anchor == "local":
                 scores = scores.transpose(0, 1)
             found.append(split(scores, n_vectors))
         return found
 
-    def _scores(self, mine: Encoding, other: Encoding) -> tuple[Tensor, int]:
-        """Scores (n, n, m * k) of one encoding's k vectors with the other's m partners; and k.
+    def _scores(self, given: Tensor, other: Encoding) -> tuple[Tensor, int]:
+        """Scores (n, n, m * k) of k vectors with an encoding's m partners; and k.
 
         A chosen pair is a vector that has one partner.
         """
-        given = mine.summary() if self.whole else mine.global_vector
         if self.vectors is None or self.places is None:
             n_vectors = 1 if given.dim() == 2 else given.shape[1]
             return self.critic(given, self.partner(other)), n_vectors
         pairs = self.vectors, self.places
         return self.critic.chosen(given, self.partner(other), pairs), len(self.vectors)
 
-    def forward(self, encodings: list[Encoding]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, encodings: list[Encoding], generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Value to maximise, and what the bound reports of the same scores in nats: scalars."""
-        tables = self.tables(encodings)
+        tables = self.tables(encodings, generator)
         values = [self.objective(*table) for table in tables]
         pairs = zip(values, tables)
         nats = [self.bound.nats_in_training(value.detach(), *table) for value, table in pairs]
@@ -128,7 +155,7 @@ class InformationTerm(nn.Module):
         The logarithm of how much likelier the critic takes a location to belong to its own
         global vector's sample than to any of the n; log n nats at most.
         """
-        scores, n_vectors = self._scores(encoding, encoding)
+        scores, n_vectors = self._scores(self.given(encoding), encoding)
         found = scores.diagonal().T - scores.logsumexp(1) + math.log(len(scores))
         if self.places is None:
             return found.unflatten(1, (-1, n_vectors)).mean(2)
@@ -136,10 +163,27 @@ class InformationTerm(nn.Module):
         sums = found.new_zeros(len(found), m).index_add_(1, self.places, found)
         return sums / torch.bincount(self.places, minlength=m).clamp(min=1)
 
-    def nats(self, encodings: list[Encoding]) -> Tensor:
+    def nats(self, encodings: list[Encoding], generator: torch.Generator | None = None) -> Tensor:
         """Estimate of the information in nats, a scalar."""
-        values = [self.bound.nats(*table) for table in self.tables(encodings)]
+        values = [self.bound.nats(*table) for table in self.tables(encodings, generator)]
         return torch.stack(values).mean()
+
+
+class LocationTerm(InformationTerm):
+    """A bound on the information between a location of one view and each of the other's.
+
+    Of each sample one location is drawn, in the place of the global vector; without a generator it
+    is the middle one.
+    """
+
+    def given(self, encoding: Encoding, generator: torch.Generator | None = None) -> Tensor:
+        """A location of each sample: (n, c)."""
+        local = encoding.local_map
+        n, m = local.shape[:2]
+        if generator is None:
+            return local[:, m // 2]
+        where = torch.randint(m, (n,), generator=generator, device=local.device)
+        return local[torch.arange(n, device=local.device), where]
 
 
 class InfoMax(nn.Module):
@@ -150,7 +194,7 @@ class InfoMax(nn.Module):
     encoder : Module
         Maps (n, *shape) to an `Encoding`.
     terms : dict of str to InformationTerm
-        "local", "global", or both.
+        By name.
     prior : Match or None
         Matches the embedding to a prior.
     n_views : {1, 2}
@@ -194,7 +238,7 @@ class InfoMax(nn.Module):
         encoding, encodings = self._encode(x, generator)
         values: dict[str, Tensor] = {}
         for name, term in self.terms.items():
-            values[name], values[name + REPORTED] = term(encodings)
+            values[name], values[name + REPORTED] = term(encodings, generator)
         if self.coordinates is not None:
             values["coordinates"] = self.coordinates(encodings, generator)
         if self.prior is not None:
@@ -203,9 +247,10 @@ class InfoMax(nn.Module):
 
     def nats(self, x: Tensor) -> dict[str, Tensor]:
         """Information in nats that each information term reports for a batch."""
-        _, encodings = self._encode(x, self._current_generator(x))
+        generator = self._current_generator(x)
+        _, encodings = self._encode(x, generator)
         terms: Any = self.terms
-        return {name: term.nats(encodings) for name, term in terms.items()}
+        return {name: term.nats(encodings, generator) for name, term in terms.items()}
 
     def local_nats(self, x: Tensor) -> Tensor:
         """What each location says of a sample, (n, *places) in nats, as the samples are."""
@@ -308,22 +353,33 @@ def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
     if parts.context is not None:
         encoder = with_context(encoder, parts.context, example, parts.n_components)
         example, pairs = _blank_encoding(encoder, shape), encoder.context.pairs
-    terms: dict[str, InformationTerm] = {
-        name: InformationTerm(
-            parts.critic,
-            parts.bound,
-            example,
-            whole=name == "global",
-            paired=parts.n_views == 2,
-            pairs=pairs,
-        )
-        for name in ("local", "global")
-        if name in parts.weights
-    }
+    terms = dict(_information_terms(parts, example, pairs))
     match = None if parts.prior is None else parts.prior.build(parts.n_components)
     places = None if parts.coordinates is None else CoordinateTerm(example, parts.coordinates)
     changes = parts.n_views, parts.augmentation, parts.occlusion
     return InfoMax(encoder, terms, match, *changes, places), example
+
+
+def term_weights(weights: Mapping[str, float], terms: Iterable[str]) -> dict[str, float]:
+    """Weight of each term by its name, where one weight may be that of terms of several depths."""
+    depths = {name: weights["local"] for name in terms if name.startswith("local_")}
+    return dict(weights) | depths
+
+
+def _information_terms(
+    parts: Parts, example: Encoding, pairs: tuple[Tensor, Tensor] | None
+) -> Iterator[tuple[str, InformationTerm]]:
+    """The terms that have a weight, by name."""
+    made = partial(InformationTerm, parts.critic, parts.bound, example)
+    paired = parts.n_views == 2
+    if "local" in parts.weights:
+        yield "local", made(False, paired, pairs)
+        for depth in range(1, len(example.local_maps())):
+            yield f"local_{depth + 1}", made(False, paired, depth=depth)
+    if "locations" in parts.weights:
+        yield "locations", LocationTerm(parts.critic, parts.bound, example, False, paired)
+    if "global" in parts.weights:
+        yield "global", made(True, paired, encoder=parts.encoder)
 
 
 def _blank_encoding(encoder: nn.Module, shape: tuple[int, ...]) -> Encoding:

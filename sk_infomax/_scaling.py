@@ -5,19 +5,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ._layout import Layout
 
-__all__ = ["Scaling", "learned_scaling", "refuse_extremes"]
+__all__ = ["Scaling"]
 
 _CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
-_FEW_ROWS = 0.1  # share of rows up to which values out of range are taken for mistakes (a rule)
-_RANGE = {  # by bytes of a value: largest, and least largest, of a column whose squares are sound
-    2: (6e4, 1e-7),
-    4: (1e37, 1e-37),
-    8: (1e150, 1e-150),
-    16: (1e150, 1e-150),
-}
+_WHITE = 255.0  # largest value of uint8
+_LEAST_SQUARES = 1e-290  # sum of squares under which float64 has lost digits or all (1e-308)
 _ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
@@ -70,70 +66,95 @@ class Scaling:
         step = max(1, _CHUNK_VALUES // self.layout.n_features)
         for start in range(0, len(rows), step):
             chunk = self.layout.arrange(rows[start : start + step]).astype(np.float64)
-            count = chunk.size // self.mean.size
-            mean = chunk.mean(axis=axes).reshape(self.mean.shape)
-            delta, total = mean - self.mean, self.count + count
-            self.squares += ((chunk - mean) ** 2).sum(axis=axes).reshape(self.mean.shape)
-            self.squares += delta**2 * (self.count * count / total)
-            self.mean = self.mean + delta * (count / total)
-            self.count = total
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._count(chunk, axes)
+            self._refuse_extremes(chunk, axes)
         deviation = np.sqrt(self.squares / self.count)
         # A constant column leaves rounding errors behind, not a spread to divide by.
         constant = deviation <= _ROUNDING * np.finfo(np.float64).eps * np.abs(self.mean)
         self.scale = np.where(constant, 1.0, deviation)
         return self
 
-    def apply(self, rows: np.ndarray, dtype: Any = np.float32) -> Tensor:
-        """Rows (n, ...) as a standardised tensor (n, *network_shape) of our own."""
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and scale for the values of X; images of uint8 run from 0 to 1, and not to 255."""
+        whole = 1.0 if self.count else _WHITE  # images of uint8 have nothing to count
+        return self.mean / whole, self.scale / whole
+
+    def _count(self, chunk: np.ndarray, axes: tuple[int, ...]) -> None:
+        """Take account of samples (n, *arranged_shape), float64."""
+        count = chunk.size // self.mean.size
+        mean = chunk.mean(axis=axes).reshape(self.mean.shape)
+        delta, total = mean - self.mean, self.count + count
+        self.squares += ((chunk - mean) ** 2).sum(axis=axes).reshape(self.mean.shape)
+        self.squares += delta**2 * (self.count * count / total)
+        self.mean = self.mean + delta * (count / total)
+        self.count = total
+
+    def _refuse_extremes(self, chunk: np.ndarray, axes: tuple[int, ...]) -> None:
+        """Refuse what has no variance in float64: too large, or too small and not constant."""
+        large = ~np.isfinite(self.squares).ravel()
+        if large.any():
+            peaks = np.abs(chunk).max(axis=axes)
+            self._refuse(int(large.argmax()), peaks, "values up to", "Divide", "too large")
+        small = (self.squares < _LEAST_SQUARES).ravel()
+        if small.any():
+            spans = np.ptp(chunk, axis=axes)
+            mean = np.abs(self.mean).ravel()
+            small &= spans > _ROUNDING * np.finfo(np.float64).eps * mean
+            if small.any():
+                self._refuse(int(small.argmax()), spans, "a range of", "Multiply", "too small")
+
+    def _refuse(self, where: int, sizes: np.ndarray, what: str, remedy: str, why: str) -> None:
+        raise ValueError(
+            f"{self._named(where)} of X (counted from 0) has {what} {sizes[where]:.3g}, {why} for "
+            f"a standard deviation in float64. {remedy} it by a constant, or clip its outliers."
+        )
+
+    def _named(self, where: int) -> str:
+        """What a position along the first axis of a sample is called."""
+        return f"{'Column' if self.layout.kind == 'table' else 'Channel'} {where}"
+
+    def refuse_result(self, rows: np.ndarray, start: int, features: Tensor) -> None:
+        """Refuse rows (n, ...) if features (k, d) of those from `start` on are not finite."""
+        bad = (~features.isfinite().all(1)).nonzero()[:, 0].tolist()
+        if not bad:
+            return
+        row = start + bad[0]
+        with np.errstate(over="ignore"):
+            far = np.abs(self.layout.arrange(rows[row : row + 1])[0] - self.mean) / self.scale
+        place = np.unravel_index(far.argmax(), far.shape)
+        raise ValueError(
+            f"Row {row} of X (counted from 0) has features that are not finite. Its farthest "
+            f"value, in {self._named(int(place[0])).lower()}, lies {far[place]:.3g} standard "
+            "deviations from the mean that fit has seen. Bring X to the scale of fit's, or clip "
+            "its outliers."
+        )
+
+    def apply(
+        self, rows: np.ndarray, dtype: Any = np.float32, chosen: np.ndarray | None = None
+    ) -> Tensor:
+        """Rows (n, ...), or chosen ones (k,), as a standardised tensor of our own.
+
+        It has the shape (n, *network_shape), images with channels last in memory; nothing else of
+        the size of all rows is made.
+        """
+        n, shape = len(rows) if chosen is None else len(chosen), self.layout.network_shape
+        order = torch.channels_last if len(shape) == 3 else torch.contiguous_format
+        kind = torch.float64 if dtype == np.float64 else torch.float32
+        out = torch.empty(n, *shape, dtype=kind, memory_format=order)
+        step = max(1, _CHUNK_VALUES // self.layout.n_features)
+        for start in range(0, n, step):
+            piece = slice(start, start + step)
+            out[piece] = self._standardised(rows[piece if chosen is None else chosen[piece]], dtype)
+        return out
+
+    def _standardised(self, rows: np.ndarray, dtype: Any) -> Tensor:
+        """A few rows (n, ...) as (n, *network_shape)."""
         samples = self.layout.arrange(rows)
         if samples.dtype == np.float64 and dtype == np.float32:
-            return torch.from_numpy(((samples - self.mean) / self.scale).astype(dtype))
-        out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
-        out /= self.scale.astype(dtype)
-        return torch.from_numpy(out)
-
-
-def learned_scaling(layout: Layout, rows: np.ndarray, names: Any = None) -> Scaling:
-    """Mean and scale of rows (n, ...) that arithmetic can scale; see `refuse_extremes`."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaling = Scaling(layout).update(rows)
-    refuse_extremes(scaling, rows, names)
-    return scaling
-
-
-def refuse_extremes(scaling: Scaling, rows: np.ndarray, names: Any = None) -> None:
-    """Refuse columns of tables, and channels of series, that arithmetic can't scale.
-
-    Parameters
-    ----------
-    scaling : Scaling
-        Learned of the rows.
-    rows : ndarray of shape (n, ...)
-        What it was learned of.
-    names : sequence of str or None
-        Of the columns of a table.
-
-    Raises
-    ------
-    ValueError
-        If values are so large that their squares overflow, or so small that these vanish.
-    """
-    if scaling.layout.kind == "image" or rows.dtype.kind != "f":
-        return
-    largest, smallest = _RANGE[rows.dtype.itemsize]
-    with np.errstate(all="ignore"):
-        size = np.maximum(np.abs(scaling.mean), np.sqrt(scaling.squares / scaling.count)).ravel()
-    for position in np.flatnonzero(~((size >= smallest) & (size <= largest))):
-        values = scaling.layout.arrange(rows)[:, position].reshape(len(rows), -1)
-        found = np.abs(values).max(1)
-        row, peak = int(found.argmax()), float(found.max())
-        if peak > largest or 0 < peak < smallest:
-            what = "column" if scaling.layout.kind == "table" else "channel"
-            name = position if names is None or len(names) != len(size) else repr(names[position])
-            few = (found > largest).sum() < _FEW_ROWS * len(rows) and peak > largest
-            remedy = f"Divide the {what} by {peak:.0e}."
-            raise ValueError(
-                f"X {what} {name} holds {peak:.3g} in row {row}, and values beyond {largest:g} or "
-                f"all below {smallest:g} can't be scaled. "
-                + ("Correct or leave out that row." if few else remedy)
-            )
+            out = ((samples - self.mean) / self.scale).astype(dtype)
+        else:
+            out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
+            out /= self.scale.astype(dtype)
+        found, coarse = torch.from_numpy(out), self.layout.coarse
+        return avg_pool2d(found, coarse) if coarse > 1 else found

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ._checks import closest_name, resolve_device
+from ._checks import closest_name, resolve_device, say
 from ._coordinates import COORDINATES
 from ._layout import Layout, find_layout
 from ._objectives import Parts
@@ -22,7 +22,8 @@ from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
 from .priors import PRIORS, Prior
-from .views import VIEWS, Augmentation, Occlusion
+from .series._rows import doubts
+from .views import VIEWS, Augmentation, FunctionViews, Occlusion
 
 __all__ = [
     "FAMILIES",
@@ -31,11 +32,13 @@ __all__ = [
     "PRESETS",
     "REGISTRIES",
     "Setup",
+    "kind_said",
     "plan_of_fit",
     "plan_of_pass",
     "recall_parts",
     "recall_setup",
     "rows_apart",
+    "seen_by",
     "settle",
     "settle_part",
     "settle_setup",
@@ -161,16 +164,40 @@ class Setup:
     asked: dict[str, Any]
 
 
-def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
-    """Turn names into parts, and tell what a sample of rows (n, ...) is."""
+def kind_said(estimator) -> str | None:
+    """What kind of samples the encoder reads; None where any, or where nobody said."""
+    encoder = estimator.encoder
+    if isinstance(encoder, str):
+        encoder = ENCODERS.get(encoder)
+    is_class = isinstance(encoder, type) and issubclass(encoder, Encoder)
+    return encoder.kind if is_class or isinstance(encoder, Encoder) else None
+
+
+def settle(
+    estimator, rows: np.ndarray, layout: Layout | None = None, said: bool = False
+) -> tuple[Parts, Layout]:
+    """Turn names into parts, and tell what a sample of rows (n, ...) is.
+
+    `layout` is given where the container told; `said` is whether which axis is time was said too.
+    """
     encoder = None if _is_open(estimator.encoder) else settle_part(estimator, "encoder")
-    shape = tuple(estimator.sample_shape or rows.shape[1:])
-    layout = find_layout(shape, None if encoder is None else encoder.kind, estimator.channels)
+    kind = None if encoder is None else encoder.kind
+    if layout is None:
+        shape = tuple(estimator.sample_shape or rows.shape[1:])
+        layout = find_layout(shape, kind, estimator.channels)
+    if not said:
+        say(doubts(layout, kind, estimator.channels, rows))
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1
     if encoder is None:
         encoder = _default_encoder(layout.kind, estimator)
+    if n_views == 1 and estimator.locations_weight > 0:
+        raise ValueError(
+            f"locations_weight={estimator.locations_weight} sets locations of one view against "
+            "those of another, and there is one view. Set views=2, or locations_weight=0."
+        )
+    layout = seen_by(encoder, layout)
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
         encoder=encoder.fitted_to(len(rows), augmentation),
@@ -187,6 +214,13 @@ def settle(estimator, rows: np.ndarray) -> tuple[Parts, Layout]:
     ), layout
 
 
+def seen_by(encoder: Encoder, layout: Layout) -> Layout:
+    """What a sample is, with the means over squares of pixels that the encoder asks for."""
+    if layout.kind != "image":
+        return layout
+    return replace(layout, coarse=encoder.coarse(layout.arranged_shape))
+
+
 def settle_part(estimator, parameter: str) -> Any:
     """The part that a parameter names, as a checked instance of our own; None stays None."""
     value = getattr(estimator, parameter)
@@ -194,6 +228,8 @@ def settle_part(estimator, parameter: str) -> Any:
         return None
     if parameter == "encoder":
         value = _as_encoder(value)
+    if parameter == "augmentation":
+        value = _as_augmentation(value)
     if parameter == "occlusion" and not isinstance(value, str | Occlusion):
         value = Occlusion(float(value))
     return resolve_part(value, *FAMILIES[parameter], parameter)
@@ -347,6 +383,12 @@ def _as_encoder(value: Any) -> Any:
     return TorchEncoder(value) if is_class or isinstance(value, nn.Module) else value
 
 
+def _as_augmentation(value: Any) -> Any:
+    """A function, or a module that is called as one, as views; anything else as it is."""
+    known = isinstance(value, str | type | Augmentation)
+    return FunctionViews(value) if callable(value) and not known else value
+
+
 def _settle_augmentation(estimator, kind: str, n_views: int) -> Augmentation | None:
     value = estimator.augmentation
     if _is_open(value):
@@ -373,12 +415,13 @@ def _settle_weights(estimator) -> dict[str, float]:
     """Weights of the terms that are not left out."""
     weights = {
         name: float(getattr(estimator, f"{name}_weight"))
-        for name in ("local", "global")
+        for name in ("local", "locations", "global")
         if getattr(estimator, f"{name}_weight") > 0
     }
     if not weights:
         raise ValueError(
-            "local_weight=0 and global_weight=0 leave nothing to maximise. Set one of them above 0."
+            "local_weight=0, locations_weight=0 and global_weight=0 leave nothing to maximise. "
+            "Set one of them above 0."
         )
     if estimator.prior is not None:
         weights["prior"] = float(estimator.prior_weight)

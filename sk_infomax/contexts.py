@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 from ._checks import POSITIVE_INT, one_of
 from ._parts import Part
 from .encoders import Encoding
-from .encoders._base import StagedNetwork, locations
+from .encoders._base import StagedNetwork, dense, locations
 
 __all__ = [
     "CONTEXTS",
@@ -102,6 +102,10 @@ class BlockContext(Context):
     ----------
     size : int, default=3
         Locations on each side of a block; at most those of the map.
+    hidden : int or None, default=None
+        Width of a layer with batch normalisation and ReLU between a block and its vector, which
+        then has both too: the paper's code, with 192 there and for `n_components`. None makes a
+        vector of a block by one layer with batch normalisation.
 
     References
     ----------
@@ -114,14 +118,18 @@ class BlockContext(Context):
     >>> model = DeepInfoMaxTransformer(64, encoder="strided", context=BlockContext(2))
     """
 
-    _parameter_constraints: dict = {"size": [POSITIVE_INT]}
+    _parameter_constraints: dict = {"size": [POSITIVE_INT], "hidden": [POSITIVE_INT, None]}
 
-    def __init__(self, size: int = 3):
+    def __init__(self, size: int = 3, hidden: int | None = None):
         self.size = size
+        self.hidden = hidden
 
     def build(self, channels: int, map_shape: tuple[int, ...], n_components: int) -> ContextNetwork:
         """Make the network for a local map of this shape."""
-        return _Blocks(self.size, channels, map_shape, n_components)
+        if self.hidden is None:
+            return _Blocks(self.size, channels, map_shape, n_components)
+        first = _Blocks(self.size, channels, map_shape, self.hidden)
+        return _DeepBlocks(first, self.hidden, n_components)
 
 
 class AutoregressiveContext(Context):
@@ -181,6 +189,19 @@ class _Blocks(ContextNetwork):
     def forward(self, maps: Tensor) -> Tensor:
         blocks = locations(self.layer(maps))
         return self.norm(blocks.flatten(0, 1)).reshape(blocks.shape)
+
+
+class _DeepBlocks(ContextNetwork):
+    """Vectors of blocks, ReLU, and one more layer with batch normalisation and ReLU."""
+
+    def __init__(self, first: _Blocks, hidden: int, n_components: int):
+        super().__init__()
+        self.first = first
+        self.second = dense(hidden, n_components)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        blocks = self.first(maps).relu()
+        return self.second(blocks.flatten(0, 1)).reshape(*blocks.shape[:2], -1)
 
 
 class _Predictions(ContextNetwork):

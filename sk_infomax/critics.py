@@ -19,10 +19,14 @@ gated     `GatedCritic`     gated network on each side, perceptron on their sums
 
 from __future__ import annotations
 
+import math
+from typing import Literal, Protocol
+
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
-from ._checks import POSITIVE, POSITIVE_INT
+from ._checks import POSITIVE, POSITIVE_INT, one_of
 from ._parts import Part
 
 __all__ = [
@@ -34,6 +38,19 @@ __all__ = [
     "GatedCritic",
     "PairNetwork",
 ]
+
+
+_COPY_NOISE = 0.01  # largest weight beside the copy in a shortcut (the paper's code)
+_MOST_SCALE = (
+    100.0  # that scores are multiplied by where it is learned (Radford et al., CLIP, 2021)
+)
+
+
+class UpperLayers(Protocol):
+    """What a critic of whole maps asks of an encoder; see `Encoder.build_upper`."""
+
+    def build_upper(self, map_shape: tuple[int, ...], size_out: int) -> nn.Module:
+        """Make the layers above the local map (n, c, ...) once more: (n, size_out)."""
 
 
 class Critic(Part):
@@ -65,6 +82,28 @@ class Critic(Part):
         """
         raise TypeError(f"{type(self).__name__} must define build(global_size, local_size).")
 
+    def build_whole(
+        self, global_size: int, map_shape: tuple[int, ...], encoder: UpperLayers
+    ) -> PairNetwork:
+        """Make the network that sets global vectors against whole maps.
+
+        Parameters
+        ----------
+        global_size : int
+            Width d of a global vector.
+        map_shape : tuple of int
+            Of a local map: (c, h, w) for images.
+        encoder : Encoder
+            What made the map.
+
+        Returns
+        -------
+        PairNetwork
+            Maps ``(n, d)`` and maps as one location each, (n, 1, m * c) location by location, to
+            ``(n, n, 1)``. Where a subclass does not say otherwise, that of `build`.
+        """
+        return self.build(global_size, math.prod(map_shape))
+
 
 class DotCritic(Critic):
     """Inner product of two residual embeddings, the paper's encode-and-dot-product.
@@ -77,12 +116,24 @@ class DotCritic(Critic):
     units : int, default=64
         Width of the embeddings. The paper's is 2048.
     hidden : int or None, default=None
-        Width of the hidden layer; None means ``2 * units``.
-    normalize : bool, default=True
-        Scale the embeddings to unit length, so that the scores are cosines over the
-        temperature. False divides the products by ``sqrt(units)`` instead.
+        Width of the hidden layer; None means ``2 * units``. The paper's is `units`.
+    normalize : bool or "layer", default=True
+        True scales the embeddings to unit length, so that the scores are cosines over the
+        temperature. False divides the products by ``sqrt(units)`` instead. "layer" is the
+        paper's: layer normalisation of the embeddings, whose products are not divided.
     temperature : float, default=0.1
-        What the scores are divided by. Use 1.0 with ``normalize=False``.
+        What the scores are divided by. Use 1.0 unless ``normalize=True``.
+    learn_temperature : bool, default=False
+        Whether the temperature is only where training starts. It stays above 0.01.
+    shortcut : {"linear", "copy"}, default="linear"
+        How the linear map beside the hidden layer starts: "linear" as torch's layers do, "copy" as
+        the paper's, a copy of the side with noise of at most 0.01, where `units` is not less than
+        its width.
+    whole : {"dense", "encoder"}, default="dense"
+        How the whole local map is embedded for `global_weight` with one view: "dense" by the same
+        residual network on the flattened map; "encoder" as in the paper's code, by the layers of
+        the encoder from its local map on, once more and with weights of their own, where a linear
+        layer embeds the global vector. There "layer" normalises nothing.
 
     References
     ----------
@@ -100,27 +151,60 @@ class DotCritic(Critic):
     _parameter_constraints: dict = {
         "units": [POSITIVE_INT],
         "hidden": [POSITIVE_INT, None],
-        "normalize": ["boolean"],
+        "normalize": ["boolean", one_of({"layer"})],
         "temperature": [POSITIVE],
+        "learn_temperature": ["boolean"],
+        "shortcut": [one_of({"linear", "copy"})],
+        "whole": [one_of({"dense", "encoder"})],
     }
 
     def __init__(
         self,
         units: int = 64,
         hidden: int | None = None,
-        normalize: bool = True,
+        normalize: bool | Literal["layer"] = True,
         temperature: float = 0.1,
+        learn_temperature: bool = False,
+        shortcut: Literal["linear", "copy"] = "linear",
+        whole: Literal["dense", "encoder"] = "dense",
     ):
         self.units = units
         self.hidden = hidden
         self.normalize = normalize
         self.temperature = temperature
+        self.learn_temperature = learn_temperature
+        self.shortcut = shortcut
+        self.whole = whole
 
     def build(self, global_size: int, local_size: int) -> PairNetwork:
         """Make the network for global vectors (n, d) and local maps (n, m, c)."""
+        return _Dot(self._embedding(global_size), self._embedding(local_size), *self._products())
+
+    def build_whole(
+        self, global_size: int, map_shape: tuple[int, ...], encoder: UpperLayers
+    ) -> PairNetwork:
+        """Make the network for global vectors (n, d) and whole maps (n, 1, m * c)."""
+        if self.whole == "dense":
+            return super().build_whole(global_size, map_shape, encoder)
+        upper = _OnWholeMaps(encoder.build_upper(map_shape, self.units), map_shape)
+        return _Dot(nn.Linear(global_size, self.units), upper, *self._products())
+
+    def _embedding(self, size: int) -> nn.Module:
+        """The residual network of a side."""
         hidden = 2 * self.units if self.hidden is None else self.hidden
-        scale = 1 / self.temperature if self.normalize else 1 / self.temperature / self.units**0.5
-        return _Dot(global_size, local_size, self.units, hidden, self.normalize, scale)
+        network = ResidualEmbedding(size, hidden, self.units)
+        if self.shortcut == "copy":
+            _start_as_copy(network.shortcut)
+        if self.normalize == "layer":
+            return nn.Sequential(network, nn.LayerNorm(self.units))
+        return network
+
+    def _products(self) -> tuple[bool, float, bool]:
+        """Whether embeddings have unit length, the scale of products, whether it is learned."""
+        scale = 1 / self.temperature
+        if not self.normalize:
+            scale /= self.units**0.5
+        return bool(self.normalize) and self.normalize != "layer", scale, self.learn_temperature
 
 
 class BilinearCritic(Critic):
@@ -305,28 +389,54 @@ class _Product(PairNetwork):
 
 
 class _Dot(_Product):
-    """Inner products of residual embeddings, at unit length or as they are."""
+    """Inner products of embeddings, at unit length or as they are."""
 
     def __init__(
         self,
-        global_size: int,
-        local_size: int,
-        units: int,
-        hidden: int,
+        global_net: nn.Module,
+        local_net: nn.Module,
         unit_length: bool,
         scale: float,
+        learned: bool,
     ):
         super().__init__()
-        self.global_net = ResidualEmbedding(global_size, hidden, units)
-        self.local_net = ResidualEmbedding(local_size, hidden, units)
+        self.global_net = global_net
+        self.local_net = local_net
         self.unit_length = unit_length
         self.scale = scale
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale))) if learned else None
 
     def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
         left, right = self.global_net(global_vector), self.local_net(local_map)
         if self.unit_length:
             left, right = normalize(left, dim=-1), normalize(right, dim=-1)
-        return left * self.scale, right
+        if self.log_scale is None:
+            return left * self.scale, right
+        return left * self.log_scale.exp().clamp(max=_MOST_SCALE), right
+
+
+class _OnWholeMaps(nn.Module):
+    """A network of maps (n, c, ...) on rows of locations: (n, 1, m * c) to (n, 1, u)."""
+
+    def __init__(self, network: nn.Module, map_shape: tuple[int, ...]):
+        super().__init__()
+        self.network = network
+        self.map_shape = map_shape
+
+    def forward(self, rows: Tensor) -> Tensor:
+        channels, *axes = self.map_shape
+        maps = rows.reshape(len(rows), *axes, channels).movedim(-1, 1)
+        return self.network(maps).unsqueeze(1)
+
+
+def _start_as_copy(layer: nn.Linear) -> None:
+    """Let a linear map start as a copy with noise, if that many values fit."""
+    size_out, size_in = layer.weight.shape
+    if size_out < size_in:
+        return
+    with torch.no_grad():
+        layer.weight.uniform_(-_COPY_NOISE, _COPY_NOISE)
+        layer.weight[:size_in].fill_diagonal_(1.0)
 
 
 class _Bilinear(_Product):

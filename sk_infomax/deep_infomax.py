@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -26,19 +26,19 @@ from ._checks import (
     one_of,
     validate_params,
 )
-from ._columns._numbers import MatrixOfColumns
 from ._coordinates import COORDINATES
-from ._fitted import OUTPUTS, FittedFeatures, read_rows
+from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
 from ._modes import in_own_modes
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
-from ._scaling import learned_scaling
+from ._scaling import Scaling
 from ._settings import (
     FAMILIES,
     MADE_BY_FIT,
     PRESETS,
     REGISTRIES,
+    kind_said,
     plan_of_fit,
     plan_of_pass,
     rows_apart,
@@ -53,6 +53,7 @@ from .contexts import Context
 from .critics import Critic
 from .encoders import Encoder
 from .priors import Prior
+from .series._equal import filled
 from .views import Augmentation, Occlusion
 
 __all__ = ["DeepInfoMaxTransformer"]
@@ -88,7 +89,11 @@ class DeepInfoMaxTransformer(
         Weight of the information between the global vector and the whole sample (with two
         views: the other view's global vector; with one: the whole local map).
     local_weight : float, default=1.0
-        Weight of the information between the global vector and each location.
+        Weight of the information between the global vector and each location; of an encoder with
+        local maps of several depths, such as "resnet", each map is a term with this weight.
+    locations_weight : float, default=0.0
+        Weight of the information between a location of one view, drawn at random, and each
+        location of the other, which needs two views.
     prior : str, Prior or None, default=None
         What the distribution of the embedding is matched to: by an adversary to "uniform" (for
         the sigmoid of the embedding), "normal", "sphere" or "ball"; without one by "mmd", its
@@ -110,10 +115,11 @@ class DeepInfoMaxTransformer(
         the local map sees the whole sample. `transform` hides nothing.
     views : {"auto", 1, 2}, default="auto"
         Number of random views of a batch. "auto" is 2 for images, 1 for tables and series.
-    augmentation : str, Augmentation or None, default="auto"
-        What makes the views: "table", "series", "image" or "occlusion". "auto" takes the one
-        for the kind of data if there are two views, and none if there is one.
-        `ImageViews(flip=True)` adds mirror images.
+    augmentation : str, Augmentation, callable or None, default="auto"
+        What makes the views: "table", "series", "image", "colour" or "occlusion". "auto" takes the
+        one for the kind of data if there are two views, and none if there is one.
+        `ImageViews(flip=True)` adds mirror images. Any function of a sample, such as
+        torchvision's transforms, is taken as `FunctionViews` says.
     output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
         The layer that `transform` reads: the global vector, the same beside pooled maps, the last
         hidden layer, or the last feature map, flattened. "auto" is "multiscale" with the default
@@ -122,7 +128,9 @@ class DeepInfoMaxTransformer(
         Shape of a sample where ``X`` has flat rows: ``(28, 28)`` makes a row of 784 values an
         image.
     channels : {"auto", "first", "last"}, default="auto"
-        Where the channels of four-dimensional ``X`` are. "auto" takes the axis of at most four.
+        Where the channels of images and series are. "auto" takes the axis of at most four of
+        four-dimensional ``X``, and the first of series, (channels, time); "last" is (time,
+        channels).
     max_epochs : int or "auto", default="auto"
         Passes over the data. "auto" is as many as make about 600 steps, from 2 to 100; with the
         default encoders, which find most before training, 100 steps for images and six for series
@@ -172,7 +180,8 @@ class DeepInfoMaxTransformer(
         The trained net; its ``module_`` holds encoder and critics.
     history_ : skorch.history.History
         For each epoch, the loss and each term: ``train_loss``, ``train_local``,
-        ``train_global``, ``train_prior``, and the same as ``valid_...``. Information terms are
+        ``train_local_2`` (a second local map), ``train_locations``, ``train_global``,
+        ``train_prior``, and the same as ``valid_...``. Information terms are
         there in nats too, as the bound reports them of the same batches: ``train_local_nats``,
         ``train_global_nats``. These compare between bounds; the terms themselves do not.
     layout_ : Layout
@@ -198,6 +207,16 @@ class DeepInfoMaxTransformer(
     missing in that column. Levels that `fit` did not see are none of the levels. Free text and
     identifiers are refused by name. An array is taken as numbers without missing values, as is
     what follows a frame of complete numbers.
+
+    Series may differ in length and miss values: as a list or object array of arrays, as a frame
+    whose cells are series, as an array with NaN after the end of the shorter ones, and in the
+    containers of aeon and sktime (frames indexed by series and time with ``encoder="series"``). NaN
+    after the last value of all channels ends a series; other NaN are interpolated on a straight
+    line, and the features do not tell that they were. Nothing is stretched: the default encoder
+    pools patterns of one pace over parts of the series' own time, so features of the same series
+    are the same whatever it stands beside; the others see a series' mean after its end. After a fit
+    series of any length are read; those that are longer than the longest of `fit` are averaged down
+    to its length, with a warning from 1.5 times that on. A length is no feature.
 
     References
     ----------
@@ -226,6 +245,7 @@ class DeepInfoMaxTransformer(
         "bound": [str, Bound, type],
         "global_weight": [NON_NEGATIVE],
         "local_weight": [NON_NEGATIVE],
+        "locations_weight": [NON_NEGATIVE],
         "prior": [str, Prior, type, None],
         "prior_weight": [NON_NEGATIVE],
         "context": [str, Context, type, None],
@@ -233,7 +253,7 @@ class DeepInfoMaxTransformer(
         "coordinates_weight": [NON_NEGATIVE],
         "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
-        "augmentation": [str, Augmentation, Auto, type, None],
+        "augmentation": [str, Augmentation, Auto, type, callable, None],
         "output": [one_of({"auto", *OUTPUTS})],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
@@ -272,6 +292,7 @@ class DeepInfoMaxTransformer(
         bound: str | Bound | type[Bound] = "infonce",
         global_weight: float = 0.0,
         local_weight: float = 1.0,
+        locations_weight: float = 0.0,
         prior: str | Prior | type[Prior] | None = None,
         prior_weight: float = 0.1,
         context: str | Context | type[Context] | None = None,
@@ -279,7 +300,7 @@ class DeepInfoMaxTransformer(
         coordinates_weight: float = 1.0,
         occlusion: float | Occlusion | None = None,
         views: Literal["auto", 1, 2] = "auto",
-        augmentation: str | Augmentation | Auto | type[Augmentation] | None = "auto",
+        augmentation: str | Augmentation | Auto | Callable[..., Any] | None = "auto",
         output: Literal["auto", "embedding", "multiscale", "hidden", "feature_map"] = "auto",
         sample_shape: Sequence[int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
@@ -308,6 +329,7 @@ class DeepInfoMaxTransformer(
         self.bound = bound
         self.global_weight = global_weight
         self.local_weight = local_weight
+        self.locations_weight = locations_weight
         self.prior = prior
         self.prior_weight = prior_weight
         self.context = context
@@ -351,6 +373,8 @@ class DeepInfoMaxTransformer(
             if they are square and series otherwise; ``encoder="image"`` or
             ``encoder="series"`` says so outright. Numbers, at least two samples. A frame may
             hold numbers, flags, categories or text levels, dates, durations and missing values.
+            Series of several lengths: a list of arrays (time,) or (channels, time), and what else
+            the notes name.
         y : None
             Ignored.
 
@@ -371,11 +395,9 @@ class DeepInfoMaxTransformer(
         validate_params(self)
         resume = self.warm_start and hasattr(self, "_fitted")
         draft = draft_of(self)
-        rows, columns = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
-        if resume:
-            fitted = self._fitted.renewed(settle_setup(self))
-        else:
-            fitted = self._start(draft, rows, columns)
+        read = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
+        rows, setup = read.rows, settle_setup(self)
+        fitted = self._fitted.renewed(setup) if resume else self._start(read, setup)
         plan = plan_of_fit(self, fitted.parts, len(rows))
         return self._train(draft, fitted, Work(rows, plan, apart=True))
 
@@ -399,19 +421,19 @@ class DeepInfoMaxTransformer(
         validate_params(self)
         first = not hasattr(self, "_fitted")
         draft = draft_of(self)
-        rows, columns = read_rows(draft, X, None if first else self._fitted, min_samples=2)
+        read = read_rows(draft, X, None if first else self._fitted, min_samples=2)
+        rows = read.rows
         if first:
-            fitted = self._start(draft, rows, columns)
+            fitted = self._start(read, settle_setup(self))
         else:
             fitted = self._taken_up().having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
         return self._train(draft, fitted, Work(rows, plan, apart=False))
 
-    def _start(
-        self, draft: Any, rows: np.ndarray, columns: MatrixOfColumns | None
-    ) -> FittedFeatures:
+    def _start(self, read: Read, setup) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
-        parts, layout = settle(self, rows)
+        rows, columns = read.rows, read.columns
+        parts, layout = settle(self, rows, read.layout, read.said)
         if columns is not None and layout.kind != "table":
             raise ValueError(
                 f"encoder={self.encoder!r} reads {layout.kind} data, but X is a frame with text, "
@@ -419,16 +441,14 @@ class DeepInfoMaxTransformer(
                 '"auto", or give complete numbers.'
             )
         seed = draw_seed(self.random_state)
-        names = getattr(draft, "feature_names_in_", None) if columns is None else columns.names
-        scaling = learned_scaling(layout, rows, names)
-        setup = settle_setup(self)
+        scaling = Scaling(layout).update(filled(rows, layout))
         return FittedFeatures(parts, layout, scaling, seed, setup, columns).prepare(rows)
 
     def _taken_up(self) -> FittedFeatures:
         return self._fitted.continued(settle_setup(self))
 
     def _read_again(self, X: Any) -> np.ndarray:
-        return read_rows(self, X, self._fitted, min_samples=2)[0]
+        return read_rows(self, X, self._fitted, min_samples=2).rows
 
     def _run(self, fitted: FittedFeatures, work: Work, start: Any, keep: Any) -> None:
         n, parts = len(work.rows), fitted.parts
@@ -447,7 +467,8 @@ class DeepInfoMaxTransformer(
         Parameters
         ----------
         X : array-like
-            Samples of the shape that `fit` saw; of a frame, the same columns.
+            Samples of the shape that `fit` saw; of a frame, the same columns; of series, the same
+            channels and any length.
 
         Returns
         -------
@@ -456,8 +477,7 @@ class DeepInfoMaxTransformer(
         """
         check_is_fitted(self)
         validate_params(self)
-        rows, _ = read_rows(self, X, self._fitted)
-        return self._fitted.features(rows, self._layer)
+        return self._fitted.features(read_rows(self, X, self._fitted).rows, self._layer)
 
     @in_own_modes
     def score(self, X: ArrayLike, y: Any = None) -> float:
@@ -486,7 +506,7 @@ class DeepInfoMaxTransformer(
            maximization for representation learning, ICLR 2020.
         """
         check_is_fitted(self)
-        rows, _ = read_rows(self, X, self._fitted, min_samples=2)
+        rows = read_rows(self, X, self._fitted, min_samples=2).rows
         return self._fitted.nats(rows, self.num_workers)
 
     @property
@@ -522,5 +542,6 @@ class DeepInfoMaxTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = kind_said(self) == "series"
         tags.non_deterministic = False
         return tags

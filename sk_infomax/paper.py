@@ -1,7 +1,7 @@
 """The settings of the Deep InfoMax paper, row by row of its tables.
 
 `paper` gives a `DeepInfoMaxTransformer` with the networks, weights, prior and optimizer of the
-original. Where the package does a thing otherwise, ``docs/paper.md`` says so.
+original. ``docs/paper.md`` sets each of its lines beside the package's.
 
 ========  ==================================================================
 Row       What it maximises
@@ -21,6 +21,7 @@ from .bounds import InfoNCE
 from .contexts import AutoregressiveContext, BlockContext
 from .critics import ConcatCritic, Critic, DotCritic
 from .deep_infomax import DeepInfoMaxTransformer
+from .encoders import FoldAlex64x64
 from .priors import UniformPrior
 
 __all__ = ["ROWS", "paper"]
@@ -37,7 +38,9 @@ _BATCH = 64  # images
 _EPOCHS = {32: 1000}  # passes over CIFAR-10 and CIFAR-100
 _OTHER_EPOCHS = 200  # passes over the other sets
 _ENCODERS = {28: "basic28x28", 32: "basic32x32", 64: "alex64x64"}  # by pixels a side
+_ON_CROPS = {32: "foldresnet32x32", 64: "foldalex64x64"}  # by pixels a side
 _BLOCK = 3  # locations a side of the block that one of several global vectors sees
+_BLOCK_UNITS = 192  # features of each of several global vectors, and of the layer before
 _STEPS_AHEAD = 3  # rows that CPC predicts
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -59,6 +62,7 @@ def paper(
     *,
     coordinates: Literal["absolute", "relative", "both"] | None = None,
     occlusion: float | None = None,
+    crops: bool = False,
     several: bool = False,
     critic: Literal["dot", "concat"] = "dot",
     image_size: Literal[28, 32, 64] = 32,
@@ -77,13 +81,17 @@ def paper(
         Which places of locations are predicted beside.
     occlusion : float or None, default=None
         Part of each side of a block of the image that is hidden from the global vector.
+    crops : bool, default=False
+        Whether the encoder sees overlapping crops, each on its own, as in the comparison with CPC:
+        a residual network for 32 pixels, one like AlexNet for 64. CPC has crops in any case. The
+        prior is then left out.
     several : bool, default=False
-        Whether there are several global vectors, of blocks of 3 x 3 locations, over overlapping
-        crops, as in the comparison with CPC, which has crops in any case. The prior is then left
-        out.
+        Whether there are several global vectors, of blocks of 3 x 3 locations over crops, with 192
+        features each.
     critic : {"dot", "concat"}, default="dot"
-        "dot" embeds both sides in 2,048 features (1,024 over crops), "concat" is a perceptron of
-        two layers of 512 on concatenated pairs.
+        "dot" embeds both sides in 2,048 features (1,024 over crops), each location by a residual
+        network and the whole map by the layers of the encoder once more; "concat" is a perceptron
+        of two layers of 512 on concatenated pairs.
     image_size : {28, 32, 64}, default=32
         Pixels a side, which choose the encoder and the passes: 1,000 for 32 pixels, else 200.
     **changes
@@ -98,8 +106,9 @@ def paper(
     Raises
     ------
     ValueError
-        If the row, the critic or the size of images is none of these, or `several` is asked of
-        CPC, which has its own contexts.
+        If the row, the critic or the size of images is none of these, if `several` is asked of
+        CPC, which has its own contexts, or crops of what the original has no such network for:
+        images of 28 pixels, and the whole map of DIM(G) and DIM(L+G).
 
     References
     ----------
@@ -113,12 +122,12 @@ def paper(
     >>> model.global_weight, model.local_weight, model.prior_weight
     (1.0, 0.0, 1.0)
     """
-    _check(row, several, critic, image_size)
-    crops = several or row == "CPC"
+    crops = crops or several or row == "CPC"
+    _check(row, crops, several, critic, image_size)
     settings: dict[str, Any] = {
-        "n_components": _COMPONENTS,
-        "encoder": "crops" if crops else _ENCODERS[image_size],
-        "critic": _critic(critic, _CROP_UNITS if crops else _UNITS),
+        "n_components": _BLOCK_UNITS if several else _COMPONENTS,
+        "encoder": _encoder(image_size, crops, several),
+        "critic": _critic(critic, crops),
         "bound": _bound(bound or ("infonce" if row == "CPC" else "jsd")),
         "prior": None if crops else UniformPrior(_ADVERSARY, _PENALTY),
         "coordinates": coordinates,
@@ -135,7 +144,7 @@ def paper(
     return DeepInfoMaxTransformer(**settings | ROWS[row] | changes)
 
 
-def _check(row: str, several: bool, critic: str, image_size: int) -> None:
+def _check(row: str, crops: bool, several: bool, critic: str, image_size: int) -> None:
     """Refuse what the paper does not have."""
     choices = {"row": (row, ROWS), "critic": (critic, ("dot", "concat"))}
     for name, (value, known) in (choices | {"image_size": (image_size, _ENCODERS)}).items():
@@ -143,12 +152,32 @@ def _check(row: str, several: bool, critic: str, image_size: int) -> None:
             raise ValueError(f"{name}={value!r} is not in the paper: use one of {list(known)}.")
     if several and row == "CPC":
         raise ValueError("CPC has contexts of its own: leave several=False.")
+    if crops and image_size not in _ON_CROPS:
+        raise ValueError(
+            f"The paper has no network on crops for image_size={image_size}: use one of "
+            f"{list(_ON_CROPS)}, or encoder='crops'."
+        )
+    if crops and ROWS[row]["global_weight"] > 0:
+        raise ValueError(
+            f"The paper has no critic of the whole map for {row} over crops: use 'DIM(L)', or "
+            "leave crops=False and several=False."
+        )
 
 
-def _critic(name: str, units: int) -> Critic:
+def _encoder(image_size: int, crops: bool, several: bool) -> str | FoldAlex64x64:
+    if not crops:
+        return _ENCODERS[image_size]
+    if several and _ON_CROPS[image_size] == "foldalex64x64":
+        return FoldAlex64x64(init_std=None)
+    return _ON_CROPS[image_size]
+
+
+def _critic(name: str, crops: bool) -> Critic:
     if name == "concat":
         return ConcatCritic(hidden=_PAIR_UNITS, depth=_PAIR_LAYERS)
-    return DotCritic(units=units, hidden=units, normalize=False, temperature=1.0)
+    units = _CROP_UNITS if crops else _UNITS
+    whole: Literal["dense", "encoder"] = "dense" if crops else "encoder"
+    return DotCritic(units, units, normalize="layer", temperature=1.0, shortcut="copy", whole=whole)
 
 
 def _bound(name: str) -> str | InfoNCE:
@@ -158,4 +187,4 @@ def _bound(name: str) -> str | InfoNCE:
 def _context(row: str, several: bool) -> BlockContext | AutoregressiveContext | None:
     if row == "CPC":
         return AutoregressiveContext("gru", _STEPS_AHEAD)
-    return BlockContext(_BLOCK) if several else None
+    return BlockContext(_BLOCK, _BLOCK_UNITS) if several else None

@@ -38,6 +38,7 @@ COMMANDS = {
     "--seeds 0 --units 8 --probe-rows 60 --probe-steps 2 --models {out}/models --out {out}",
     "representation": "--data {table} --budgets 2 --seeds 0 --methods raw two-view "
     "rbf-svm --out {out}",
+    "sizes": "--cases 3x70x64x3 --max-epochs 1 --here --out {out}/sizes.json",
     "tables": "--tiny --out {out}/tables.json",
     "series": "--tiny --methods raw pca ours --out {out}/series.json --picture {out}/series.png",
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",

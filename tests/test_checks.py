@@ -22,6 +22,7 @@ from sk_infomax.critics import CRITICS, Critic, DotCritic
         ((28, 28), None, "image", (1, 28, 28)),
         ((20, 28), "image", "image", (1, 20, 28)),
         ((9, 128), None, "series", (9, 128)),
+        ((128, 9), None, "series", (128, 9)),
         ((8, 8), "series", "series", (8, 8)),
         ((28, 28), "table", "table", (784,)),
         ((3, 4, 5), "table", "table", (60,)),
@@ -42,6 +43,8 @@ def test_what_a_sample_is(shape, kind, expected, network):
 
 
 def test_channels_can_be_said_outright():
+    assert find_layout((128, 9), None, "last").network_shape == (9, 128)
+    assert find_layout((8, 8), "series", "last").channel_axis == 1
     assert find_layout((4, 9, 4), None, "first").network_shape == (4, 9, 4)
     assert find_layout((5, 6, 7), None, "last").network_shape == (7, 5, 6)
     assert find_layout((5, 6, 7), None, "first").network_shape == (5, 6, 7)

@@ -38,9 +38,10 @@ def test_blocks_are_those_of_the_paper():
     assert module.pairs is None
 
 
+@pytest.mark.parametrize("hidden", [None, 40])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_block_sees_its_locations_alone(shape):
-    module, x = built(BlockContext(2), shape), maps(shape)
+def test_a_block_sees_its_locations_alone(shape, hidden):
+    module, x = built(BlockContext(2, hidden), shape, 40), maps(shape)
     before = module(x)
     x[(slice(None), slice(None), *(0,) * len(shape))] += 1.0
     changed = (module(x) - before).abs().sum((0, 2)) > 1e-6

@@ -7,6 +7,11 @@ import torch
 from sk_infomax.critics import CRITICS, BilinearCritic, ConcatCritic, Critic, DotCritic, PairNetwork
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in CRITICS.items()]
+# The paper's embedding, and a temperature that is learned.
+MEMBERS += [
+    pytest.param(DotCritic(8, 8, normalize="layer", shortcut="copy"), id="dot of the paper"),
+    pytest.param(DotCritic(learn_temperature=True), id="dot with a learned temperature"),
+]
 
 
 def made(critic, d=6, c=5):
@@ -84,6 +89,84 @@ def test_dot_without_normalisation_is_the_scaled_product():
     left, right = module.global_net(global_vector), module.local_net(local_map)
     expected = (left[0, 0] @ right[1, 0]).item() / 8**0.5
     assert module(global_vector, local_map)[0, 1, 0].item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_dot_with_layer_normalisation_is_the_bare_product():
+    module = made(DotCritic(units=8, normalize="layer", temperature=1.0))
+    global_vector, local_map = arrays(2, 1, 1)
+    left, right = module.global_net[0](global_vector)[0, 0], module.local_net[0](local_map)[1, 0]
+    left, right = ((v - v.mean()) / (v.var(correction=0) + 1e-5).sqrt() for v in (left, right))
+    expected = (left @ right).item()
+    assert module(global_vector, local_map)[0, 1, 0].item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [3, 8])
+def test_a_shortcut_may_start_as_a_noisy_copy(size):
+    critic = DotCritic(units=8, normalize=False, shortcut="copy").build(size, size)
+    for side in (critic.global_net, critic.local_net):
+        weight = side.shortcut.weight
+        noise = weight - torch.eye(8, size)
+        assert torch.equal(weight[:size].diagonal(), torch.ones(size))
+        assert 0 < noise.abs().max() <= 0.01
+        assert noise.std().item() == pytest.approx(0.01 / 3**0.5, rel=0.4)
+
+
+def test_a_shortcut_that_has_no_room_for_a_copy_starts_as_usual():
+    torch.manual_seed(0)
+    usual = DotCritic(units=4).build(9, 5).global_net.shortcut.weight
+    torch.manual_seed(0)
+    asked = DotCritic(units=4, shortcut="copy").build(9, 5).global_net.shortcut.weight
+    assert torch.equal(usual, asked)
+
+
+def test_a_learned_temperature_starts_where_it_is_set_and_stays_in_bounds():
+    torch.manual_seed(0)
+    fixed = DotCritic(temperature=0.2).build(6, 5)
+    torch.manual_seed(0)
+    learned = DotCritic(temperature=0.2, learn_temperature=True).build(6, 5)
+    given = [t.float() for t in arrays(4, 1, 2)]
+    torch.testing.assert_close(fixed.eval()(*given), learned.eval()(*given))
+    assert learned.log_scale.exp().item() == pytest.approx(5.0)
+    learned.log_scale.data.fill_(50.0)
+    assert learned(*given).abs().max() <= 100.0 * (1 + 1e-6)
+    learned.log_scale.data.fill_(1.0)
+    learned(*given).square().sum().backward()
+    assert learned.log_scale.grad != 0
+
+
+class Upper:
+    """Asked for the layers above a map, gives a convolution of the whole map."""
+
+    def build_upper(self, map_shape, size_out):
+        channels, *kernel = map_shape
+        return torch.nn.Sequential(torch.nn.Conv2d(channels, size_out, kernel), torch.nn.Flatten())
+
+
+@pytest.mark.parametrize("normalize", [True, False, "layer"])
+def test_whole_maps_may_be_read_by_the_encoders_layers(normalize):
+    critic = DotCritic(units=7, normalize=normalize, temperature=1.0, whole="encoder")
+    module = critic.build_whole(6, (5, 2, 3), Upper()).double()
+    global_vector, maps = arrays(4, 1, 1)[0], torch.randn(4, 5, 2, 3).double()
+    rows = maps.flatten(2).transpose(1, 2).flatten(1)[:, None]  # as an Encoding lists locations
+    left = module.global_net(global_vector[:, 0])
+    right = module.local_net.network(maps)
+    assert isinstance(module.global_net, torch.nn.Linear)
+    expected = left @ right.T
+    if normalize is True:
+        expected = expected / left.norm(dim=1)[:, None] / right.norm(dim=1)
+    elif not normalize:
+        expected = expected / 7**0.5
+    torch.testing.assert_close(module(global_vector[:, 0], rows)[..., 0], expected)
+
+
+@pytest.mark.parametrize("critic", MEMBERS)
+def test_whole_maps_are_one_location_otherwise(critic):
+    torch.manual_seed(0)
+    whole = critic.build_whole(6, (5, 2, 3), Upper())
+    torch.manual_seed(0)
+    plain = critic.build(6, 30)
+    pairs = zip(whole.state_dict().items(), plain.state_dict().items(), strict=True)
+    assert all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
 def test_bilinear_is_the_form():

@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from benchmarks._cuda_checks import resident
-from sk_infomax import DeepInfoMaxTransformer, MutualInfoEstimator
+from sk_infomax import (
+    ColourViews,
+    DeepInfoMaxTransformer,
+    DotCritic,
+    FunctionViews,
+    ImageViews,
+    MutualInfoEstimator,
+    ResNetEncoder,
+)
 from sk_infomax.datasets import multinormal_sparse
 from sk_infomax.evaluation import PerceptronClassifier
 
@@ -51,6 +59,60 @@ def test_no_step_waits_for_the_device(kind, samples):
         net.train_step(batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+COLOURS = ImageViews(crop=0.3, flip=True, colour=ColourViews(blur=0.5, solarise=0.2))
+
+
+def deep(X, augmentation=COLOURS):
+    """A residual network with local maps of two depths and locations against locations."""
+    critic = DotCritic(8, learn_temperature=True)
+    weights = {"locations_weight": 1.0, "global_weight": 1.0}
+    encoder = ResNetEncoder(width=4)
+    return fitted(X, encoder=encoder, critic=critic, augmentation=augmentation, **weights)
+
+
+def coloured(samples):
+    return np.repeat(samples["image"][..., None], 3, axis=3)
+
+
+def test_no_step_of_a_residual_network_waits_for_the_device(samples):
+    X = coloured(samples)
+    model = deep(X)
+    net = model.net_
+    net.module_.train()
+    batch = next(iter(resident(model, X).batches(32)))
+    net.train_step(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        net.train_step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_residual_network_is_read_on_both_devices(samples, tmp_path):
+    X = coloured(samples)
+    model = deep(X)
+    model.save(tmp_path / "model")
+    expected = DeepInfoMaxTransformer.load(tmp_path / "model", device="cpu").transform(X)
+    found = model.transform(X)  # in bfloat16, of 8 bits
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+    assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("views", [COLOURS, ColourViews(jittered=1.0, hue=0.5)], ids=str)
+def test_colours_follow_the_generator_of_the_device(views):
+    x = torch.randn(20, 3, 12, 10, device="cuda")
+    found = [views(x, torch.Generator("cuda").manual_seed(seed)) for seed in (0, 0, 1)]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def test_functions_of_batches_are_called_on_the_device(samples):
+    seen = []
+    views = FunctionViews(lambda x: seen.append(x.device.type) or x.flip(-1), batched=True)
+    fitted(samples["image"], augmentation=views)
+    assert set(seen) == {"cuda"}
 
 
 def test_what_images_start_from_is_the_same_for_one_seed(samples):

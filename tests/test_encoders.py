@@ -1,6 +1,7 @@
 """Encoders: the contract of `Encoding` over the registry, the paper's shapes, the adapter."""
 
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -28,11 +29,20 @@ SHAPES = {
     "convolutions": [(1, 2), (3, 7), (1, 24), (2, 500)],
     "image": [(1, 2, 2), (1, 8, 8), (3, 14, 10), (1, 28, 28), (3, 32, 32), (4, 96, 70)],
     "strided": [(1, 2, 2), (1, 8, 8), (3, 14, 10), (1, 28, 28), (3, 32, 32), (4, 96, 70)],
+    "resnet": [(1, 8, 8), (2, 5, 7)],
     "basic28x28": [(1, 28, 28), (3, 10, 10)],
     "basic32x32": [(3, 32, 32), (1, 8, 8)],
     "basic64x64": [(3, 64, 64)],
     "alex64x64": [(3, 64, 64), (1, 15, 15)],
+    "foldalex64x64": [(3, 64, 64)],
+    "foldresnet32x32": [(3, 32, 32), (1, 9, 12)],
     "crops": [(3, 64, 64), (1, 28, 28), (2, 9, 12)],
+}
+# Large networks whose width is a setting; their own sizes have tests of their own below.
+NARROW = {
+    "resnet": {"width": 4},
+    "foldalex64x64": {"width": 4, "hidden": 32},
+    "foldresnet32x32": {"width": 4, "hidden": 32},
 }
 CASES = [
     pytest.param(name, shape, id=f"{name}-{'x'.join(map(str, shape))}")
@@ -70,7 +80,7 @@ def test_every_member_is_tested():
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_encoding_keeps_the_contract(name, shape):
-    module = ENCODERS[name]().build(shape, 11)
+    module = ENCODERS[name](**NARROW.get(name, {})).build(shape, 11)
     assert module.training
     encoding = module(torch.randn(4, *shape))
     n, m, c = encoding.local_map.shape
@@ -85,15 +95,18 @@ def test_encoding_keeps_the_contract(name, shape):
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_samples_do_not_see_each_other_in_evaluation(name, shape):
-    module = ENCODERS[name]().build(shape, 5).double().eval()
+    module = ENCODERS[name](**NARROW.get(name, {})).build(shape, 5).double().eval()
     x = torch.randn(3, *shape, dtype=torch.float64)
     together = module(x)
     for i in range(3):
         for whole, alone in zip(together, module(x[i : i + 1])):
             if torch.is_tensor(whole):
                 torch.testing.assert_close(whole[i : i + 1], alone)
-            else:
+            elif whole is not together.further_maps:
                 assert whole == alone
+            else:
+                for deeper, single in zip(whole, alone, strict=True):
+                    torch.testing.assert_close(deeper[i : i + 1], single)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +158,7 @@ def test_chunk_cuts_views_apart():
     module = StridedEncoder().build((1, 8, 8), 5).eval()
     x = torch.randn(6, 1, 8, 8)
     first, last = module(x).chunk(2)
+    assert first.further_maps == ()
     torch.testing.assert_close(first.local_map, module(x[:3]).local_map)
     torch.testing.assert_close(last.global_vector, module(x[3:]).global_vector)
     assert first.map_shape == last.map_shape == (4, 4)
@@ -221,20 +235,144 @@ def test_an_encoder_without_a_network_says_so():
         Encoder().build((2,), 2)
 
 
-@pytest.mark.parametrize("side", [32, 64])
-def test_crops_fold_to_seven_by_seven_and_see_themselves_alone(side):
-    module = ENCODERS["crops"](width=4).build((1, side, side), 5).eval()
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("crops", 32), ("crops", 64), ("foldalex64x64", 64), ("foldresnet32x32", 32)],
+)
+def test_crops_fold_to_seven_by_seven_and_see_themselves_alone(name, side):
+    module = ENCODERS[name](width=4).build((1, side, side), 5).eval()
     x = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))
     before = module(x).local_map
     assert module(x).map_shape == (7, 7)
-    x[:, :, 0, 0] += 1.0
-    changed = (module(x).local_map - before).abs().sum((0, 2)) > 1e-7
+    x[:, :, 1, 1] += 10.0
+    changed = (module(x).local_map - before).abs().sum((0, 2)) > 0
     assert changed.tolist() == [True] + [False] * 48
 
 
-def test_crops_that_do_not_fit():
-    with pytest.raises(ValueError, match="crop=30 does not fit"):
-        ENCODERS["crops"](crop=30).build((1, 28, 28), 5)
+@pytest.mark.parametrize(
+    ("name", "crop", "side", "fits"),
+    [
+        ("crops", 30, 28, "2 to 28"),
+        ("foldalex64x64", 14, 64, "15 to 64"),
+        ("foldalex64x64", None, 32, "15 to 32"),
+        ("foldresnet32x32", 1, 32, "2 to 32"),
+    ],
+)
+def test_crops_that_do_not_fit(name, crop, side, fits):
+    with pytest.raises(ValueError, match=f"crop={crop} gives .* crops that fit have {fits}"):
+        ENCODERS[name](crop=crop).build((1, side, side), 5)
+
+
+def convolutions_of(module):
+    """Channels in and out, kernel and stride of each convolution that is on no shortcut."""
+    layers = ((n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d))
+    return [
+        (m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0])
+        for name, m in layers
+        if "shortcut" not in name
+    ]
+
+
+def test_the_papers_network_like_alexnet_on_crops():
+    torch.manual_seed(0)
+    module = ENCODERS["foldalex64x64"]().build((3, 64, 64), 64)
+    sizes = [3, 96, 192, 384, 384, 192]
+    on_crops = [(a, b, 3, 1) for a, b in itertools.pairwise(sizes)]
+    assert convolutions_of(module) == [*on_crops, (192, 384, 3, 2)]
+    linear = [m for m in module.modules() if isinstance(m, nn.Linear)]
+    assert [m.weight.shape for m in linear] == [(4096, 384 * 9), (64, 4096)]
+    drops = [m.p for m in module.modules() if isinstance(m, nn.Dropout | nn.Dropout2d)]
+    assert drops == [0.1, 0.1]
+    spreads = [m.weight.std().item() for m in (module.local_stage.layers[0][0], linear[0])]
+    assert spreads == pytest.approx([0.02, 0.02], rel=0.05)
+
+
+def test_the_papers_residual_network_on_crops():
+    module = ENCODERS["foldresnet32x32"]().build((3, 32, 32), 64)
+    found = convolutions_of(module)
+    assert len(found) == 19
+    assert found[0] == (3, 64, 3, 2)
+    assert found[1:4] == [(64, 64, 1, 1), (64, 64, 3, 1), (64, 256, 1, 1)]
+    assert [f for f in found[4:] if f[3] == 2] == [(128, 128, 3, 2), (256, 256, 3, 2)]
+    assert found[-1] == (256, 1024, 1, 1)
+    deep = ENCODERS["foldresnet32x32"](n_blocks=(3, 6, 3), width=2).build((3, 32, 32), 64)
+    assert len(convolutions_of(deep)) == 37
+    with torch.no_grad():
+        encoding = module.eval()(torch.zeros(1, 3, 32, 32))
+    assert (encoding.local_map.shape[1:], encoding.hidden.shape[1]) == ((49, 1024), 1024)
+
+
+@pytest.mark.parametrize("n_blocks", [(2, 2), (2, 0, 2), (2, 2.5, 2)])
+def test_blocks_of_stages_are_checked(n_blocks):
+    with pytest.raises(ValueError, match="must have 3 whole numbers above 0"):
+        ENCODERS["foldresnet32x32"](n_blocks=n_blocks).build((3, 32, 32), 4)
+
+
+# A residual network, and maps of several depths -------------------------------------------------
+
+
+def test_the_residual_network_is_resnet18_for_small_images():
+    module = ENCODERS["resnet"]().build((3, 32, 32), 512)
+    found = convolutions_of(module)
+    assert len(found) == 17  # and the linear layer that others have at its end
+    assert found[0] == (3, 64, 3, 1)
+    assert [f for f in found if f[3] == 2] == [(64, 128, 3, 2), (128, 256, 3, 2), (256, 512, 3, 2)]
+    assert sum(p.numel() for p in module.parameters()) == 11_168_832
+    with torch.no_grad():
+        encoding = module.eval()(torch.randn(2, 3, 32, 32))
+    assert [m.shape[1:] for m in encoding.local_maps()] == [(64, 256), (16, 512)]
+    torch.testing.assert_close(encoding.global_vector, encoding.further_maps[0].mean(1))
+    assert torch.equal(encoding.global_vector, encoding.hidden)
+
+
+@pytest.mark.parametrize("stages", [(3,), (4, 2), [1, 2, 3, 4]])
+def test_local_maps_are_those_of_the_stages_asked_for(stages):
+    module = ENCODERS["resnet"](width=2, local_stages=stages).build((3, 16, 16), 6)
+    encoding = module(torch.randn(4, 3, 16, 16))
+    shapes = {1: (256, 2), 2: (64, 4), 3: (16, 8), 4: (4, 16)}
+    assert [m.shape[1:] for m in encoding.local_maps()] == [shapes[s] for s in stages]
+    assert encoding.local_map is encoding.local_maps()[0]
+    assert math.prod(encoding.map_shape) == shapes[stages[0]][0]
+    halves = encoding.chunk(2)
+    for half, rows in zip(halves, (slice(2), slice(2, 4)), strict=True):
+        for part, whole in zip(half.local_maps(), encoding.local_maps(), strict=True):
+            assert torch.equal(part, whole[rows])
+
+
+@pytest.mark.parametrize("stages", [(), (3, 3), (0, 3), (5,), ("3",), ([3],)])
+def test_stages_are_checked(stages):
+    with pytest.raises(ValueError, match=r"must name some of the stages.*such as \(3, 4\)"):
+        ENCODERS["resnet"](width=2, local_stages=stages).build((3, 16, 16), 6)
+
+
+# The layers above the local map, once more ------------------------------------------------------
+
+REPEATED = {
+    "basic28x28": ((128, 7, 7), [(128, 128, 5, 2)], [128 * 16, 1024]),
+    "basic32x32": ((128, 8, 8), [(128, 128, 4, 2), (128, 256, 4, 2)], [256 * 4, 1024]),
+    "basic64x64": ((256, 8, 8), [(256, 256, 4, 2), (256, 512, 4, 2)], [512 * 4, 1024]),
+    "alex64x64": (
+        (384, 15, 15),
+        [(384, 384, 3, 1), (384, 384, 3, 1), (384, 192, 3, 1)],
+        [192 * 49, 4096, 4096],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_upper_layers_start_with_the_one_that_makes_the_map(name):
+    shape, convolutions, inputs = REPEATED[name]
+    upper = ENCODERS[name]().build_upper(shape, 10)
+    assert convolutions_of(upper) == convolutions
+    assert [m.in_features for m in upper.modules() if isinstance(m, nn.Linear)] == inputs
+    with torch.no_grad():
+        assert upper.eval()(torch.zeros(2, *shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", ENCODERS.keys() - REPEATED.keys())
+def test_encoders_without_upper_layers_say_so(name):
+    with pytest.raises(ValueError, match=r'no layers above.*DotCritic\(whole="dense"\)'):
+        ENCODERS[name]().build_upper((4, 7, 7), 10)
 
 
 # How locations lie, and what starts from data: protocols, not names -----------------------------

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
+from sklearn.base import BaseEstimator
 from sklearn.cluster import FeatureAgglomeration
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -268,6 +269,64 @@ def test_one_call_gives_the_row_of_the_functions(parts):
     assert row["rank_me"] == rank_me(transformer, parts[2])
     assert row["uniformity"] == uniformity(transformer, parts[2])
     assert set(row) == {"knn", "knn_std", "rank_me", "uniformity"}
+
+
+class Turned(BaseEstimator):
+    """Two random directions, of which only the seed tells."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        assert y is None
+        self.n_seen_ = len(X)
+        self.directions_ = np.random.RandomState(self.random_state).normal(size=(X.shape[1], 2))
+        return self
+
+    def transform(self, X):
+        return X @ self.directions_
+
+
+def test_a_row_may_repeat_the_training(parts):
+    given = make_pipeline(Turned(random_state=7))
+    case = {"probes": ("knn",), "measures": ("rank_me",)}
+    row = evaluate_representation(given, *parts, **case, n_seeds=3, refit=True, random_state=5)
+    again = evaluate_representation(given, *parts, **case, n_seeds=3, refit=True, random_state=5)
+    assert row == again
+    assert not hasattr(given[0], "directions_")
+    assert given[0].random_state == 7
+    singles = []
+    for seed in np.random.RandomState(5).randint(2**31 - 1, size=3).tolist():
+        model = Turned(seed).fit(parts[0])
+        singles.append(evaluate_representation(model, *parts, **case, random_state=seed))
+    for name in ("knn", "rank_me"):
+        found = [single[name] for single in singles]
+        assert len(set(found)) > 1
+        assert row[name] == pytest.approx(np.mean(found))
+        assert row[f"{name}_std"] == pytest.approx(np.std(found))
+    assert list(row) == ["knn", "knn_std", "rank_me", "rank_me_std"]
+
+
+def test_trainings_may_see_samples_without_labels(parts, monkeypatch):
+    seen = []
+    monkeypatch.setitem(MEASURES, "seen", lambda t, *rest: seen.append(t.transformer.n_seen_) or 0)
+    case = {"probes": (), "measures": ("seen",), "refit": True}
+    evaluate_representation(Turned(), *parts, **case)
+    evaluate_representation(Turned(), *parts, **case, X_unlabelled=np.concatenate([parts[0]] * 2))
+    assert seen == [len(parts[0]), 2 * len(parts[0])]
+
+
+@pytest.mark.parametrize(
+    ("transformer", "options", "message"),
+    [
+        (None, {"refit": True}, "None has no fit"),
+        (StandardScaler(), {"refit": True}, "StandardScaler has no random_state"),
+        (None, {"X_unlabelled": np.zeros((4, 64))}, "with refit=False nothing is fitted"),
+    ],
+)
+def test_trainings_that_cannot_be_repeated(transformer, options, message, parts):
+    with pytest.raises(ValueError, match=message):
+        evaluate_representation(transformer, *parts, probes=(), measures=(), **options)
 
 
 @pytest.mark.nightly

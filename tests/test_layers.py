@@ -13,7 +13,7 @@ LAYERS = [
     {"_checks", "_scaling"},
     {"_state"},
     {"_parts"},
-    {"bounds", "critics", "encoders", "priors", "views", "_training"},
+    {"bounds", "critics", "encoders", "priors", "series", "views", "_training"},
     {"contexts", "_coordinates", "information"},
     {"_objectives"},
     {"_settings"},

@@ -5,11 +5,19 @@ import itertools
 import pytest
 import torch
 
-from sk_infomax._objectives import DISCRIMINATOR, InformationTerm, Parts, assemble
+from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax._objectives import (
+    DISCRIMINATOR,
+    InformationTerm,
+    LocationTerm,
+    Parts,
+    assemble,
+    term_weights,
+)
 from sk_infomax.bounds import BOUNDS, InfoNCE, split
 from sk_infomax.contexts import AutoregressiveContext, BlockContext
 from sk_infomax.critics import BilinearCritic, DotCritic
-from sk_infomax.encoders import Encoding, StridedEncoder
+from sk_infomax.encoders import Encoding, ResNetEncoder, StridedEncoder
 from sk_infomax.priors import UniformPrior
 from sk_infomax.views import ImageViews
 
@@ -144,3 +152,121 @@ def test_one_view_without_augmentation_encodes_the_batch_itself():
     enc = module.encoder(x)
     torch.testing.assert_close(module(x)["local"], module.terms["local"]([enc])[0])
     assert module.terms["global"].partner(enc).shape == (6, 1, enc.local_map.flatten(1).shape[1])
+
+
+# Several depths, and locations against locations ------------------------------------------------
+
+
+def deep_encoding(seed, n=4):
+    g = torch.Generator().manual_seed(seed)
+    maps = [torch.randn(n, m, c, generator=g) for m, c in ((4, 3), (2, 5))]
+    vector = torch.randn(n, 6, generator=g)
+    return Encoding(maps[0], vector, vector, maps[0].flatten(1), further_maps=(maps[1],))
+
+
+def loop_of_locations(scores):
+    """InfoNCE of each location for what it is set against, pair by pair: scores[i, j, place]."""
+    n, _, m = scores.shape
+    values = [
+        scores[j, j, place]
+        - torch.logsumexp(torch.stack([scores[i, j, place] for i in range(n)]), 0)
+        for j in range(n)
+        for place in range(m)
+    ]
+    return torch.stack(values).mean()
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_each_depth_has_a_term_of_its_own(paired):
+    first, last = deep_encoding(0), deep_encoding(1)
+    ways = [(first, last), (last, first)] if paired else [(first, first)]
+    for depth in (0, 1):
+        term = InformationTerm(BilinearCritic(), InfoNCE(), first, False, paired, depth=depth)
+        expected = [
+            loop_of_locations(term.critic(mine.global_vector, other.local_maps()[depth]))
+            for mine, other in ways
+        ]
+        value, _ = term([first, last] if paired else [first])
+        torch.testing.assert_close(value, torch.stack(expected).mean())
+
+
+def test_locations_are_set_against_those_of_the_other_view():
+    first, last = deep_encoding(0), deep_encoding(1)
+    term = LocationTerm(BilinearCritic(), InfoNCE(), first, False, True)
+    draws, expected = torch.Generator().manual_seed(3), []
+    for mine, other in ((first, last), (last, first)):
+        places = torch.randint(4, (4,), generator=draws)
+        drawn = torch.stack([mine.local_map[i, place] for i, place in enumerate(places)])
+        expected.append(loop_of_locations(term.critic(drawn, other.local_map)))
+    value, _ = term([first, last], torch.Generator().manual_seed(3))
+    torch.testing.assert_close(value, torch.stack(expected).mean())
+    torch.testing.assert_close(
+        term.nats([first, last], torch.Generator().manual_seed(3)),
+        term.nats([first, last], torch.Generator().manual_seed(3)),
+    )
+    middle = term.given(first)
+    assert torch.equal(middle, first.local_map[:, 2])
+
+
+def test_every_location_is_drawn():
+    places = torch.arange(6.0).expand(500, 6)[..., None]
+    encoding = Encoding(places, places[:, 0], places[:, 0], places[..., 0])
+    term = LocationTerm(BilinearCritic(), InfoNCE(), encoding, False, True)
+    drawn = term.given(encoding, torch.Generator().manual_seed(0))
+    assert drawn.long().flatten().bincount(minlength=6).min() > 50
+
+
+def test_terms_of_all_depths_have_the_weight_of_locations():
+    weights = {"local": 2.0, "locations": 0.5, "global": 1.0}
+    settings = {"encoder": ResNetEncoder(width=2, local_stages=(3, 4, 2)), "weights": weights}
+    module, _ = assemble(parts(**settings), (1, 16, 16))
+    names = ["local", "local_2", "local_3", "locations", "global"]
+    assert list(module.terms) == names
+    found = term_weights(weights, module.terms)
+    assert found == weights | {"local_2": 2.0, "local_3": 2.0}
+    assert set(module(torch.randn(6, 1, 16, 16))) == {*names, *(f"{n}_nats" for n in names)}
+
+
+@pytest.fixture(scope="module")
+def deep(digits):
+    settings = {"local_weight": 2.0, "locations_weight": 0.5, "global_weight": 1.0}
+    encoder = ResNetEncoder(width=2)
+    model = DeepInfoMaxTransformer(6, encoder=encoder, max_epochs=2, random_state=0, **settings)
+    return model.fit(digits[0][:60])
+
+
+def test_the_loss_is_the_sum_over_depths(deep):
+    row = deep.history_[-1]
+    sides = (2.0, "local"), (2.0, "local_2"), (0.5, "locations"), (1.0, "global")
+    expected = -sum(weight * row[f"train_{name}"] for weight, name in sides)
+    assert row["train_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_score_is_the_mean_of_all_depths(deep, digits):
+    X = digits[0][60:120]
+    nats = deep.net_.nats(deep._fitted._data(X, None, 0))
+    weights = {"local": 2.0, "local_2": 2.0, "locations": 0.5, "global": 1.0}
+    expected = sum(weights[k] * v for k, v in nats.items()) / sum(weights.values())
+    assert deep.score(X) == pytest.approx(expected)
+    assert deep.score(X) == deep.score(X)
+
+
+def test_several_depths_are_saved_and_loaded(deep, digits, tmp_path):
+    deep.save(tmp_path / "deep.safetensors")
+    again = DeepInfoMaxTransformer.load(tmp_path / "deep.safetensors")
+    X = digits[0][60:120]
+    assert again.score(X) == deep.score(X)
+    assert (again.transform(X) == deep.transform(X)).all()
+
+
+def test_a_context_sees_the_first_map_alone():
+    settings = {"encoder": ResNetEncoder(width=2), "weights": {"local": 1.0}}
+    module, example = assemble(parts(**settings, context=BlockContext(2)), (1, 16, 16))
+    assert list(module.terms) == ["local"]
+    assert example.local_map.shape == (1, 16, 8)
+
+
+def test_locations_need_two_views(digits):
+    model = DeepInfoMaxTransformer(4, encoder="strided", views=1, locations_weight=0.5)
+    with pytest.raises(ValueError, match=r"locations_weight=0\.5 .*there is one view"):
+        model.fit(digits[0][:20])

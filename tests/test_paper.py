@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer
+from sk_infomax._objectives import assemble
+from sk_infomax._settings import settle
 from sk_infomax.bounds import BOUNDS, InfoNCE
 from sk_infomax.paper import ROWS, paper
 
@@ -57,8 +59,29 @@ def test_critic(local):
     critic = local.net_.module_.terms["local"].critic
     for side, size in ((critic.global_net, 64), (critic.local_net, 128)):
         assert widths(side) == [(size, 2048), (2048, 2048), (size, 2048)]
+        assert isinstance(side[-1], nn.LayerNorm)
+    assert (critic.unit_length, critic.scale) == (False, 1.0)
+    start = paper().critic.build(64, 128).local_net[0].shortcut.weight
+    assert torch.equal(start[:128].diagonal(), torch.ones(128))
+    assert (start - torch.eye(2048, 128)).abs().max() <= 0.01
     pairs = paper(critic="concat").critic
     assert (pairs.hidden, pairs.depth) == (512, 2)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        (28, [(128, 128), (128 * 16, 1024), (1024, 2048)]),
+        (32, [(128, 128), (128, 256), (256 * 4, 1024), (1024, 2048)]),
+    ],
+)
+def test_critic_of_the_whole_map(side, expected):
+    model = paper("DIM(G)", image_size=side)
+    parts, layout = settle(model, images(4, side))
+    critic = assemble(parts, layout.network_shape)[0].terms["global"].critic
+    assert widths(critic.local_net) == expected
+    assert widths(critic.global_net) == [(64, 2048)]
+    assert (critic.unit_length, critic.scale) == (False, 1.0)
 
 
 def test_adversary(local):
@@ -104,6 +127,7 @@ def test_encoders_for_sizes(side):
 
 OPTIONS = [
     ("DIM(L)", {"bound": "infonce", "coordinates": "both", "occlusion": 0.5}),
+    ("DIM(L)", {"bound": "infonce", "crops": True}),
     ("DIM(L)", {"bound": "infonce", "several": True}),
     ("DIM(L)", {"bound": "dv", "critic": "concat"}),
     ("DIM(L+G)", {}),
@@ -114,26 +138,44 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("row", "options"), OPTIONS)
 def test_rows_and_options_are_trained(row, options):
-    small = {"critic": "bilinear"} if "critic" not in options else {}
-    model = paper(row, **options, **QUICK).set_params(**small)
+    model = paper(row, **options, **QUICK)
+    if "critic" not in options:
+        model.set_params(critic__units=16, critic__hidden=16)
+    if model.encoder == "foldresnet32x32":
+        model.set_params(encoder__width=4)
     features = model.fit(images(8)).transform(images(3))
-    assert features.shape == (3, 64)
+    assert features.shape == (3, 192 if options.get("several") else 64)
     assert np.isfinite(features).all()
     assert isinstance(model, DeepInfoMaxTransformer)
     terms = {name for name in model.history_[0] if name.startswith("train_")}
     assert ("train_global" in terms) == (model.global_weight > 0)
     assert ("train_coordinates" in terms) == (options.get("coordinates") is not None)
-    assert ("train_prior" in terms) == (row != "CPC" and not options.get("several"))
+    assert ("train_prior" in terms) == (row != "CPC" and not {"several", "crops"} & options.keys())
 
 
 def test_comparison_with_cpc():
-    for model in (paper("CPC"), paper("DIM(L)", "infonce", several=True)):
-        assert model.encoder == "crops"
+    for row, options in (("CPC", {}), ("DIM(L)", {"crops": True}), ("DIM(L)", {"several": True})):
+        model = paper(row, "infonce", **options)
+        assert model.encoder == "foldresnet32x32"
         assert model.prior is None
         assert isinstance(model.bound, InfoNCE)
-        assert model.critic.units == 1024
+        assert (model.critic.units, model.critic.whole) == (1024, "dense")
+    assert paper("DIM(L)", crops=True, image_size=64).encoder == "foldalex64x64"
     assert paper("CPC").context.kind == "gru"
-    assert paper("DIM(L)", several=True).context.size == 3
+
+
+def test_several_global_vectors():
+    model = paper("DIM(L)", "infonce", several=True, image_size=64)
+    parts, layout = settle(model, images(2, 64))
+    module, example = assemble(parts, layout.network_shape)
+    assert example.global_vector.shape == (1, 25, 192)
+    context = module.encoder.context
+    assert widths(context) == [(192, 192), (192, 192)]
+    blocks = context(torch.randn(4, 192, 7, 7))
+    assert blocks.shape == (4, 25, 192)
+    assert blocks.min() == 0  # a ReLU is last
+    first = module.encoder.encoder.layers[0][0].weight  # torch's first weights, not of 0.02
+    assert first.std().item() == pytest.approx((3 * 3 * 3) ** -0.5 / 3**0.5, rel=0.1)
 
 
 def test_other_parameters_take_the_place_of_the_papers():
@@ -154,6 +196,8 @@ def test_a_fit_is_saved_and_loaded(local, tmp_path):
         ({"critic": "gated"}, "critic='gated' is not in the paper"),
         ({"image_size": 96}, "image_size=96 is not in the paper"),
         ({"row": "CPC", "several": True}, "CPC has contexts of its own"),
+        ({"image_size": 28, "crops": True}, r"no network on crops for image_size=28.*\[32, 64\]"),
+        ({"row": "DIM(G)", "several": True}, r"no critic of the whole map for DIM\(G\)"),
     ],
 )
 def test_what_the_paper_does_not_have_is_refused(wrong, message):

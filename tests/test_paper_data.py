@@ -75,6 +75,53 @@ def test_paper_runs_on(data, tmp_path, monkeypatch):
     assert set(content["results"]["both"]["0"]["probes"]) >= {"mlp conv", "mlp Y", "svm fc"}
 
 
+def exact(*argv):
+    args = paper.parse_arguments(["structure", "--exact", *argv])
+    args.encoder = "basic32x32"
+    return paper.Recipe(**paper.recipe_of(args))
+
+
+@pytest.mark.parametrize("row", paper.EXACT)
+def test_exact_rows_are_those_of_the_papers_recipe(row):
+    """All but the row's own options is what `paper` sets."""
+    model = paper.exact_model(row, exact(), 3)
+    assert row in paper.ROWS
+    assert (model.lr, model.optimizer, model.lr_schedule) == (1e-4, "adam_gan", "constant")
+    assert (model.max_epochs, model.max_time, model.random_state) == (1000, None, 3)
+    on_crops = row.startswith(("CPC", "DIM 5x5")) or row == "DIM"
+    assert model.critic.units == (1024 if on_crops else 2048)
+    assert model.encoder == ("foldresnet32x32" if on_crops else "basic32x32")
+    assert (model.prior is None) == on_crops
+    weight = 1.0 if row == "DIM(G)" else 0.5 if row == "DIM(L+G)" else 0.0
+    assert model.global_weight == weight
+
+
+def test_exact_rows_may_be_shorter_and_narrower():
+    model = paper.exact_model("both", exact("--epochs", "2", "--units", "8"), 0)
+    assert (model.max_epochs, model.critic.units, model.critic.hidden) == (2, 8, 8)
+    model = paper.exact_model("both", exact("--budget", "5"), 0)
+    assert (model.max_epochs, model.max_time) == (10**6, 5.0)
+    assert model.coordinates == "both"
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")  # 40 images, 25 classes
+def test_the_exact_recipe_runs(tmp_path, monkeypatch):
+    write_table(tmp_path, 32)
+    where, out = str(tmp_path / "own.npz"), str(tmp_path / "out")
+    argv = [*COMMAND.split(), "--exact", "--data", where, "--models", out, "--out", out]
+    monkeypatch.setattr("sys.argv", argv)
+    paper.main()
+    content = json.loads((tmp_path / "out" / "paper-own-exact.json").read_text())
+    assert content["settings"]["exact"]
+    assert "mlp conv" in content["results"]["both"]["0"]["probes"]
+
+
+def test_rows_without_a_recipe_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        exact("--rows", "two-view")
+    assert "--exact has no recipe for --rows 'two-view'" in capsys.readouterr().err
+
+
 def test_stl10_is_cropped(tmp_path):
     parts = write_stl10(tmp_path, SIZES, 2)
     split = load_paper_split("stl10", str(tmp_path), 0)

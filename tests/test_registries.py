@@ -75,8 +75,9 @@ def test_documents_name_every_distribution():
 def test_objectives_name_every_term(digits):
     model = DeepInfoMaxTransformer(
         4,
-        encoder="strided",
+        encoder=ENCODERS["resnet"](width=2),
         global_weight=1.0,
+        locations_weight=1.0,
         prior="uniform",
         coordinates="both",
         max_epochs=1,

@@ -252,55 +252,18 @@ def test_an_estimate_that_is_interrupted_leaves_the_old_one(monkeypatch):
 # Values -------------------------------------------------------------------------------------
 
 
-def test_columns_of_any_scale_are_read_or_refused_by_name():
-    pd = pytest.importorskip("pandas")
+def test_columns_of_any_scale_are_read_or_refused():
     X = table().astype(float)
     expected = features().fit(X).transform(X)
     for scale in (2.0**100, 2.0**-100):
         np.testing.assert_allclose(features().fit(X * scale).transform(X * scale), expected)
     for scale in (1e160, 1e-170, 1e300):
-        frame = pd.DataFrame(X, columns=list("abcdef"))
-        frame["c"] *= scale
-        with pytest.raises(ValueError, match=r"column 'c' holds .* Divide the column by"):
-            features().fit(frame)
-    series = np.random.RandomState(0).normal(size=(30, 2, 20))
-    series[:, 1] *= 1e200
-    with pytest.raises(ValueError, match="channel 1 holds"):
-        features(encoder="convolutions").fit(series)
-
-
-def test_one_value_out_of_range_is_named_by_its_row():
-    X = table().astype(float)
-    X[3, 2] = 1e300
-    with pytest.raises(ValueError, match=r"column 2 holds 1e\+300 in row 3.*leave out that row"):
-        features().fit(X)
-    model = features().fit(X[:3])
-    with pytest.raises(ValueError, match="in row 3"):
-        model.partial_fit(X)
-
-
-def test_columns_of_nothing_stay_constant_columns():
-    X = table()
-    X[:, 1], X[:, 2] = 0, 1e-300
-    assert np.isfinite(features().fit(X).transform(X)).all()
-
-
-class Cubed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(6, 4)
-
-    def forward(self, x):
-        vector = self.linear(x) ** 3
-        return vector[:, None], vector
-
-
-def test_features_that_are_not_finite_are_refused():
-    model = features(encoder=Cubed()).fit(table())
-    X = table()
-    X[7] *= 1e30
-    with pytest.raises(ValueError, match=r"first that of row 7.*standard deviations"):
-        model.transform(X)
+        with pytest.raises(ValueError, match="Column 0 of X"):
+            features().fit(X * scale)
+    model = features().fit(X)
+    with pytest.raises(ValueError, match="Column 0 of X"):
+        model.partial_fit(X * 1e160)
+    np.testing.assert_array_equal(model.transform(X), expected)
 
 
 # Kinds of errors ----------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from torch.nn.functional import adaptive_avg_pool1d
 
 from sk_infomax._random import new_generator
 from sk_infomax.encoders import _series_stem
-from sk_infomax.encoders._series_stem import SeriesStem, levels_of
+from sk_infomax.encoders._series_stem import SeriesStem
+from sk_infomax.encoders._time import averages, by_length, levels_of
 
 
 def waves(n, channels, length, seed=0, dtype=torch.float32):
@@ -59,10 +60,10 @@ def stretch_of(stem, x, index, place):
     return signal[:, first : first + (stem.taps - 1) * level.dilation + 1 : level.dilation]
 
 
-def reference_likeness(stem, x, index):
+def reference_likeness(stem, x, index, places=None):
     """One stretch of a series (c, t) after another, (k, places)."""
     columns = []
-    for place in range(stem.levels[index].places):
+    for place in range(places or stem.levels[index].places):
         patch = stretch_of(stem, x, index, place)
         contrast = (patch.var(unbiased=False) + stem.floor[index]).sqrt()
         products = [(pattern * (patch - patch.mean())).sum() for pattern in stem.filters[index]]
@@ -115,9 +116,9 @@ def test_one_winner_at_each_place(series, stem):
 
 def test_moments_against_sums(series, stem):
     codes = stem._cells(series[:2])[0]
-    mixed = (stem._on_time(codes) - stem.code_mean[:, None]).transpose(1, 2) @ stem.mixtures
+    mixed = (stem._on_time(codes, 45) - stem.code_mean[:, None]).transpose(1, 2) @ stem.mixtures
     half = mixed.shape[1] // 2
-    columns = stem._moments(codes)
+    columns = stem._moments(stem._on_time(codes, 45))
     first, second = np.triu_indices(mixed.shape[2])
     for place, part in enumerate((mixed[:, :half], mixed[:, half:], mixed)):
         for column, (a, b) in list(enumerate(zip(first, second)))[::17]:
@@ -151,7 +152,7 @@ def bumps(n=60, length=50, seed=0):
 
 def test_whitened_values_have_one_spread_in_all_directions(series):
     stem = prepared(series, n_filters=3)
-    whitened = stem._values(series) @ stem.whitening
+    whitened = stem._cells(series)[-1] @ stem.whitening
     spread = np.linalg.eigvalsh(np.cov(whitened.T.numpy(), bias=True))
     rank = min(len(series) - 1, whitened.shape[1])
     assert spread[-rank:].min() > 0.3
@@ -238,7 +239,7 @@ def test_constant_series_give_finite_columns():
 @pytest.mark.parametrize(("places", "cells"), [(9, 4), (64, 8), (3, 8), (1, 1)])
 def test_weights_of_means(places, cells):
     x = torch.randn(2, 3, places)
-    found = x @ _series_stem._averages(places, cells)
+    found = x @ averages(places, cells)
     torch.testing.assert_close(found, adaptive_avg_pool1d(x, cells))
 
 
@@ -252,3 +253,49 @@ def test_columns_tell_shapes_apart_that_lie_anywhere():
     columns = prepared(x)(x)[1]
     distances = torch.cdist(columns, columns).fill_diagonal_(torch.inf)
     assert np.mean(y[distances.argmin(1).numpy()] == y) > 0.9
+
+
+def cut(x, lengths):
+    """Series (n, c, t) with NaN from these lengths on."""
+    x = x.clone()
+    for row, length in zip(x, lengths):
+        row[:, length:] = torch.nan
+    return x
+
+
+def test_shorter_series_are_read_alone(series, stem):
+    lengths = [45, 20, 45, 9, 2, 20, 33]
+    together = stem(cut(series[:7], lengths))
+    for row, length in enumerate(lengths):
+        alone = stem(series[row : row + 1, :, :length])
+        for part, own in zip(together, alone):
+            torch.testing.assert_close(part[row : row + 1], own, atol=1e-4, rtol=1e-3)
+            assert own.isfinite().all()
+
+
+@pytest.mark.parametrize("index", [0, -1])
+def test_parts_are_those_of_the_series_own_time(series, stem, index):
+    index %= len(stem.levels)
+    level, short = stem.levels[index], series[0, :, :44]
+    places = (44 - level.order - 8 * level.dilation - 1) // level.stride + 1
+    likeness = reference_likeness(stem, short, index, places)
+    per_level = 2 * stem.filters.shape[1]
+    found = stem._cells(short[None])[0][0, index * per_level : (index + 1) * per_level]
+    signed = torch.cat([likeness, -likeness])
+    expected = adaptive_avg_pool1d((signed - 0.25).clamp(min=0), stem.n_cells)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_what_series_of_several_lengths_are_prepared_on(series):
+    x = cut(series, [45, 30, 12] * 10)
+    stem = prepared(x, n_filters=3)
+    assert all(buffer.isfinite().all() for buffer in stem.buffers())
+    torch.testing.assert_close(stem(x)[1].mean(0), torch.zeros(stem.n_pooled), atol=1e-4, rtol=0)
+    assert prepared(cut(series, [20] * 30), n_filters=3)(x)[1].isfinite().all()
+
+
+def test_groups_of_one_length_come_back_in_order():
+    x, seen = cut(torch.arange(24.0).view(6, 1, 4), [2, 4, 3, 2, 4, 4]), []
+    sums = by_length(lambda part: seen.append(len(part)) or (part.sum((1, 2)),), x)[0]
+    assert torch.equal(sums, x.nan_to_num(0).sum((1, 2)))
+    assert seen == [2, 1, 3]

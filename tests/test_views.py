@@ -3,13 +3,23 @@
 import pytest
 import torch
 
-from sk_infomax.views import VIEWS, Augmentation, ImageViews, Occlusion, SeriesViews, TableViews
+from sk_infomax.views import (
+    VIEWS,
+    Augmentation,
+    ColourViews,
+    FunctionViews,
+    ImageViews,
+    Occlusion,
+    SeriesViews,
+    TableViews,
+)
 
 STILL = {"crop": 1.0, "contrast": 0.0}
 BATCHES = {
     "table": (20, 6),
     "series": (20, 2, 30),
     "image": (20, 3, 12, 10),
+    "colour": (20, 3, 12, 10),
     "occlusion": (20, 3, 12, 10),
 }
 
@@ -149,3 +159,203 @@ def test_every_place_is_hidden_by_some_block():
 def test_views_say_whether_they_mirror():
     assert ImageViews(flip=True).mirrors
     assert not any(views().mirrors for views in VIEWS.values())
+
+
+# Colours ----------------------------------------------------------------------------------------
+
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+PLAIN = {"jittered": 0.0, "grey": 0.0}
+LAWS = [
+    ColourViews(),
+    ColourViews(jitter=0.8, hue=0.5, jittered=1.0),
+    ColourViews(**PLAIN, blur=0.5),
+    ColourViews(**PLAIN, solarise=0.5),
+    ColourViews(blur=0.3, solarise=0.3),
+    ImageViews(colour=0.4),
+    ImageViews(colour=ColourViews(blur=1.0), occlusion=0.3),
+]
+
+
+def grey_of(x):
+    return torch.einsum("c,nchw->nhw", LUMA, x)
+
+
+@pytest.mark.parametrize("views", LAWS, ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colours_change_by_our_generator_alone(views, channels):
+    x, state = batch((12, channels, 9, 7)), torch.get_rng_state()
+    before = x.clone()
+    first, again, other = (views(x, generator(seed)) for seed in (0, 0, 1))
+    assert first.shape == x.shape
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(x, before)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_an_image_is_changed_whatever_its_neighbours_are():
+    x = batch((12, 3, 9, 7))
+    views = ColourViews(jittered=1.0, blur=0.5, solarise=0.5)
+    changed = views(x, generator())
+    others = torch.cat([x[:6], batch((6, 3, 9, 7)) * 3])
+    torch.testing.assert_close(views(others, generator())[:6], changed[:6])
+
+
+def test_jitter_is_what_its_definition_says_pixel_by_pixel():
+    """Brightness, hue and saturation, then contrast about the mean grey, in [0, 1]."""
+    x = batch((40, 3, 5, 4)).clamp(-1, 1)
+    views = ColourViews(jitter=0.5, hue=0.0, jittered=1.0, grey=0.0)
+    changed = (views(x, generator()) + 1) / 2
+    draws = generator()
+    numbers = [torch.rand(40, generator=draws) for _ in range(4)]
+    light = (x + 1) / 2
+    for image in range(40):
+        bright, contrast, saturation = (0.5 + number[image] for number in numbers[1:])
+        grey = (LUMA[:, None, None] * light[image]).sum(0)
+        coloured = bright * (grey + saturation * (light[image] - grey))
+        expected = contrast * coloured + (1 - contrast) * bright * grey.mean()
+        torch.testing.assert_close(changed[image], expected, atol=1e-4, rtol=0)
+
+
+def test_hue_keeps_grey_and_the_strength_of_colours():
+    x = batch((30, 3, 6, 6))
+    turned = ColourViews(jitter=0.0, hue=0.5, jittered=1.0, grey=0.0)(x, generator())
+    torch.testing.assert_close(grey_of(turned), grey_of(x), atol=1e-4, rtol=0)
+    plain = torch.randn(4, 1, 6, 6).expand(4, 3, 6, 6)  # without a colour there is none to turn
+    still = ColourViews(jitter=0.0, hue=0.5, jittered=1.0)(plain, generator())
+    torch.testing.assert_close(still, plain, atol=1e-3, rtol=0)
+    assert not torch.allclose(turned, x, atol=0.1)
+
+
+def test_part_of_the_images_is_jittered_grey_blurred_solarised():
+    x = batch((600, 3, 8, 8))
+    grey = ColourViews(jittered=0.0, grey=0.3)(x, generator())
+    without = (grey - grey[:, :1]).abs().flatten(1).amax(1) < 1e-5
+    assert without.float().mean().item() == pytest.approx(0.3, abs=0.06)
+    torch.testing.assert_close(grey[~without], x[~without], atol=1e-4, rtol=0)
+    torch.testing.assert_close(grey[without][:, 0], grey_of(x)[without], atol=1e-4, rtol=0)
+    for setting in ("blur", "solarise", "jittered"):
+        changed = ColourViews(**PLAIN | {setting: 0.3})(x, generator())
+        moved = (changed - x).abs().flatten(1).amax(1) > 1e-3
+        assert moved.float().mean().item() == pytest.approx(0.3, abs=0.06)
+    folded = ColourViews(**PLAIN, solarise=1.0)(x, generator())
+    assert torch.equal(folded, -x.abs())
+
+
+def test_blur_is_a_gaussian_of_each_image():
+    x = torch.zeros(50, 2 + 1, 64, 64)
+    x[:, :, 32, 32] = 1.0
+    blurred = ColourViews(**PLAIN, blur=1.0)(x, generator())
+    total = blurred.sum((2, 3))
+    torch.testing.assert_close(total, torch.ones_like(total))
+    torch.testing.assert_close(blurred, blurred.transpose(2, 3))
+    rows = blurred[:, 0].sum(2)[:, 29:36]  # the taps of 5 % of the side
+    sigma = 1 / (2 * (rows[:, 3] / rows[:, 4]).log()).sqrt()
+    kernel = torch.exp(-0.5 * (torch.arange(-3, 4) / sigma[:, None]).square())
+    torch.testing.assert_close(rows, kernel / kernel.sum(1, keepdim=True), atol=1e-5, rtol=0)
+    assert 0.1 < sigma.min() < 0.4 < 1.6 < sigma.max() < 2.0
+    flat = torch.full((5, 1, 9, 9), 0.7)
+    torch.testing.assert_close(ColourViews(**PLAIN, blur=1.0)(flat, generator()), flat)
+
+
+def test_nothing_asked_of_colours_nothing_changed():
+    x = batch((6, 3, 8, 8))
+    assert torch.equal(ColourViews(**PLAIN)(x, generator()), x)
+    assert torch.equal(ImageViews(**STILL, colour=None)(x, generator()), x)
+    still = ColourViews(jitter=0.0, grey=0.0)(x, generator())
+    torch.testing.assert_close(still, x, atol=1e-4, rtol=0)
+
+
+def test_a_number_is_the_jitter():
+    x = batch((6, 3, 8, 8))
+    by_number = ImageViews(**STILL, colour=0.3)(x, generator())
+    assert torch.equal(by_number, ColourViews(0.3)(x, generator()))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_images_without_colours_are_refused(channels):
+    with pytest.raises(ValueError, match=f"red, green and blue, and got {channels} channels"):
+        ColourViews()(batch((3, channels, 8, 8)), generator())
+
+
+# Functions --------------------------------------------------------------------------------------
+
+
+def test_functions_see_samples_or_batches():
+    x, seen = batch((5, 2, 4, 3)), []
+    for batched, shapes in ((False, [(2, 4, 3)] * 5), (True, [(5, 2, 4, 3)])):
+        seen.clear()
+        views = FunctionViews(lambda given: seen.append(tuple(given.shape)) or 2 * given, batched)
+        assert torch.equal(views(x, generator()), 2 * x)
+        assert seen == shapes
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_functions_may_write_into_what_they_get(batched):
+    x = batch((5, 2, 4, 3))
+    before = x.clone()
+    views = FunctionViews(lambda given: given.add_(1.0), batched)
+    torch.testing.assert_close(views(x, generator()), before + 1)
+    assert torch.equal(x, before)
+
+
+def test_functions_are_handed_the_generator_if_they_ask():
+    def noisy(x, *, generator):
+        return x + torch.rand(x.shape, generator=generator)
+
+    x, state = batch((5, 3)), torch.get_rng_state()
+    views = FunctionViews(noisy)
+    assert torch.equal(views(x, generator(3)), views(x, generator(3)))
+    assert not torch.equal(views(x, generator(3)), views(x, generator(4)))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+class Noisy(torch.nn.Module):
+    def forward(self, x, generator=None):
+        return x + torch.rand(x.shape, generator=generator)
+
+
+def test_modules_are_handed_the_generator_if_their_forward_asks():
+    x, state = batch((5, 3)), torch.get_rng_state()
+    views = FunctionViews(Noisy())
+    assert torch.equal(views(x, generator(3)), views(x, generator(3)))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_large_mean_takes_nothing_from_what_is_not_changed():
+    x = batch((6, 4))
+    in_units = FunctionViews(torch.clone).in_units(torch.tensor(1e9), torch.tensor(1e-3))
+    assert torch.equal(in_units(x, generator()), x)
+
+
+def test_functions_in_units_see_the_values_of_x():
+    x, seen = batch((4, 2, 3, 3)), []
+    mean, scale = torch.tensor([1.0, 2.0])[:, None, None], torch.tensor([3.0, 0.5])[:, None, None]
+    views = FunctionViews(lambda given: seen.append(given) or given + 1.0, True, mirrored=True)
+    in_units = views.in_units(mean, scale)
+    torch.testing.assert_close(in_units(x, generator()), x + 1 / scale)
+    torch.testing.assert_close(seen[0], x * scale + mean)
+    assert in_units.mirrors
+    plain = ImageViews()
+    assert plain.in_units(mean, scale) is plain
+
+
+def test_functions_build_no_graph():
+    layer = torch.nn.Conv2d(3, 3, 1)
+    assert not FunctionViews(layer, batched=True)(batch((4, 3, 5, 5)), generator()).requires_grad
+
+
+WRONG = {
+    "returned a ndarray for a sample of shape": lambda x: x.numpy(),
+    "returned a NoneType for a sample": lambda x: None,
+    r"shape \(1, 2, 4, 3\) for a sample of shape \(2, 4, 3\).*batched=True": lambda x: x[None],
+    r"shape \(2, 2, 3\) for a sample of shape \(2, 4, 3\)": lambda x: x[:, ::2],
+    r"returned torch.float64 on cpu.*view\.to\(x\)": lambda x: x.double(),
+    r"returned torch.uint8 on cpu": lambda x: x.to(torch.uint8),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_a_function_may_not_return(message):
+    with pytest.raises((TypeError, ValueError), match=f"The augmentation <lambda> .*{message}"):
+        FunctionViews(WRONG[message])(batch((5, 2, 4, 3)), generator())

@@ -6,6 +6,7 @@ are larger than scikit-learn's ``working_memory`` (such as memory-mapped files).
 same batches for the same seed. `CodedData` holds what a frozen layer says of either.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -143,7 +144,7 @@ class StreamedData(Data):
         # Files are read in their own order; the batch then gets back the order asked for.
         wanted = self.subset[indices.numpy()]
         place = np.argsort(wanted)
-        samples = self.scaling.apply(self.rows[wanted[place]])
+        samples = self.scaling.apply(self.rows, chosen=wanted[place])
         out = torch.empty_like(samples)
         out[torch.from_numpy(place)] = samples
         return out
@@ -229,8 +230,8 @@ def make_data(
 ) -> Data:
     """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream."""
     n = len(rows) if subset is None else len(subset)
-    if n * scaling.layout.n_features * 4 <= get_config()["working_memory"] * 2**20:
-        held = rows if subset is None else rows[subset]
-        return ResidentData(scaling.apply(held).to(device))
+    shape = scaling.layout.network_shape
+    if n * math.prod(shape) * 4 <= get_config()["working_memory"] * 2**20:
+        return ResidentData(scaling.apply(rows, chosen=subset).to(device))
     subset = np.arange(n) if subset is None else subset
     return StreamedData(rows, scaling, device, subset, num_workers)

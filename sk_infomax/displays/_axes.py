@@ -83,7 +83,7 @@ def chosen_of(indices: ArrayLike | None, default: np.ndarray, n: int, name: str)
 
 def samples_of(estimator: DeepInfoMaxTransformer, X: ArrayLike, chosen: np.ndarray) -> np.ndarray:
     """Some samples of X, (n, c, h, w) or (n, c, t), as the estimator reads them."""
-    rows, _ = read_rows(estimator, X, estimator._fitted)
+    rows = read_rows(estimator, X, estimator._fitted).rows
     return estimator.layout_.arrange(rows[chosen])
 
 

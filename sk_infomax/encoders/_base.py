@@ -42,6 +42,8 @@ class Encoding(NamedTuple):
         Embedding and pooled maps side by side, where a network has pooled ones; not in training.
     map_shape : tuple of int or None
         How the m locations lie, (h, w) for images; None for one after another, (m,).
+    further_maps : tuple of Tensor, each of shape (n, m_i, c_i)
+        Local maps of other depths, which the global vector is set against too.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Encoding(NamedTuple):
     feature_map: Tensor
     wide: Tensor | None = None
     map_shape: tuple[int, ...] | None = None
+    further_maps: tuple[Tensor, ...] = ()
 
     def summary(self) -> Tensor:
         """One vector (n, d) for each sample: the mean where there are several."""
@@ -72,8 +75,16 @@ class Encoding(NamedTuple):
 
     def chunk(self, parts: int) -> list["Encoding"]:
         """Cut the batch into equal parts; what is no tensor is the same for all of them."""
-        cut = [f.chunk(parts) if torch.is_tensor(f) else [f] * parts for f in self]
-        return [Encoding(*part) for part in zip(*cut)]
+        fields = self[:-1]
+        cut = [f.chunk(parts) if torch.is_tensor(f) else [f] * parts for f in fields]
+        maps = zip(*(deeper.chunk(parts) for deeper in self.further_maps))
+        further = list(maps) or [()] * parts
+        apart = (Encoding(*part) for part in zip(*cut))
+        return [part._replace(further_maps=more) for part, more in zip(apart, further)]
+
+    def local_maps(self) -> tuple[Tensor, ...]:
+        """The local maps of all depths, `local_map` first."""
+        return self.local_map, *self.further_maps
 
     def grid(self) -> tuple[int, ...]:
         """How the locations lie: `map_shape`, checked, or (m,)."""
@@ -104,6 +115,8 @@ class Encoder(Part):
     """What `transform` reads unless the estimator's `output` says otherwise."""
     share_of_steps: float = 1.0
     """How many of a preset's steps it takes; fewer where most is found before training."""
+    reads_lengths: bool = False
+    """Whether the network leaves out what comes after the end of series, where it gets NaN."""
     most_rows: int | None = None
     """How many samples these steps read, at random; None for as many as they take."""
 
@@ -123,6 +136,49 @@ class Encoder(Part):
             Maps (n, ...) to an `Encoding`.
         """
         raise TypeError(f"{type(self).__name__} must define build(shape, n_components).")
+
+    def build_upper(self, map_shape: tuple[int, ...], size_out: int) -> nn.Module:
+        """Make the layers above the local map once more, for a critic of whole maps.
+
+        Parameters
+        ----------
+        map_shape : tuple of int
+            Of a local map: (c, h, w) for images.
+        size_out : int
+            Width of what comes out.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n, c, h, w) to (n, size_out), with weights of its own.
+
+        Raises
+        ------
+        ValueError
+            If this encoder has no such layers.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no layers above its local map that a critic could repeat. "
+            'Use DotCritic(whole="dense").'
+        )
+
+    def coarse(self, shape: tuple[int, ...]) -> int:
+        """How large the squares of pixels are whose means it reads, for images of any size.
+
+        The estimator averages a batch at a time, before views are made of it, so that the cost of
+        large images is that of reading them; `build` gets the shape that results.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of an image, (c, h, w).
+
+        Returns
+        -------
+        int
+            Pixels on each side; 1 leaves images as they are.
+        """
+        return 1
 
     def fitted_to(self, n_samples: int, views: "Views | None" = None) -> "Encoder":
         """The same settings with all that depends on the samples settled.

@@ -186,12 +186,13 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         first = self._pooled(x)
         within, noise = first[:0], self.stem.noise(first)
         if views is not None:
-            sides = [self._pooled(x, views, generator) for _ in range(2)]
-            within = (sides[0] - sides[1]) * 0.5**0.5
+            within = self._pooled(x, views, generator)
+            within.sub_(self._pooled(x, views, generator)).mul_(0.5**0.5)
             noise = noise + _WITHIN_FLOOR * within.square().mean()
         centre, kept = first.mean(0), self.directions.shape[1]
-        found = telling_directions(first - centre, within, noise.clamp(min=_LEAST_SPREAD), kept)
-        self._keep(centre, found, ((first[:_N_SCALED] - centre) @ found).var(0, correction=0))
+        first.sub_(centre)
+        found = telling_directions(first, within, noise.clamp(min=_LEAST_SPREAD), kept)
+        self._keep(centre, found, (first[:_N_SCALED] @ found).var(0, correction=0))
 
     def _chosen(self, n: int, generator: torch.Generator) -> Tensor:
         """Which of n samples directions are found among: the time grows as their third power."""

@@ -34,20 +34,26 @@ def telling_directions(between: Tensor, within: Tensor, noise: Tensor, kept: int
     if d <= n:
         lower = torch.linalg.cholesky(within.T @ within + torch.eye(d).to(within))
         turned = solve(lower, between.T, upper=False)
-        values, vectors = torch.linalg.eigh(turned @ turned.T)
+        values, vectors = _leading(turned @ turned.T, kept)
         vectors = solve(lower.T, vectors, upper=True)
     else:
         lower = torch.linalg.cholesky(within @ within.T + torch.eye(len(within)).to(within))
         turned = solve(lower, within @ between.T, upper=False)
-        values, weights = torch.linalg.eigh(between @ between.T - turned.T @ turned)
+        values, weights = _leading(between @ between.T - turned.T @ turned, kept)
         weights = weights / values.clamp(min=_TINY).sqrt()
         vectors = between.T @ weights - within.T @ solve(lower.T, turned @ weights, upper=True)
     # Past the rank there is no more to tell, and what eigh gives there is rounding.
-    best = values.argsort(descending=True)[:kept]
-    known = values[best] > _RANK_FLOOR * values.max()
+    known = values > _RANK_FLOOR * values[0]
     found = torch.zeros(d, kept).to(between)
-    found[:, : len(best)] = vectors[:, best] * known / noise.sqrt()[:, None]
+    found[:, : len(values)] = vectors * known / noise.sqrt()[:, None]
     return found
+
+
+def _leading(symmetric: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+    """The largest eigenvalues (k,) of a matrix (n, n), `kept` at most, and their vectors (n, k)."""
+    values, vectors = torch.linalg.eigh(symmetric)
+    best = values.argsort(descending=True)[:kept]
+    return values[best], vectors[:, best]
 
 
 def equal_spread(directions: Tensor, variances: Tensor) -> Tensor:

@@ -2,12 +2,11 @@
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from .._checks import POSITIVE_INT
 from ._base import Encoder, StagedNetwork, convolution, dense, flat_size
 
-__all__ = ["Alex64x64", "Basic28x28", "Basic32x32", "Basic64x64", "StridedCrops"]
+__all__ = ["Alex64x64", "Basic28x28", "Basic32x32", "Basic64x64"]
 
 
 class _PaperEncoder(Encoder):
@@ -30,21 +29,37 @@ class _PaperEncoder(Encoder):
                 f"{type(self).__name__} needs images of {self.minimum}x{self.minimum} pixels or "
                 f"more and got {shape[1:]}. Enlarge the images or use encoder='image'."
             )
-        stages: list[nn.Module] = []
-        size = shape[0]
-        for channels, kernel, stride, pad, pooled in self.convolutions:
-            block = convolution(2, size, channels, kernel, stride, pad)
-            stages.append(block.append(nn.MaxPool2d(3, 2)) if pooled else block)
-            size = channels
-        local_stage = nn.Sequential(*stages[: self.n_local])
-        upper_stage = nn.Sequential(*stages[self.n_local :])
+        layers = self._convolutions(shape[0])
+        local_stage = nn.Sequential(*layers[: self.n_local])
+        upper_stage = nn.Sequential(*layers[self.n_local :])
         size = flat_size(nn.Sequential(local_stage, upper_stage), shape)
-        hidden_stage = nn.Sequential()
-        for width in self.dense:
-            hidden_stage.append(dense(size, width))
-            size = width
+        hidden_stage, size = self._dense(size)
         output = nn.Linear(size, n_components)
         return StagedNetwork(local_stage, upper_stage, hidden_stage, output)
+
+    def build_upper(self, map_shape: tuple[int, ...], size_out: int) -> nn.Module:
+        """The layers from that of the local map on, once more, on the map (c, h, w) itself."""
+        first = self.n_local - 1
+        maps = nn.Sequential(*self._convolutions(map_shape[0], first), nn.Flatten())
+        hidden, size = self._dense(flat_size(maps, map_shape))
+        return nn.Sequential(maps, hidden, nn.Linear(size, size_out))
+
+    def _convolutions(self, size: int, first: int = 0) -> list[nn.Module]:
+        """Those from the one of a number on, for maps of so many channels."""
+        layers: list[nn.Module] = []
+        for channels, kernel, stride, pad, pooled in self.convolutions[first:]:
+            block = convolution(2, size, channels, kernel, stride, pad)
+            layers.append(block.append(nn.MaxPool2d(3, 2)) if pooled else block)
+            size = channels
+        return layers
+
+    def _dense(self, size: int) -> tuple[nn.Sequential, int]:
+        """The fully connected layers, and the width of the last."""
+        layers = nn.Sequential()
+        for width in self.dense:
+            layers.append(dense(size, width))
+            size = width
+        return layers, size
 
 
 class Basic28x28(_PaperEncoder):
@@ -130,79 +145,3 @@ class Alex64x64(_PaperEncoder):
     n_local = 3
     dense = [4096, 4096]
     minimum = 15
-
-
-class StridedCrops(Encoder):
-    """Crops that overlap by half, each encoded on its own; the map has a location for each.
-
-    No location sees beyond its crop, as in contrastive predictive coding: crops of 16 pixels of
-    64x64 images and of 8 pixels of 32x32 images fold back to a map of 7x7.
-
-    Parameters
-    ----------
-    width : int, default=64
-        Channels of the first layer; a location has twice as many.
-    crop : int or None, default=None
-        Pixels on each side of a crop; None is a quarter of the shorter side of the image.
-    hidden : int, default=1024
-        Width of the fully connected layer.
-
-    References
-    ----------
-    Hjelm et al., ICLR 2019, section 4.3.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sk_infomax.encoders import StridedCrops
-    >>> StridedCrops(width=4).build((1, 64, 64), 8)(torch.randn(2, 1, 64, 64)).map_shape
-    (7, 7)
-    """
-
-    _parameter_constraints: dict = {
-        "width": [POSITIVE_INT],
-        "crop": [POSITIVE_INT, None],
-        "hidden": [POSITIVE_INT],
-    }
-    kind = "image"
-
-    def __init__(self, width: int = 64, crop: int | None = None, hidden: int = 1024):
-        self.width = width
-        self.crop = crop
-        self.hidden = hidden
-
-    def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
-        """Make the network for images of shape (c, h, w)."""
-        shorter = min(shape[1:])
-        crop = max(2, shorter // 4) if self.crop is None else self.crop
-        if not 2 <= crop <= shorter:
-            raise ValueError(
-                f"crop={self.crop} does not fit images of {shape[1:]} pixels. "
-                f"Choose 2 to {shorter}."
-            )
-        local_stage = _CropByCrop(shape[0], self.width, crop)
-        size = flat_size(local_stage, shape)
-        return StagedNetwork(
-            local_stage,
-            nn.Identity(),
-            dense(size, self.hidden),
-            nn.Linear(self.hidden, n_components),
-        )
-
-
-class _CropByCrop(nn.Module):
-    """Encode each crop of images (n, c, h, w): (n, 2 width, rows, columns)."""
-
-    def __init__(self, channels: int, width: int, crop: int):
-        super().__init__()
-        self.crop, self.stride = crop, max(1, crop // 2)
-        self.layers = nn.Sequential(
-            convolution(2, channels, width, 3, 1, 1), convolution(2, width, 2 * width, 3, 2, 1)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        crops = x.unfold(2, self.crop, self.stride).unfold(3, self.crop, self.stride)
-        n, _, rows, columns = crops.shape[:4]
-        each = crops.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)  # (n * rows * columns, c, s, s)
-        vectors = self.layers(each).mean((2, 3))
-        return vectors.reshape(n, rows, columns, -1).permute(0, 3, 1, 2)

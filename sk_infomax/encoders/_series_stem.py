@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,16 +11,13 @@ from torch.nn.functional import adaptive_avg_pool1d
 from ._base import Views
 from ._closed_form import Codes, Stem
 from ._dictionary import CONTRAST_FLOOR, find_filters
+from ._time import Level, averages, by_length, lengths_of, levels_of, long_enough, pyramid, total
 
 __all__ = ["FILTERS", "SeriesStem"]
 
 _TAPS = 9  # values that a pattern reads (Dempster, Schmidt and Webb 2021)
 FILTERS = 16  # patterns of each level; 32 gained nothing (rule of thumb)
-_MOST_LEVELS = 14  # dilations 1, 2, 4, ... 8,192; enough for series of 100,000 values
-_REACH = 0.9  # of the series that the widest pattern covers at most (rule of thumb)
-_STEPS_EACH = 8  # places looked at in the time between two values of a pattern (rule of thumb)
 _MOST_CHANNELS = 8  # channels that patterns see; more are mixed to so many (rule of thumb)
-_MOST_PLACES = 2048  # places of a level; longer series are looked at with strides (rule of thumb)
 _CELLS = 64  # cells of time, of which moments are taken; a power of two (rule of thumb)
 _PLACES = 16  # cells of time that a learned network reads (rule of thumb)
 _PARTS = (1, 2, 4, 8)  # parts of time over which codes are averaged
@@ -57,41 +53,6 @@ _FLAT = 1e-4  # of the largest deviation of a group, under which a column counts
 _CACHED_VALUES = 2**17  # likenesses; half a MB in float32, what the cache of a core holds
 _BLOCK = 64  # series whose codes are held at once (rule of thumb)
 _TINY = 1e-6  # least norm of a kernel, and variance of mixtures, to divide by
-
-
-class Level(NamedTuple):
-    """Where the patterns of a level look.
-
-    Parameters
-    ----------
-    order : int
-        0 for the values, 1 for their differences.
-    dilation : int
-        Steps of time between two values of a pattern.
-    stride : int
-        Steps of time between two places.
-    places : int
-        How many there are.
-    """
-
-    order: int
-    dilation: int
-    stride: int
-    places: int
-
-
-def levels_of(length: int, taps: int) -> list[Level]:
-    """Dilations 1, 2, 4, ... of a series of `length` values and of its differences."""
-    found = []
-    for order in (0, 1):
-        for dilation in (2**power for power in range(_MOST_LEVELS)):
-            reach = (taps - 1) * dilation
-            if dilation > 1 and reach + 1 > _REACH * (length - order):
-                break
-            room = length - order - reach
-            stride = max(1, dilation // _STEPS_EACH, -(-room // _MOST_PLACES))
-            found.append(Level(order, dilation, stride, (room - 1) // stride + 1))
-    return found
 
 
 class SeriesStem(Stem):
@@ -183,8 +144,8 @@ class SeriesStem(Stem):
         self.n_values = min(length, _VALUES, max(1, _MOST_VALUES // channels))
         mixed = min(_MOMENT_CHANNELS, self.n_maps)
         self.groups = {
-            "patterns": self.n_maps * _total(_PARTS, self.n_cells),
-            "wins": self.n_maps * _total(_WIN_PARTS, self.n_cells),
+            "patterns": self.n_maps * total(_PARTS, self.n_cells),
+            "wins": self.n_maps * total(_WIN_PARTS, self.n_cells),
             "rivals": 2 * _CONTESTS * _RIVALS * self.n_contested,
             "thresholds": math.comb(self.taps, self._picks()) * _QUANTILES * self.n_contested,
             "moments": (3 if self.n_cells > 1 else 1) * mixed * (mixed + 1) // 2,
@@ -207,12 +168,12 @@ class SeriesStem(Stem):
         fixed = self._fixed_kernels(seen, own)
         self.register_buffer("fixed", fixed)
         self.register_buffer("thresholds", torch.zeros(*fixed.shape[:2], _QUANTILES))
-        self.register_buffer("code_parts", _pyramid(_PARTS, self.n_cells), persistent=False)
-        self.register_buffer("win_parts", _pyramid(_WIN_PARTS, self.n_win_cells), persistent=False)
-        self.register_buffer("aligned", self._alignment(), persistent=False)
+        self.register_buffer("code_parts", pyramid(_PARTS, self.n_cells), persistent=False)
+        self.register_buffer("win_parts", pyramid(_WIN_PARTS, self.n_win_cells), persistent=False)
+        self.register_buffer("aligned", self._alignment(self.length), persistent=False)
         for index, level in enumerate(self.levels):
             for name, cells in (("code", self.n_cells), ("win", self.n_win_cells)):
-                pool = _averages(level.places, cells)
+                pool = averages(level.places, cells)
                 self.register_buffer(f"{name}_pool_{index}", pool, persistent=False)
         self.register_buffer("code_mean", torch.zeros(self.n_maps))
         self.register_buffer("mixtures", torch.eye(self.n_maps, mixed))
@@ -246,26 +207,36 @@ class SeriesStem(Stem):
         kernels *= self._few_channels(kernels, generator)
         return kernels / kernels.abs().sum((2, 3), keepdim=True).clamp(min=_TINY)
 
-    def _alignment(self) -> Tensor:
+    def _alignment(self, length: int) -> Tensor:
         """Weights (levels, cells, cells) of a level's cells in cells of the whole time.
 
         A level has no places at the ends of a series, the fewer the wider its patterns are.
         """
-        edges = torch.arange(self.n_cells + 1) / self.n_cells
-        found = []
+        edges, starts, ends = torch.arange(self.n_cells + 1) / self.n_cells, [], []
         for level in self.levels:
-            first = (self.taps - 1) * level.dilation / 2
-            own = (first + edges * level.places * level.stride) / self.length
-            overlap = torch.minimum(own[1:, None], edges[1:])
-            overlap = (overlap - torch.maximum(own[:-1, None], edges[:-1])).clamp(min=0)
-            found.append(overlap * self.n_cells)
-        return torch.stack(found)
+            reach = (self.taps - 1) * level.dilation
+            places = (max(1, length - level.order - reach) - 1) // level.stride + 1
+            # What is shorter than a pattern is padded to its length.
+            whole = max(length, reach + 1 + level.order)
+            starts.append(reach / 2 / whole)
+            ends.append((reach / 2 + places * level.stride) / whole)
+        first, last = torch.tensor(starts)[:, None], torch.tensor(ends)[:, None]
+        own = first + edges * (last - first)
+        overlap = torch.minimum(own[:, 1:, None], edges[1:])
+        overlap = (overlap - torch.maximum(own[:, :-1, None], edges[:-1])).clamp(min=0)
+        return overlap * self.n_cells
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
-        """Maps (n, n_maps, n_places) and pooled columns (n, n_pooled) of series (n, c, t)."""
+        """Maps (n, n_maps, n_places) and pooled columns (n, n_pooled) of series (n, c, t).
+
+        Series that are shorter than others have NaN after their end.
+        """
+        return Codes(*by_length(self._of_one_length, x))
+
+    def _of_one_length(self, x: Tensor) -> tuple[Tensor, ...]:
         blocks = [self._block(block) for block in x.split(_BLOCK)]
-        return Codes(*(torch.cat(part) for part in zip(*blocks)))
+        return tuple(torch.cat(part) for part in zip(*blocks))
 
     def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
         codes, columns = self._columns(x)
@@ -275,47 +246,51 @@ class SeriesStem(Stem):
     def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (n, n_maps, cells), and all columns (n, n_pooled) before they are scaled."""
         codes, *found = self._cells(x)
-        return codes, self._pooled(x, codes, *found)
+        return codes, self._pooled(codes, *found)
 
     def _pooled(
-        self, x: Tensor, codes: Tensor, wins: Tensor, rivals: Tensor, above: Tensor
+        self,
+        codes: Tensor,
+        wins: Tensor,
+        rivals: Tensor,
+        above: Tensor,
+        timed: Tensor,
+        values: Tensor,
     ) -> Tensor:
         """All columns (n, n_pooled) of what `_cells` gives."""
-        values = self._values(x)
         columns = [
             (codes @ self.code_parts).sqrt_().flatten(1),
             (wins @ self.win_parts).sqrt_().flatten(1),
             rivals.clamp(min=0).sqrt_(),
             above,
-            self._moments(codes),
+            self._moments(timed),
             values,
             values @ self.whitening,
         ]
         return torch.cat(columns, 1)
 
-    def _values(self, x: Tensor) -> Tensor:
-        """Series (n, c, t) themselves, averaged over cells, (n, c * n_values)."""
-        return adaptive_avg_pool1d(x, self.n_values).flatten(1)
-
     def _cells(self, x: Tensor) -> tuple[Tensor, ...]:
-        """What the levels say of series (n, c, t).
+        """What the levels say of series (n, c, t) of one length, which need not be the stem's.
 
         Codes (n, n_maps, cells), shares of wins (n, n_maps, fewer cells), largest values and
         shares of losses of random kernels, and shares of time in which fixed ones are above
-        thresholds, (n, width of the group).
+        thresholds, (n, width of the group); the codes on cells of the same time, and values.
         """
         seen = torch.einsum("sc,nct->nst", self.mix, x)
         signals = seen, seen.diff(dim=2)
         found = [self._of_level(signals[lv.order], i) for i, lv in enumerate(self.levels)]
-        return tuple(torch.cat(part, 1) for part in zip(*found))
+        codes, *rest = (torch.cat(part, 1) for part in zip(*found))
+        values = adaptive_avg_pool1d(x, self.n_values).flatten(1)
+        return codes, *rest, self._on_time(codes, x.shape[2]), values
 
     def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, ...]:
         """The same of one level, of a signal (n, s, t)."""
-        few, found = len(signal), []
+        level, few, found = self.levels[index], len(signal), []
+        signal = long_enough(signal, (self.taps - 1) * level.dilation + 1)
         if signal.device.type == "cpu":  # what fits its cache is done twice as fast
-            few = max(1, _CACHED_VALUES // (_CONTESTS * _RIVALS * self.levels[index].places))
+            few = max(1, _CACHED_VALUES // (_CONTESTS * _RIVALS * level.places))
         for block in signal.split(few):
-            stretches = self._stretches(block, self.levels[index])
+            stretches = self._stretches(block, level)
             if index < self.n_contested:  # those of differences told no more
                 rest = self._contests(stretches, index), self._above(stretches, index)
             else:
@@ -338,10 +313,15 @@ class SeriesStem(Stem):
         best = likeness.abs().amax(0)
         signed = torch.cat([likeness, -likeness])
         won = torch.ge(signed, best, out=torch.empty_like(signed))  # in one pass, as numbers
-        # Averages by a product with a small matrix take a third of the time of pooling layers.
-        code_pool, win_pool = (getattr(self, f"{name}_pool_{index}") for name in ("code", "win"))
-        codes = signed.sub_(_THRESHOLD).relu_() @ code_pool
-        return codes.transpose(0, 1), (won @ win_pool).transpose(0, 1)
+        codes = self._means("code", index, signed.sub_(_THRESHOLD).relu_())
+        return codes.transpose(0, 1), self._means("win", index, won).transpose(0, 1)
+
+    def _means(self, name: str, index: int, values: Tensor) -> Tensor:
+        """Means (k, n, cells) of values (k, n, places) over parts of the series' own length."""
+        if values.shape[2] == self.levels[index].places:
+            # A product with a small matrix takes a third of the time of a pooling layer.
+            return values @ getattr(self, f"{name}_pool_{index}")
+        return adaptive_avg_pool1d(values, self.n_cells if name == "code" else self.n_win_cells)
 
     def _likeness(self, stretches: Tensor, index: int) -> Tensor:
         """How much stretches (s * taps, n, places) are like the patterns, (k, n, places)."""
@@ -367,40 +347,45 @@ class SeriesStem(Stem):
         shares = [torch.gt(answers, limits[:, q], out=chosen).mean(2) for q in range(_QUANTILES)]
         return torch.cat(shares).T
 
-    def _on_time(self, codes: Tensor) -> Tensor:
+    def _on_time(self, codes: Tensor, length: int) -> Tensor:
         """Codes (n, n_maps, cells) on cells that are the same times at all levels."""
+        aligned = self.aligned if length == self.length else self._alignment(length).to(codes)
         by_level = codes.unflatten(1, (len(self.levels), -1))
-        return torch.einsum("nlkg,lgh->nlkh", by_level, self.aligned).flatten(1, 2)
+        return torch.einsum("nlkg,lgh->nlkh", by_level, aligned).flatten(1, 2)
 
-    def _moments(self, codes: Tensor) -> Tensor:
-        """Signed roots of products of mixtures of the codes, averaged over parts of time."""
-        centred = self._on_time(codes) - self.code_mean[:, None]
+    def _moments(self, timed: Tensor) -> Tensor:
+        """Signed roots of products of mixtures of codes (n, n_maps, cells) of the same times."""
+        centred = timed - self.code_mean[:, None]
         mixed = torch.einsum("nkg,kr->nrg", centred, self.mixtures)
         halves = mixed.chunk(2, 2) if self.n_cells > 1 else (mixed,)
         products = [half @ half.transpose(1, 2) / half.shape[2] for half in halves]
         if len(products) > 1:
             products.append((products[0] + products[1]) / 2)
-        first, second = torch.triu_indices(mixed.shape[1], mixed.shape[1], device=codes.device)
+        first, second = torch.triu_indices(mixed.shape[1], mixed.shape[1], device=timed.device)
         columns = torch.cat([product[:, first, second] for product in products], 1)
         return columns.sign() * columns.abs().sqrt()
 
     @torch.no_grad()
     def prepare(self, x: Tensor, views: Views | None, generator: torch.Generator) -> None:
         """Find patterns, mixtures and scales among series x (n, c, t)."""
-        self.mix.copy_(_leading(x.transpose(1, 2).flatten(0, 1), len(self.mix)))
+        rows, lengths = x.transpose(1, 2).flatten(0, 1), lengths_of(x)
+        self.mix.copy_(_leading(rows[~rows[:, 0].isnan()], len(self.mix)))
         signal = torch.einsum("sc,nct->nst", self.mix, x)
         for index, level in enumerate(self.levels):
-            self._find_patterns(signal.diff(dim=2) if level.order else signal, index, generator)
+            moves = signal.diff(dim=2) if level.order else signal
+            self._find_patterns(moves, lengths - level.order, index, generator)
         some = x[torch.randperm(len(x), generator=generator, device=x.device)[:_N_SCALED]]
-        found = (torch.cat(part) for part in zip(*(self._cells(b) for b in some.split(_BLOCK))))
-        codes, *rest = found
-        self._find_mixtures(codes)
-        self.whitening.copy_(_whitening(self._values(some)))
-        self._find_scales(self._pooled(some, codes, *rest))
+        found = (by_length(self._cells, block) for block in some.split(_BLOCK))
+        codes, wins, rivals, above, timed, values = (torch.cat(part) for part in zip(*found))
+        self._find_mixtures(timed)
+        self.whitening.copy_(_whitening(values))
+        self._find_scales(self._pooled(codes, wins, rivals, above, timed, values))
 
-    def _find_patterns(self, signal: Tensor, index: int, generator: torch.Generator) -> None:
-        """The patterns of one level among patches of a signal (n, s, t)."""
-        patches = self._patches(signal, self.levels[index], generator)
+    def _find_patterns(
+        self, signal: Tensor, lengths: Tensor, index: int, generator: torch.Generator
+    ) -> None:
+        """The patterns of one level among patches of a signal (n, s, t) of lengths (n,)."""
+        patches = self._patches(signal, lengths, self.levels[index], generator)
         if index < self.n_contested:
             answers = self.fixed[index].flatten(1) @ patches[:_N_ANSWERS].T
             shares = (torch.arange(_QUANTILES).to(answers) + 0.5) / _QUANTILES
@@ -410,19 +395,24 @@ class SeriesStem(Stem):
         self.offset[index] = found.offset[:, None]
         self.filters[index] = found.weights.view_as(self.filters[index])
 
-    def _patches(self, signal: Tensor, level: Level, generator: torch.Generator) -> Tensor:
-        """Patches (m, s * taps) at random places of random series."""
+    def _patches(
+        self, signal: Tensor, lengths: Tensor, level: Level, generator: torch.Generator
+    ) -> Tensor:
+        """Patches (m, s * taps) at random places of random series that are long enough."""
         shape, device = (_N_PATCHES,), signal.device
-        rows = torch.randint(len(signal), shape, generator=generator, device=device)
+        reach = (self.taps - 1) * level.dilation
+        least = min(reach + 1, int(lengths.max()))
+        enough = (lengths >= least).nonzero().flatten()
+        rows = enough[torch.randint(len(enough), shape, generator=generator, device=device)]
         places = torch.randint(level.places, shape, generator=generator, device=device)
+        places = places % ((lengths[rows] - least) // level.stride + 1)
         steps = torch.arange(self.taps, device=device) * level.dilation
         times = places[:, None] * level.stride + steps
-        return signal[rows[:, None], :, times].transpose(1, 2).flatten(1)
+        return signal[rows[:, None], :, times].transpose(1, 2).flatten(1).nan_to_num_(0.0)
 
-    def _find_mixtures(self, codes: Tensor) -> None:
+    def _find_mixtures(self, timed: Tensor) -> None:
         """Whitened mixtures of codes (n, n_maps, cells) at one time."""
-        codes = self._on_time(codes[:_N_MIXED])
-        rows = codes.transpose(1, 2).flatten(0, 1)
+        rows = timed[:_N_MIXED].transpose(1, 2).flatten(0, 1)
         self.code_mean.copy_(rows.mean(0))
         centred = rows - self.code_mean
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
@@ -462,21 +452,3 @@ def _leading(rows: Tensor, kept: int) -> Tensor:
         return torch.eye(kept).to(rows)
     centred = rows - rows.mean(0)
     return torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :kept].T
-
-
-def _total(parts: tuple[int, ...], cells: int) -> int:
-    """How many parts there are in all, of those that so many cells can be cut into."""
-    return sum(part for part in parts if part <= cells)
-
-
-def _averages(places: int, cells: int) -> Tensor:
-    """Weights (places, cells) of the means that adaptive pooling takes."""
-    cell, place = torch.arange(cells), torch.arange(places)[:, None]
-    first, end = cell * places // cells, -(-(cell + 1) * places // cells)
-    return ((place >= first) & (place < end)) / (end - first)
-
-
-def _pyramid(parts: tuple[int, ...], cells: int) -> Tensor:
-    """Weights (cells, parts in all) of means over parts of time."""
-    wanted = [part for part in parts if part <= cells]
-    return torch.cat([_averages(cells, part) for part in wanted], 1)

@@ -66,5 +66,5 @@ def local_information(transformer: DeepInfoMaxTransformer, X: ArrayLike) -> np.n
             "This transformer was fitted with local_weight=0 and has no critic of local maps. "
             "Fit it with local_weight=1.0."
         )
-    rows, _ = read_rows(transformer, X, transformer._fitted, min_samples=2)
+    rows = read_rows(transformer, X, transformer._fitted, min_samples=2).rows
     return transformer._fitted.local_nats(rows)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.utils import check_random_state
 
 from .._checks import closest_name
 from ._criteria import neural_dependency, rank_me, uniformity
@@ -15,6 +19,7 @@ from ._reconstruction import reconstruction
 
 __all__ = ["MEASURES", "evaluate_representation"]
 
+_SEEDS = 2**31 - 1  # seeds that there are to draw from: scikit-learn takes those below 2**32
 
 Measure = Callable[[Transformer, ArrayLike, ArrayLike, RandomState], float]
 """Called with a transformer, training samples, test samples and a seed."""
@@ -44,6 +49,8 @@ def evaluate_representation(
     probes: Sequence[str] = ("svm", "logistic", "knn", "mlp"),
     measures: Sequence[str] = ("mine", "neural_dependency", "rank_me", "uniformity"),
     n_seeds: int = 1,
+    refit: bool = False,
+    X_unlabelled: ArrayLike | None = None,
     random_state: RandomState = 0,
 ) -> dict[str, float]:
     """All measures of a representation in one call, a row of the paper's table.
@@ -51,7 +58,7 @@ def evaluate_representation(
     Parameters
     ----------
     transformer : object with `transform`, or None
-        Fitted; None takes the samples as features.
+        Fitted, unless `refit`; None takes the samples as features.
     X_train, y_train, X_test, y_test : array-like
         Samples (n, ...) with labels (n,), and those to test on.
     probes : sequence of str, default=("svm", "logistic", "knn", "mlp")
@@ -60,7 +67,13 @@ def evaluate_representation(
         What else to measure. "ms_ssim" is there for images too (`reconstruction`: it trains a
         decoder on the training samples).
     n_seeds : int, default=1
-        How many times to repeat each probe.
+        How many times to repeat each probe; with `refit`, the training too.
+    refit : bool, default=False
+        Whether each repetition starts from a clone of the transformer, fitted with a seed of its
+        own on the training samples; the paper has five such runs. Its parameters ``random_state``,
+        nested ones among them, are set, and the transformer itself is left alone.
+    X_unlabelled : array-like or None, default=None
+        Samples to fit on in place of `X_train`, as where most have no labels; only with `refit`.
     random_state : int, RandomState instance or None, default=0
         Seed.
 
@@ -69,12 +82,15 @@ def evaluate_representation(
     dict of str to float
         Test accuracy for each probe (and its standard deviation as ``NAME_std``); and each
         measure, of the test samples, at the default settings of its function. "mine" and
-        "neural_dependency" are in nats; of the latter, smaller is better.
+        "neural_dependency" are in nats; of the latter, smaller is better. With `refit` all of
+        these are means over the trainings, and the standard deviation over them stands beside
+        each, of measures too.
 
     Raises
     ------
     ValueError
-        If a probe or a measure is unknown, or one of them cannot be taken of these samples.
+        If a probe or a measure is unknown, or one of them cannot be taken of these samples; with
+        `refit`, if there is nothing to fit or nothing that a seed would change.
 
     References
     ----------
@@ -98,6 +114,27 @@ def evaluate_representation(
             raise ValueError(
                 f"measures has {name!r}, which is unknown: {closest_name(name, MEASURES)}"
             )
+    if refit:
+        samples = X_train if X_unlabelled is None else X_unlabelled
+        rows = [
+            evaluate_representation(
+                _fitted_with(transformer, seed, samples),
+                X_train,
+                y_train,
+                X_test,
+                y_test,
+                probes=probes,
+                measures=measures,
+                random_state=seed,
+            )
+            for seed in check_random_state(random_state).randint(_SEEDS, size=n_seeds).tolist()
+        ]
+        return _over_trainings(rows, (*probes, *measures))
+    if X_unlabelled is not None:
+        raise ValueError(
+            "X_unlabelled is what refit=True fits on; with refit=False nothing is fitted. Leave "
+            "it out, or set refit=True."
+        )
     remembered = Remembered(transformer)
     row: dict[str, float] = {}
     for kind in probes:
@@ -114,4 +151,31 @@ def evaluate_representation(
         row |= {kind: result.accuracy, f"{kind}_std": result.std}
     return row | {
         name: MEASURES[name](remembered, X_train, X_test, random_state) for name in measures
+    }
+
+
+def _fitted_with(transformer: Any, seed: int, samples: ArrayLike) -> Any:
+    """A clone with this seed in every ``random_state``, fitted."""
+    if not hasattr(transformer, "fit"):
+        raise ValueError(
+            f"refit=True trains the transformer anew, and {transformer!r} has no fit. Give an "
+            "estimator, or set refit=False."
+        )
+    names = [n for n in transformer.get_params() if n.rpartition("__")[2] == "random_state"]
+    if not names:
+        raise ValueError(
+            f"refit=True repeats the training with other seeds, and {type(transformer).__name__} "
+            "has no random_state, so all trainings would be one. Set refit=False."
+        )
+    return clone(transformer).set_params(**dict.fromkeys(names, seed)).fit(samples)
+
+
+def _over_trainings(rows: Sequence[dict[str, float]], names: Sequence[str]) -> dict[str, float]:
+    """Mean and standard deviation of each column over the rows of several trainings."""
+    found = {name: [row[name] for row in rows] for name in names}
+    means = {name: float(np.mean(values)) for name, values in found.items()}
+    return {
+        key: value
+        for name in names
+        for key, value in ((name, means[name]), (f"{name}_std", float(np.std(found[name]))))
     }
