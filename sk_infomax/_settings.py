@@ -76,7 +76,8 @@ _OTHER_OPTIMIZERS = {  # what a file may name besides, by the class
     for name, one in vars(torch.optim).items()
     if isinstance(one, type) and issubclass(one, torch.optim.Optimizer)
 }
-_TERMS = ("local", "global", "prior", "coordinates")  # that have weights
+_INFORMATION = ("local", "locations", "global")  # terms of which one at least has a weight
+_TERMS = (*_INFORMATION, "prior", "coordinates")  # that have weights
 REGISTRIES: dict[str, Any] = {
     **{name: family.registry for name, family in FAMILIES.items() if name != "occlusion"},
     "optimizer": OPTIMIZERS,
@@ -88,6 +89,7 @@ MADE_BY_FIT = frozenset(FAMILIES) | {
     "preset",
     "global_weight",
     "local_weight",
+    "locations_weight",
     "prior_weight",
     "coordinates",
     "coordinates_weight",
@@ -299,7 +301,7 @@ def recall_parts(facts: Mapping[str, Any], estimator: Any) -> Parts:
     require(found.get("coordinates") in (None, *COORDINATES), "its coordinates are unknown")
     weights = fact(found, "weights", dict)
     sound = all(type(v) in (int, float) and 0 <= v < math.inf for v in weights.values())
-    named = weights.keys() <= set(_TERMS) and weights.keys() & {"local", "global"}
+    named = weights.keys() <= set(_TERMS) and weights.keys() & set(_INFORMATION)
     require(sound and named, f"its weights are {str(weights)[:80]}")
     return Parts(**found)
 
@@ -415,7 +417,7 @@ def _settle_weights(estimator) -> dict[str, float]:
     """Weights of the terms that are not left out."""
     weights = {
         name: float(getattr(estimator, f"{name}_weight"))
-        for name in ("local", "locations", "global")
+        for name in _INFORMATION
         if getattr(estimator, f"{name}_weight") > 0
     }
     if not weights:

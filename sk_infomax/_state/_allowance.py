@@ -22,6 +22,7 @@ _SMALL = 2**11  # numbers, and a length, of which no operation makes more than 2
 # Operations whose results are no larger than what they are given, and which torch can't look at on
 # the meta device, or only after it has imported much.
 _NO_LARGER = {torch.ops.aten.searchsorted, torch.ops.aten.bucketize, torch.ops.aten.nonzero}
+_BLANK = 2**27  # bytes beyond that of what is made of nothing: blank samples of large images
 _MOST_STEPS = 2**15  # operations; networks of this package take 3,000 at most
 
 
@@ -36,7 +37,7 @@ def building(n_bytes: int) -> Iterator[None]:
     """
     said = "The file is damaged: it asks for a network that is much larger than its arrays."
     try:
-        with within(_TIMES * n_bytes + _BESIDES, said):
+        with _Allowance(_TIMES * n_bytes + _BESIDES, said, _TIMES * n_bytes + _BLANK):
             yield
     except ValueError:
         raise
@@ -56,7 +57,7 @@ def within(n_bytes: int, said: str) -> Iterator[None]:
     ValueError
         With what is to be said, before more is made.
     """
-    with _Allowance(n_bytes, said):
+    with _Allowance(n_bytes, said, n_bytes):
         yield
 
 
@@ -69,11 +70,14 @@ def memory_of_machine() -> int:
 
 
 class _Allowance(TorchDispatchMode):
-    """Refuses operations once results have taken more bytes, or more steps, than allowed."""
+    """Refuses operations once results have taken more bytes, or more steps, than allowed.
 
-    def __init__(self, n_bytes: int, said: str):
+    What is made of nothing, such as first weights and a blank sample, is counted besides.
+    """
+
+    def __init__(self, n_bytes: int, said: str, n_fresh: int):
         super().__init__()
-        self.left, self.said = n_bytes, said
+        self.left, self.left_fresh, self.said = n_bytes, n_fresh, said
         self.steps = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -84,14 +88,19 @@ class _Allowance(TorchDispatchMode):
             func.overloadpacket in _NO_LARGER
             or (_is_small(args) and _is_small(tuple(kwargs.values())))
         )
+        fresh = not any(map(torch.is_tensor, args))
         if makes and not small:
-            self.left -= _bytes_of_result(func, args, kwargs)
-        if self.left < 0 or self.steps > _MOST_STEPS:
-            raise ValueError(self.said)
+            self._spend(_bytes_of_result(func, args, kwargs), fresh)
         result = func(*args, **kwargs)
         if small:
-            self.left -= _bytes(result)
+            self._spend(_bytes(result), fresh)
         return result
+
+    def _spend(self, n_bytes: int, fresh: bool) -> None:
+        self.left -= n_bytes
+        self.left_fresh -= n_bytes if fresh else 0
+        if self.left < 0 or self.left_fresh < 0 or self.steps > _MOST_STEPS:
+            raise ValueError(self.said)
 
 
 def _is_small(values: Any) -> bool:
