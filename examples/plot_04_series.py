@@ -31,7 +31,7 @@ def vibrate(n_times: int, worn, rng) -> np.ndarray:
         knock = 1.6 * np.exp(-np.arange(12) / 4) * np.cos(np.arange(12) * 2)
         end = min(n_times, start + 12)
         series[start:end] += knock[: end - start]
-    return series
+    return rng.lognormal(0, 0.4) * series  # each sensor has a gain of its own
 
 
 def make_runs(count: int, rng):

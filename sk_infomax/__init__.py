@@ -20,6 +20,7 @@ from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
 from .deep_infomax import DeepInfoMaxTransformer
 from .encoders import (
     Encoding,
+    FrozenEncoder,
     KernelEncoder,
     PatchEncoder,
     PatternEncoder,
@@ -55,6 +56,7 @@ __all__ = [
     "DonskerVaradhan",
     "DotCritic",
     "Encoding",
+    "FrozenEncoder",
     "FunctionViews",
     "GatedCritic",
     "ImageViews",

@@ -17,6 +17,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import sklearn
 import torch
+from scipy import sparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -25,6 +26,8 @@ from sklearn.utils.validation import (
     check_array,
     validate_data,
 )
+
+from ._columns._sparse import Rows, SparseRows, refuse_infinite_values
 
 __all__ = [
     "AT_LEAST_TWO",
@@ -38,6 +41,7 @@ __all__ = [
     "POSITIVE_INT",
     "ZERO",
     "adopt_names",
+    "check_choice",
     "check_columns",
     "check_matrix",
     "check_rows",
@@ -50,6 +54,7 @@ __all__ = [
     "resolve_device",
     "say",
     "take_columns",
+    "take_samples",
     "validate_params",
 ]
 
@@ -81,7 +86,7 @@ def check_shape(sample_shape: Any) -> None:
         )
 
 
-def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray:
+def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
     """Check an array of samples and leave it in the user's shape, never copied needlessly.
 
     Sets (``reset=True``) or compares ``n_features_in_``, ``feature_names_in_`` and, on
@@ -89,22 +94,24 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> np.ndarray
 
     Returns
     -------
-    ndarray of shape (n, ...)
+    ndarray of shape (n, ...), or SparseRows of shape (n, p)
         float64, float32 or uint8.
     """
     if reset:
         check_shape(estimator.sample_shape)
+    if sparse.issparse(X):
+        refuse_infinite_values(X)
     options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
     X = _as_array(X)
     if getattr(X, "ndim", 2) <= 2:
-        rows = validate_data(estimator, X, reset=reset, **options)
+        rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         shape = estimator.sample_shape
         if reset and shape is not None and math.prod(shape) != rows.shape[1]:
             raise ValueError(
                 f"sample_shape={tuple(shape)} asks for {math.prod(shape)} values in each row, "
                 f"but X has {rows.shape[1]} features. Change sample_shape or X."
             )
-        return rows
+        return SparseRows(rows) if sparse.issparse(rows) else rows
     rows = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
     shape = tuple(rows.shape[1:])
     if 0 in shape:
@@ -213,6 +220,11 @@ def say(findings: Iterable[str]) -> None:
         warnings.warn(finding, UserWarning, stacklevel=level)
 
 
+def take_samples(X: Any, rows: np.ndarray) -> Any:
+    """Some of the samples of an array of any dimension, a frame or a sparse matrix, as such."""
+    return _safe_indexing(X, rows, axis=0)
+
+
 def take_columns(X: Any, mask: np.ndarray) -> Any:
     """The columns (d,) of a frame, an array or a sparse matrix, as one of these."""
     return _safe_indexing(X, mask, axis=1)
@@ -242,6 +254,13 @@ def closest_name(value: str, names) -> str:
     if close:
         return f"did you mean {close[0]!r}? Available: {listing}."
     return f"use one of {listing}."
+
+
+def check_choice(parameter: str, value: Any, names: Iterable[str]) -> None:
+    """Refuse a value of a function's parameter that is none of its names."""
+    names = list(names)
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{parameter}={value!r} is unknown: {closest_name(str(value), names)}")
 
 
 def resolve_device(device: str | torch.device, or_cpu: bool = False) -> torch.device:

@@ -12,22 +12,25 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
+from scipy import sparse
 from skorch.history import History
 from torch import Tensor
 
 from ._checks import check_columns, check_matrix, check_rows, forget_names
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
+from ._columns._sparse import MOST_COLUMNS, Narrowing, Rows, SparseRows
 from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
 from ._random import new_generator, private_rng, randomness, stream
 from ._scaling import Scaling
-from ._settings import Setup, kind_said, recall_parts, recall_setup, seen_by
+from ._settings import Setup, kind_said, narrows_sparse, recall_parts, recall_setup, seen_by
 from ._state import (
     Fitted,
     Memory,
     arrays_of,
+    arrays_under,
     fact,
     history_rows,
     load_arrays,
@@ -48,7 +51,10 @@ from .series._equal import filled
 from .series._rows import read_series
 from .views import Augmentation
 
-__all__ = ["OUTPUTS", "FittedFeatures", "Read", "read_output", "read_rows"]
+Columns = MatrixOfColumns | Narrowing
+"""How samples as they are given become a matrix of numbers."""
+
+__all__ = ["OUTPUTS", "Columns", "FittedFeatures", "Read", "read_output", "read_rows"]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
@@ -76,18 +82,19 @@ class Read(NamedTuple):
 
     Parameters
     ----------
-    rows : ndarray of shape (n, ...)
+    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
         float64, float32 or uint8; NaN after the end of series that are shorter than others.
-    columns : MatrixOfColumns or None
-        None where X is read as it is: arrays, and frames of complete numbers and flags.
+    columns : MatrixOfColumns, Narrowing or None
+        None where X is read as it is: arrays, frames of complete numbers and flags, and sparse
+        tables of few columns.
     layout : Layout or None
         What a sample is, where the container told: of series of several lengths.
     said : bool
         Whether it was said which axis of series is time.
     """
 
-    rows: np.ndarray
-    columns: MatrixOfColumns | None = None
+    rows: Rows
+    columns: Columns | None = None
     layout: Layout | None = None
     said: bool = False
 
@@ -115,20 +122,43 @@ def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples:
     """
     reset, columns = known is None, known.columns if known else None
     kind, layout = (kind_said(estimator), None) if known is None else (None, known.layout)
-    if columns is None:
+    if columns is None and not sparse.issparse(X):
         kind = kind if layout is None else layout.kind
         series = read_series(estimator, X, kind, layout, min_samples)
         if series is not None:
             if reset:
                 forget_names(estimator, series.layout.n_features)
             return Read(series.rows, None, series.layout, series.said)
-    if columns is None and not (reset and is_mixed(X)):
-        return Read(check_rows(estimator, X, reset=reset, min_samples=min_samples))
+    mixed = columns if isinstance(columns, MatrixOfColumns) else None
+    if mixed is not None or (reset and is_mixed(X)):
+        return _read_mixed(estimator, X, mixed, reset, min_samples)
+    rows = check_rows(estimator, X, reset=reset, min_samples=min_samples)
+    narrowing = columns if isinstance(columns, Narrowing) else None
+    if reset and isinstance(rows, SparseRows) and _is_wide(estimator, rows):
+        narrowing = Narrowing.learn(rows)
+    return Read(rows if narrowing is None else narrowing.apply(rows), narrowing)
+
+
+def _read_mixed(
+    estimator: Any, X: Any, columns: MatrixOfColumns | None, reset: bool, min_samples: int
+) -> Read:
+    """A frame of any columns as a matrix, by what is known of them or is learned here."""
+    if sparse.issparse(X):
+        raise TypeError(
+            "X is a sparse matrix, but the fit saw a frame with text, dates, categories or missing "
+            "values. Give a frame of the same columns."
+        )
     found = read_columns(X)
     check_columns(estimator, X, len(found), reset=reset)
     if columns is None:
         columns = MatrixOfColumns.learn(found)
     return Read(check_matrix(estimator, columns.apply(found), min_samples), columns)
+
+
+def _is_wide(estimator: Any, rows: SparseRows) -> bool:
+    """Whether a sparse table is narrowed first: it has many columns, and no one asks for them."""
+    is_table = estimator.sample_shape is None and narrows_sparse(estimator)
+    return is_table and rows.shape[1] > MOST_COLUMNS
 
 
 class Progress(NamedTuple):
@@ -161,8 +191,11 @@ class FittedFeatures(Fitted):
         Of first weights and of all that training draws.
     setup : Setup
         How the net trains.
-    columns : MatrixOfColumns or None, default=None
-        How the columns of a mixed frame become numbers; None where samples are numbers.
+    columns : MatrixOfColumns, Narrowing or None, default=None
+        How a mixed frame or a wide sparse table becomes a matrix; None where samples are read as
+        they are.
+    n_samples : int or None, default=None
+        How many samples the settings of the encoder were settled by.
 
     Attributes
     ----------
@@ -182,9 +215,10 @@ class FittedFeatures(Fitted):
         scaling: Scaling,
         seed: int,
         setup: Setup,
-        columns: MatrixOfColumns | None = None,
+        columns: Columns | None = None,
+        n_samples: int | None = None,
     ):
-        self.columns, self.setup = columns, setup
+        self.columns, self.n_samples, self.setup = columns, n_samples, setup
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
         with private_rng(stream(seed, "weights"), setup.device), _no_larger_than_memory(parts):
             module, example = assemble(parts, layout.network_shape)
@@ -215,7 +249,7 @@ class FittedFeatures(Fitted):
         net.module_.generator = new_generator(stream(self.seed, "views"), setup.device)
         return net
 
-    def complete(self, rows: np.ndarray) -> np.ndarray:
+    def complete(self, rows: Rows) -> Rows:
         """Rows (n, ...) as the network reads them: filled after the end of series if it must be."""
         parts = self.parts
         unchanged = parts.augmentation is None and parts.occlusion is None
@@ -225,7 +259,7 @@ class FittedFeatures(Fitted):
 
     # Training ------------------------------------------------------------------------------
 
-    def prepare(self, rows: np.ndarray) -> Self:
+    def prepare(self, rows: Rows) -> Self:
         """Let the parts of the encoder that start from data see some of the rows (n, ...)."""
         rows = self.complete(rows)
         device, seed = self.net.device, self.seed
@@ -277,7 +311,7 @@ class FittedFeatures(Fitted):
             other.load_state_dict(module.state_dict())
             return other
 
-    def having_seen(self, rows: np.ndarray) -> Self:
+    def having_seen(self, rows: Rows) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
         other = copy.copy(self)
         other.scaling = copy.deepcopy(self.scaling).update(filled(rows, self.layout))
@@ -285,7 +319,7 @@ class FittedFeatures(Fitted):
 
     def train(
         self,
-        rows: np.ndarray,
+        rows: Rows,
         plan: Plan,
         subsets: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
         num_workers: int = 0,
@@ -318,14 +352,15 @@ class FittedFeatures(Fitted):
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
         frozen = self.net.module_.frozen_layer
-        # What is coded beforehand would take from a training's seconds more than steps give back.
-        if frozen is not None and plan.max_time is None:
-            data = coded(data, frozen)
-            held_out = None if held_out is None else coded(held_out, frozen)
         self._views()
         after_step = None if keep is None else partial(keep, self.progress)
         try:
             with self._own_randomness(None if start is None else start.randomness):
+                # What is coded beforehand would take from a training's seconds more than steps give
+                # back.
+                if frozen is not None and plan.max_time is None:
+                    data = coded(data, frozen)
+                    held_out = None if held_out is None else coded(held_out, frozen)
                 standing = None if start is None else start.standing
                 self.net.train(data, held_out, plan, standing, after_step)
             self._refuse_ruin(rows)
@@ -339,7 +374,7 @@ class FittedFeatures(Fitted):
         device = self.net.device
         return Progress(self.net.standing(), randomness(device) if self._draws_from_torch else None)
 
-    def _refuse_ruin(self, rows: np.ndarray) -> None:
+    def _refuse_ruin(self, rows: Rows) -> None:
         """Look at what the last step has made of the network; go back where it is ruined."""
         if not self._is_sound(rows):
             self.net.go_back()
@@ -347,14 +382,14 @@ class FittedFeatures(Fitted):
             self.net.history.pop()
             raise FloatingPointError(said)
 
-    def _is_sound(self, rows: np.ndarray) -> bool:
+    def _is_sound(self, rows: Rows) -> bool:
         """Whether what the network makes of some of the rows is finite."""
         block = self.scaling.apply(self.complete(rows[:BLOCK])).to(self.net.device)
         self.net.module_.eval()
         with torch.no_grad():
             return bool(self.net.module_.encoder(block).summary().isfinite().all())
 
-    def trained(self, rows: np.ndarray) -> bool:
+    def trained(self, rows: Rows) -> bool:
         """Whether an epoch of this training ended well, and the network is sound after it."""
         return len(self.net.history) > self.net.n_rows_before_ and self._is_sound(rows)
 
@@ -370,13 +405,13 @@ class FittedFeatures(Fitted):
             return private_rng(stream(self.seed, "modules"), self.net.device, state)
         return nullcontext()
 
-    def _data(self, rows: np.ndarray, subset: np.ndarray | None, num_workers: int) -> Data:
+    def _data(self, rows: Rows, subset: np.ndarray | None, num_workers: int) -> Data:
         """Rows, or some of them, as batches on the device."""
         return make_data(rows, self.scaling, self.net.device, subset, num_workers)
 
     # Reading -------------------------------------------------------------------------------
 
-    def features(self, rows: np.ndarray, output: str) -> np.ndarray:
+    def features(self, rows: Rows, output: str) -> np.ndarray:
         """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
         rows = self.complete(rows)
         dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
@@ -393,7 +428,7 @@ class FittedFeatures(Fitted):
                 out[start : start + step] = found.numpy()
         return out
 
-    def nats(self, rows: np.ndarray, num_workers: int = 0) -> float:
+    def nats(self, rows: Rows, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
         self._views()
         with self._own_randomness():
@@ -401,12 +436,12 @@ class FittedFeatures(Fitted):
         weights = self.net.weights
         return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
 
-    def local_nats(self, rows: np.ndarray) -> np.ndarray:
+    def local_nats(self, rows: Rows) -> np.ndarray:
         """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
         rows, module, found = self.complete(rows), self.net.module_.eval(), []
         with torch.inference_mode():
-            for block in np.array_split(rows, -(-len(rows) // BLOCK)):
-                batch = self.scaling.apply(block).to(self.net.device)
+            for block in np.array_split(np.arange(len(rows)), -(-len(rows) // BLOCK)):
+                batch = self.scaling.apply(rows[block]).to(self.net.device)
                 found.append(module.local_nats(batch).cpu().numpy())
         return np.concatenate(found)
 
@@ -431,6 +466,8 @@ class FittedFeatures(Fitted):
         """
         arrays = {f"net.{name}": array for name, array in arrays_of(self.net.module_).items()}
         arrays |= {f"scaling.{name}": array for name, array in self.scaling.arrays().items()}
+        if self.columns is not None:
+            arrays |= {f"columns.{name}": a for name, a in self.columns.arrays().items()}
         facts = {
             "parts": {field.name: getattr(self.parts, field.name) for field in fields(Parts)},
             "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),
@@ -438,6 +475,7 @@ class FittedFeatures(Fitted):
             "seed": self.seed,
             "setup": self.setup.asked,
             "count": self.scaling.count,
+            "n_samples": self.n_samples,
             "columns": None if self.columns is None else self.columns.plain(),
         }
         if training:
@@ -455,22 +493,25 @@ class FittedFeatures(Fitted):
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again, on the estimator's device or, where there is none, on the CPU."""
         arrays, facts = dict(memory.arrays), memory.facts
-        parts, seed = recall_parts(fact(facts, "parts", dict), estimator), fact(facts, "seed", int)
+        known = fact(facts, "parts", dict)
+        n_samples = fact({"n_samples": None} | dict(facts), "n_samples", int, type(None))
+        parts, seed = recall_parts(known, estimator, n_samples), fact(facts, "seed", int)
         layout = seen_by(parts.encoder, Layout.from_plain(facts.get("layout")))
-        columns = _columns_of(facts, layout)
-        n_features = layout.n_features if columns is None else len(columns.parts)
-        require(n_features == estimator.n_features_in_, "its layout has other features")
-        scaling = Scaling(layout)
+        columns = _columns_of(facts, layout, arrays_under(arrays, "columns."))
+        if not isinstance(columns, Narrowing):
+            n_features = layout.n_features if columns is None else len(columns.parts)
+            require(n_features == estimator.n_features_in_, "its layout has other features")
+        scaling = Scaling(layout, parts.encoder.normalize)
         scaling.count = fact(facts, "count", int)
         for name in Scaling.ARRAYS:
             scaling.set(name, arrays.pop(f"scaling.{name}", None))
         setup = recall_setup(facts.get("setup"), estimator)
-        fitted = cls(parts, layout, scaling, seed, setup, columns)
+        fitted = cls(parts, layout, scaling, seed, setup, columns, n_samples)
         standing = {name: tensors_of(arrays, f"{name}.") for name in _OF_TRAINING}
         weights = {
             name.removeprefix("net."): array
             for name, array in arrays.items()
-            if name.partition(".")[0] not in _OF_TRAINING
+            if name.partition(".")[0] not in (*_OF_TRAINING, "columns")
         }
         load_arrays(fitted.net.module_, weights)
         fitted.net.module_.eval()
@@ -508,12 +549,18 @@ def _checked_history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _columns_of(facts: Mapping[str, Any], layout: Layout) -> MatrixOfColumns | None:
-    """How columns become numbers, from plain values; files from before frames say nothing."""
+def _columns_of(
+    facts: Mapping[str, Any], layout: Layout, arrays: Mapping[str, np.ndarray]
+) -> Columns | None:
+    """How samples become a matrix, from plain values; files from before frames say nothing."""
     plain = facts.get("columns")
     if plain is None:
         return None
-    columns = MatrixOfColumns.from_plain(plain)
+    columns: Columns
+    if isinstance(plain, Mapping):
+        columns = Narrowing.from_plain(plain, arrays)
+    else:
+        columns = MatrixOfColumns.from_plain(plain)
     if len(columns.names) != layout.n_features:
         raise ValueError(
             f"The file is damaged: its columns make {len(columns.names)} values of a sample, and "

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ._columns._sparse import Rows
 from ._layout import Layout
 
 __all__ = ["Scaling"]
@@ -26,6 +27,9 @@ class Scaling:
     ----------
     layout : Layout
         What a sample is.
+    fixed : tuple of two or None, default=None
+        Mean and scale that are given, each a number or one for each column or channel; for images
+        of uint8, those of values from 0 to 1. None learns them.
 
     Attributes
     ----------
@@ -35,13 +39,38 @@ class Scaling:
 
     ARRAYS = ("mean", "squares", "scale")
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, fixed: Any = None):
         self.layout = layout
+        self.fixed = fixed
         size = layout.network_shape[0]
         self.count = 0
         self.mean = np.zeros((size,) + (1,) * (len(layout.network_shape) - 1))
         self.squares = np.zeros_like(self.mean)
         self.scale = np.ones_like(self.mean)
+        if fixed is not None:
+            self.mean, self.scale = self._given(fixed)
+
+    def _given(self, fixed: Any) -> list[np.ndarray]:
+        """The mean and the scale that are given, each in its place and checked."""
+        said = f"normalize={fixed!r}"
+        if len(fixed) != 2:
+            raise ValueError(f"{said} must be a pair: a mean and a standard deviation.")
+        found = []
+        for value in fixed:
+            try:
+                numbers = np.asarray(value, dtype=np.float64).ravel()
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{said} must hold numbers.") from error
+            if numbers.size not in (1, len(self.mean)) or not np.isfinite(numbers).all():
+                raise ValueError(
+                    f"{said} must hold finite numbers, one for all or one for each of "
+                    f"{len(self.mean)} columns or channels."
+                )
+            numbers = numbers.reshape(-1, *self.mean.shape[1:])
+            found.append(np.broadcast_to(numbers, self.mean.shape).copy())
+        if not (found[1] > 0).all():
+            raise ValueError(f"{said} has a standard deviation that is not above 0.")
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all arrays, by name."""
@@ -57,8 +86,10 @@ class Scaling:
             raise ValueError(f"The file is damaged: its array scaling.{name} is no {name}.")
         setattr(self, name, array)
 
-    def update(self, rows: np.ndarray) -> "Scaling":
+    def update(self, rows: Rows) -> "Scaling":
         """Take account of rows (n, ...), in chunks (Chan, Golub and LeVeque 1983)."""
+        if self.fixed is not None:
+            return self._started(rows)
         if rows.dtype == np.uint8 and self.layout.kind == "image":
             self.mean[...], self.scale[...] = 127.5, 127.5
             return self
@@ -79,6 +110,15 @@ class Scaling:
         """Mean and scale for the values of X; images of uint8 run from 0 to 1, and not to 255."""
         whole = 1.0 if self.count else _WHITE  # images of uint8 have nothing to count
         return self.mean / whole, self.scale / whole
+
+    def _started(self, rows: Rows) -> "Scaling":
+        """What is given, in the unit of the first rows that were seen."""
+        mean, scale = self._given(self.fixed)
+        if rows.dtype == np.uint8 and self.layout.kind == "image" and not self.count:
+            self.mean, self.scale = _WHITE * mean, _WHITE * scale
+        elif np.array_equal(self.scale, scale):  # images of uint8 have nothing to count
+            self.count += len(rows)
+        return self
 
     def _count(self, chunk: np.ndarray, axes: tuple[int, ...]) -> None:
         """Take account of samples (n, *arranged_shape), float64."""
@@ -114,7 +154,7 @@ class Scaling:
         """What a position along the first axis of a sample is called."""
         return f"{'Column' if self.layout.kind == 'table' else 'Channel'} {where}"
 
-    def refuse_result(self, rows: np.ndarray, start: int, features: Tensor) -> None:
+    def refuse_result(self, rows: Rows, start: int, features: Tensor) -> None:
         """Refuse rows (n, ...) if features (k, d) of those from `start` on are not finite."""
         bad = (~features.isfinite().all(1)).nonzero()[:, 0].tolist()
         if not bad:
@@ -131,7 +171,7 @@ class Scaling:
         )
 
     def apply(
-        self, rows: np.ndarray, dtype: Any = np.float32, chosen: np.ndarray | None = None
+        self, rows: Rows, dtype: Any = np.float32, chosen: np.ndarray | None = None
     ) -> Tensor:
         """Rows (n, ...), or chosen ones (k,), as a standardised tensor of our own.
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ._checks import closest_name, resolve_device, say
+from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
 from ._layout import Layout, find_layout
 from ._objectives import Parts
@@ -33,6 +34,7 @@ __all__ = [
     "REGISTRIES",
     "Setup",
     "kind_said",
+    "narrows_sparse",
     "plan_of_fit",
     "plan_of_pass",
     "recall_parts",
@@ -176,7 +178,7 @@ def kind_said(estimator) -> str | None:
 
 
 def settle(
-    estimator, rows: np.ndarray, layout: Layout | None = None, said: bool = False
+    estimator, rows: Rows, layout: Layout | None = None, said: bool = False
 ) -> tuple[Parts, Layout]:
     """Turn names into parts, and tell what a sample of rows (n, ...) is.
 
@@ -237,6 +239,12 @@ def settle_part(estimator, parameter: str) -> Any:
     return resolve_part(value, *FAMILIES[parameter], parameter)
 
 
+def narrows_sparse(estimator) -> bool:
+    """Whether sparse tables of many columns are narrowed before the encoder sees them."""
+    encoder = estimator.encoder
+    return bool(_is_open(encoder) or settle_part(estimator, "encoder").narrows_sparse)
+
+
 def settle_setup(estimator) -> Setup:
     """What the parameters say of the training of a net, checked."""
     callbacks = [one for one in estimator.callbacks or () if not isinstance(one, Checkpoint)]
@@ -280,8 +288,8 @@ def recall_setup(asked: Any, estimator: Any) -> Setup:
     return setup_of(asked, device)
 
 
-def recall_parts(facts: Mapping[str, Any], estimator: Any) -> Parts:
-    """The parts of a fit; those of a user's own class are the estimator's.
+def recall_parts(facts: Mapping[str, Any], estimator: Any, n_samples: int | None) -> Parts:
+    """The parts of a fit; those of a user's own class are the estimator's, settled.
 
     Raises
     ------
@@ -296,6 +304,8 @@ def recall_parts(facts: Mapping[str, Any], estimator: Any) -> Parts:
     require(not found.keys() - known, f"its parts have the names {sorted(found)}")
     for name in ("encoder", "critic", "bound"):
         require(found.get(name) is not None, f"it has no {name}")
+    if isinstance(facts["encoder"], Unsaved) and n_samples is not None:
+        found["encoder"] = found["encoder"].fitted_to(n_samples, found.get("augmentation"))
     require(fact(found, "n_components", int) > 0, "its n_components is below 1")
     require(fact(found, "n_views", int) in (1, 2), "its n_views is neither 1 nor 2")
     require(found.get("coordinates") in (None, *COORDINATES), "its coordinates are unknown")

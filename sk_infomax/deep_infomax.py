@@ -26,6 +26,7 @@ from ._checks import (
     one_of,
     validate_params,
 )
+from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
 from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
@@ -80,7 +81,8 @@ class DeepInfoMaxTransformer(
     encoder : str, Encoder or torch.nn.Module, default="auto"
         "auto" chooses "table", "series" or "image" from the shape of ``X``; other names are
         in `sk_infomax.encoders.ENCODERS`. A torch module or class that returns a local map
-        and a vector is taken as it is; see `TorchEncoder` for any other backbone.
+        and a vector is taken as it is; see `TorchEncoder` for any other backbone, and
+        `FrozenEncoder` for one that is to stay as it is.
     critic : str or Critic, default="dot"
         What scores pairs: "dot", "bilinear", "concat" or "gated".
     bound : str or Bound, default="infonce"
@@ -207,6 +209,13 @@ class DeepInfoMaxTransformer(
     missing in that column. Levels that `fit` did not see are none of the levels. Free text and
     identifiers are refused by name. An array is taken as numbers without missing values, as is
     what follows a frame of complete numbers.
+
+    Sparse matrices and arrays of SciPy are tables, which are never dense as a whole. Up to 512
+    columns their rows are read in batches, as those of a dense table. Wider ones, such as counts of
+    words, first become 256 dense columns: values are weighed as TF-IDF does, and their principal
+    directions are shaped so that what many rows share counts more (`layout_` then says 256). Word
+    counts need no TF-IDF before, and may have one. Encoders that are torch modules, or read series
+    or images, get all columns.
 
     Series may differ in length and miss values: as a list or object array of arrays, as a frame
     whose cells are series, as an array with NaN after the end of the shorter ones, and in the
@@ -373,6 +382,7 @@ class DeepInfoMaxTransformer(
             if they are square and series otherwise; ``encoder="image"`` or
             ``encoder="series"`` says so outright. Numbers, at least two samples. A frame may
             hold numbers, flags, categories or text levels, dates, durations and missing values.
+            A table may be sparse.
             Series of several lengths: a list of arrays (time,) or (channels, time), and what else
             the notes name.
         y : None
@@ -441,13 +451,14 @@ class DeepInfoMaxTransformer(
                 '"auto", or give complete numbers.'
             )
         seed = draw_seed(self.random_state)
-        scaling = Scaling(layout).update(filled(rows, layout))
-        return FittedFeatures(parts, layout, scaling, seed, setup, columns).prepare(rows)
+        scaling = Scaling(layout, parts.encoder.normalize).update(filled(rows, layout))
+        fitted = FittedFeatures(parts, layout, scaling, seed, setup, columns, len(rows))
+        return fitted.prepare(rows)
 
     def _taken_up(self) -> FittedFeatures:
         return self._fitted.continued(settle_setup(self))
 
-    def _read_again(self, X: Any) -> np.ndarray:
+    def _read_again(self, X: Any) -> Rows:
         return read_rows(self, X, self._fitted, min_samples=2).rows
 
     def _run(self, fitted: FittedFeatures, work: Work, start: Any, keep: Any) -> None:
@@ -542,6 +553,7 @@ class DeepInfoMaxTransformer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         tags.input_tags.allow_nan = kind_said(self) == "series"
         tags.non_deterministic = False
         return tags

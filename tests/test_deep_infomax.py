@@ -118,7 +118,8 @@ def test_rows_as_series_of_one_channel(series):
 
 
 def test_square_series_can_be_said_outright(digits):
-    assert strided(encoder="series").fit(digits[0][:40]).layout_.network_shape == (8, 8)
+    model = strided(encoder="series", channels="first").fit(digits[0][:40])
+    assert model.layout_.network_shape == (8, 8)
 
 
 def test_images_as_a_table(digits):
@@ -434,13 +435,6 @@ def test_objects_that_are_no_numbers():
         fast().fit(X)
 
 
-def test_sparse_input():
-    from scipy.sparse import csr_matrix
-
-    with pytest.raises(TypeError, match="dense"):
-        fast().fit(csr_matrix(table()))
-
-
 def test_other_samples_at_transform(digits):
     model = strided().fit(digits[0][:40])
     with pytest.raises(ValueError, match=r"shape \(7, 8\).*fitted on samples of shape \(8, 8\)"):
@@ -469,7 +463,7 @@ def test_coordinates_are_learned_and_in_the_history(kind, data, digits):
     images = digits[0][:160]
     X = {"images": images, "table": images.reshape(-1, 64), "series": images}[data]
     encoder = {"images": "strided", "table": "perceptron", "series": "convolutions"}[data]
-    model = strided(encoder=encoder, coordinates=kind, max_epochs=4).fit(X)
+    model = strided(encoder=encoder, coordinates=kind, max_epochs=4, channels="first").fit(X)
     values = [row["train_coordinates"] for row in model.history_]
     assert values[0] < values[-1] < 0
     assert model.net_.weights["coordinates"] == 1.0

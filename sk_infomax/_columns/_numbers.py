@@ -95,6 +95,10 @@ class MatrixOfColumns:
         """All that `from_plain` needs, as values of JSON."""
         return [part.plain() for part in self.parts]
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What `plain` leaves out: nothing."""
+        return {}
+
     @classmethod
     def from_plain(cls, rows: Any) -> MatrixOfColumns:
         """The same again from what `plain` gave.

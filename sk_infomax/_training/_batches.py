@@ -2,8 +2,9 @@
 
 `ResidentData` holds everything as one tensor on the device and cuts batches out of it.
 `StreamedData` reads, arranges and standardises each batch when it is needed, for arrays that
-are larger than scikit-learn's ``working_memory`` (such as memory-mapped files). Both give the
-same batches for the same seed. `CodedData` holds what a frozen layer says of either.
+are larger than scikit-learn's ``working_memory`` (such as memory-mapped files) and sparse ones.
+Both give the same batches for the same seed. `CodedData` holds what a frozen layer says of
+either.
 """
 
 import math
@@ -16,6 +17,7 @@ from sklearn import get_config
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from .._columns._sparse import Rows, SparseRows
 from .._scaling import Scaling
 
 __all__ = [
@@ -113,7 +115,7 @@ class StreamedData(Data):
 
     Parameters
     ----------
-    rows : ndarray of shape (n, ...)
+    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
         The source, for example a memory-mapped array.
     scaling : Scaling
         Arranges and standardises.
@@ -127,7 +129,7 @@ class StreamedData(Data):
 
     def __init__(
         self,
-        rows: np.ndarray,
+        rows: Rows,
         scaling: Scaling,
         device: torch.device,
         subset: np.ndarray,
@@ -222,16 +224,20 @@ def _as_it_is(batch: Tensor) -> Tensor:
 
 
 def make_data(
-    rows: np.ndarray,
+    rows: Rows,
     scaling: Scaling,
     device: torch.device,
     subset: np.ndarray | None = None,
     num_workers: int = 0,
 ) -> Data:
-    """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream."""
+    """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream.
+
+    Sparse rows are always streamed, so that no more than a batch of them is dense.
+    """
     n = len(rows) if subset is None else len(subset)
     shape = scaling.layout.network_shape
-    if n * math.prod(shape) * 4 <= get_config()["working_memory"] * 2**20:
+    fits = n * math.prod(shape) * 4 <= get_config()["working_memory"] * 2**20
+    if fits and not isinstance(rows, SparseRows):
         return ResidentData(scaling.apply(rows, chosen=subset).to(device))
     subset = np.arange(n) if subset is None else subset
     return StreamedData(rows, scaling, device, subset, num_workers)

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import adopt_names
+from .._columns._sparse import Rows
 from .._modes import in_own_modes
 from .._state import Memory, Saved, digest, fact, read, require
 from ._callbacks import Checkpoint
@@ -35,7 +36,7 @@ class Work(NamedTuple):
         Whether some rows may be left out or held out, as in `fit`; a pass takes all.
     """
 
-    rows: np.ndarray
+    rows: Rows
     plan: Plan
     apart: bool
 
@@ -46,7 +47,7 @@ class Resumable(Saved):
     callbacks: Any
 
     @abstractmethod
-    def _read_again(self, X: Any) -> np.ndarray:
+    def _read_again(self, X: Any) -> Rows:
         """Samples (n, ...) as the fit has checked them."""
 
     @abstractmethod
@@ -187,7 +188,7 @@ class _Keeper:
                 self.last[number] = time.monotonic()
 
 
-def _known_by(rows: np.ndarray) -> str:
+def _known_by(rows: Rows) -> str:
     """What rows (n, ...) are known again by: how many there are, and some of them."""
     step = max(1, len(rows) // _LOOKED_AT)
     return f"{len(rows)} {digest(np.ascontiguousarray(rows[::step]))}"

@@ -23,12 +23,13 @@ foldresnet32x32  `FoldResNet32x32`  the paper's residual network, on overlapping
 crops            `StridedCrops`     overlapping crops by two convolutions: the paper's, cheaply
 ===============  =================  ==========================================================
 
-`TorchEncoder` makes an encoder of any torch module. A module of an own encoder that starts from
-data is a `DataDriven` one.
+`TorchEncoder` makes an encoder of any torch module, and `FrozenEncoder` one that leaves the module
+as it is. A module of an own encoder that starts from data is a `DataDriven` one.
 """
 
 from ._base import DataDriven, Encoder, Encoding
 from ._crops import FoldAlex64x64, FoldResNet32x32, StridedCrops
+from ._frozen import FrozenEncoder
 from ._learned import SeriesEncoder, StridedEncoder, TableEncoder
 from ._paper import Alex64x64, Basic28x28, Basic32x32, Basic64x64
 from ._patches import PatchEncoder
@@ -48,6 +49,7 @@ __all__ = [
     "Encoding",
     "FoldAlex64x64",
     "FoldResNet32x32",
+    "FrozenEncoder",
     "KernelEncoder",
     "PatchEncoder",
     "PatternEncoder",

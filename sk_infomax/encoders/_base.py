@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +113,10 @@ class Encoder(Part):
     """What samples it reads: "table", "series", "image", or None for any."""
     output: str = "embedding"
     """What `transform` reads unless the estimator's `output` says otherwise."""
+    narrows_sparse: bool = False
+    """Whether sparse tables of many columns are brought to few before it sees them."""
+    normalize: Any = None
+    """Mean and standard deviation that inputs are standardised with; None learns them."""
     share_of_steps: float = 1.0
     """How many of a preset's steps it takes; fewer where most is found before training."""
     reads_lengths: bool = False

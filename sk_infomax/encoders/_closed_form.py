@@ -24,7 +24,15 @@ from ._base import (
 )
 from ._directions import equal_spread, telling_directions
 
-__all__ = ["FEW_STEPS", "SHARE_OF_STEPS", "ClosedFormNetwork", "Codes", "Stem"]
+__all__ = [
+    "FEW_STEPS",
+    "SHARE_OF_STEPS",
+    "ClosedFormNetwork",
+    "Codes",
+    "Stem",
+    "carried_directions",
+    "refuse_infinite",
+]
 
 # Of a preset's steps. On what the closed form leaves of images, 100 steps gain 0.2 to 1 points and
 # more gained nothing; of series and tables they gained nothing (on validation parts).
@@ -35,6 +43,8 @@ _DIRECTION_ROWS = 2048  # samples to find directions among, or as many as are ke
 _N_SCALED = 1024  # samples that the spread of the directions is measured on (rule of thumb)
 _SPREAD = 0.2  # standard deviation of the features, in the mean (rule of thumb)
 _WITHIN_FLOOR = 0.3  # of the mean difference of views, added to each column's (rule of thumb)
+_FEWEST_DIRECTIONS = 128  # directions, however few the samples (rule of thumb)
+_SAMPLES_EACH = 4  # samples for each direction; with fewer, the last ones fit noise (rule of thumb)
 _LEAST_SPREAD = 1e-12  # least variance of a column, for samples that are all the same
 # Of a direction's variance in the embedding: 1 leaves it as found, best for few labels; 0.5 is
 # best for nearest neighbours (CIFAR-10: 61 per cent, not 54; few labels 40.7, not 41.6).
@@ -81,6 +91,22 @@ class Stem(DataDriven):
         What is the same for all columns keeps their scales and turns them alone.
         """
         return pooled.var(0, correction=0).mean().expand(pooled.shape[1])
+
+
+def carried_directions(n_samples: int) -> int:
+    """How many directions so many samples carry."""
+    return max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH)
+
+
+def refuse_infinite(values: Tensor, who: str) -> None:
+    """Refuse values (n, d) that are not finite."""
+    fine = values.isfinite()
+    if not fine.all():
+        row, column = (~fine).nonzero()[0].tolist()
+        raise ValueError(
+            f"{who} {values[row, column].item()} for a standardised sample, so that nothing can "
+            "be found of it. Check X for very large values, and the encoder and its normalize."
+        )
 
 
 class _SmallLinear(nn.Module):
@@ -220,6 +246,7 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
         for block in x.split(_BLOCK):
             seen = block if views is None or generator is None else views(block, generator)
             found.append(self.stem(seen).pooled)
+            refuse_infinite(found[-1], f"{type(self.stem).__name__} gives")
         return torch.cat(found)
 
 

@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
-__all__ = ["equal_spread", "telling_directions"]
+__all__ = ["equal_spread", "telling_directions", "whitening"]
 
 _RANK_FLOOR = 1e-5  # of the largest eigenvalue; what is smaller is rounding of float32
+_CHANNEL_FLOOR = 1e-4  # of the largest variance of a channel; smaller ones are not blown up
+_LEAST_VARIANCE = 1e-6  # of the channels, for samples that are blank
 _TINY = 1e-12  # least eigenvalue to divide by; only guards against a division by 0
 
 
@@ -92,3 +94,11 @@ def equal_spread(directions: Tensor, variances: Tensor) -> Tensor:
     turned = torch.zeros_like(directions.T)
     turned[known] = rows
     return turned.T.contiguous()
+
+
+def whitening(covariance: Tensor, kept: int) -> Tensor:
+    """A basis (k, kept) of the leading principal components of a covariance, each of variance 1."""
+    values, vectors = torch.linalg.eigh(covariance)
+    leading = values.argsort(descending=True)[:kept]
+    floor = _CHANNEL_FLOOR * values.max().clamp(min=_LEAST_VARIANCE)
+    return vectors[:, leading] * values[leading].clamp(min=floor).rsqrt()

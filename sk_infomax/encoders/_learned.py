@@ -45,6 +45,7 @@ class TableEncoder(Encoder):
         "hidden": [POSITIVE_INT],
     }
     kind = "table"
+    narrows_sparse = True
 
     def __init__(self, n_groups: int = 8, local_size: int = 64, hidden: int = 256):
         self.n_groups = n_groups

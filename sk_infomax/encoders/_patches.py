@@ -13,8 +13,15 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, unfold
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
 from ._base import Encoder, Views
-from ._closed_form import SHARE_OF_STEPS, ClosedFormNetwork, Codes, Stem
+from ._closed_form import (
+    SHARE_OF_STEPS,
+    ClosedFormNetwork,
+    Codes,
+    Stem,
+    carried_directions,
+)
 from ._dictionary import CONTRAST_FLOOR, find_filters
+from ._directions import whitening
 
 __all__ = ["PatchEncoder"]
 
@@ -33,16 +40,12 @@ _BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
 _CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
 _FILTERS_EACH = 8  # filters for each value of a patch, at most (rule of thumb)
 _MOST_DIRECTIONS = 4096  # directions; as many as there are images to find them on
-_FEWEST_DIRECTIONS = 128  # directions, however few the images (rule of thumb)
-_SAMPLES_EACH = 4  # images for each direction; with fewer, the last ones fit noise (rule of thumb)
 _ROOT_FLOOR = 1e-6  # added to codes under a root, whose slope is then 500 at most
 # Windows on each side for each number of cells on each side: the whole, and halves of it.
 _WINDOWS = {1: (1,), 2: (1, 2), 4: (1, 3)}
 _NOISE_FLOOR = 0.3  # of the mean variance of columns, added to each one's (rule of thumb)
-_CHANNEL_FLOOR = 1e-4  # of the largest variance of a channel; smaller ones are not blown up
 _N_SCALED = 1024  # images that channels and sizes are measured on (rule of thumb)
 _PLACES_EACH = 196  # places of an image that channels are found among (rule of thumb)
-_TINY = 1e-6  # least variance of the channels, for images that are blank
 
 
 class PatchEncoder(Encoder):
@@ -147,8 +150,7 @@ class PatchEncoder(Encoder):
         """The same settings with as many directions as so many images carry, mirrored as views."""
         settled = {}
         if self.n_directions == "auto":
-            carried = max(_FEWEST_DIRECTIONS, n_samples // _SAMPLES_EACH)
-            settled["n_directions"] = min(self._most_directions(), carried)
+            settled["n_directions"] = min(self._most_directions(), carried_directions(n_samples))
         if self.mirrored == "auto":
             settled["mirrored"] = views is not None and views.mirrors
         return clone(self).set_params(**settled) if settled else self
@@ -429,11 +431,11 @@ class PatchDictionary(Stem):
             turned = roots.unflatten(1, (2, 2, k)).flip(2).flatten(1)
             self.mean.copy_((roots + turned).mean(0) / 2)
             even, odd = (roots + turned) / 2 - self.mean, (roots - turned) / 2
-            parts = [_whitened(even, self.n_even), _whitened(odd, n - self.n_even)]
+            parts = [_leading(even, self.n_even), _leading(odd, n - self.n_even)]
             self.basis.copy_(torch.cat(parts, 1))
         else:
             self.mean.copy_(roots.mean(0))
-            self.basis.copy_(_whitened(roots - self.mean, n))
+            self.basis.copy_(_leading(roots - self.mean, n))
         self.sizes.fill_(1)
         pooled = torch.cat([self._read(block).pooled for block in self._split(x)])
         variances = pooled.var(0, correction=0)
@@ -497,9 +499,6 @@ def _inside(cells: int, width: int) -> Tensor:
     return torch.kron(side, side)
 
 
-def _whitened(centred: Tensor, n: int) -> Tensor:
+def _leading(centred: Tensor, n: int) -> Tensor:
     """A basis (k, n) of the leading principal components of rows (m, k), each of variance 1."""
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-    leading = values.argsort(descending=True)[:n]
-    floor = _CHANNEL_FLOOR * values.max().clamp(min=_TINY)
-    return vectors[:, leading] * values[leading].clamp(min=floor).rsqrt()
+    return whitening(centred.T @ centred / len(centred), n)

@@ -79,6 +79,7 @@ class KernelEncoder(Encoder):
 
     _parameter_constraints: dict = {"n_landmarks": [POSITIVE_INT], "width": [POSITIVE_INT]}
     kind = "table"
+    narrows_sparse = True
     output = "multiscale"
     share_of_steps = FEW_STEPS
 

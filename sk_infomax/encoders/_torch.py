@@ -1,7 +1,8 @@
-"""Any torch module as an encoder."""
+"""Any torch module as an encoder, all of which is trained."""
 
 import copy
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,17 @@ from torch import Tensor, nn
 from .._checks import one_of
 from ._base import Encoder, Encoding, locations, normed_output
 
-__all__ = ["TorchEncoder"]
+__all__ = [
+    "KINDS",
+    "TorchEncoder",
+    "catch_layers",
+    "check_layers",
+    "contiguous_copy",
+    "in_own_order",
+    "make_module",
+]
+
+KINDS = one_of({"table", "series", "image"})
 
 
 class TorchEncoder(Encoder):
@@ -33,6 +44,14 @@ class TorchEncoder(Encoder):
     tokens : bool, default=False
         Whether a three-dimensional local map is (n, m, c), as transformers give it, and not
         (n, c, m), as 1-D convolutions do.
+    normalize : tuple of two or None, default=None
+        Mean and standard deviation that a pretrained module's inputs are standardised with, each
+        a number or one for each channel or column; see `FrozenEncoder`. None standardises by
+        the data.
+
+    See Also
+    --------
+    FrozenEncoder : Leaves the module as it is, and trains a small network on top.
 
     Notes
     -----
@@ -51,8 +70,9 @@ class TorchEncoder(Encoder):
         "module": [nn.Module, callable],
         "local_layer": [str, None],
         "module_params": [dict, None],
-        "kind": [one_of({"table", "series", "image"}), None],
+        "kind": [KINDS, None],
         "tokens": ["boolean"],
+        "normalize": [tuple, list, None],
     }
     draws_from_torch = True  # dropout and whatever else a module brings
 
@@ -63,36 +83,90 @@ class TorchEncoder(Encoder):
         module_params: dict[str, Any] | None = None,
         kind: str | None = None,
         tokens: bool = False,
+        normalize: Sequence[Any] | None = None,
     ):
         self.module = module
         self.local_layer = local_layer
         self.module_params = module_params
         self.kind = kind
         self.tokens = tokens
+        self.normalize = normalize
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network around the module, after a trial run on two blank samples."""
-        if isinstance(self.module, nn.Module):
-            module = copy.deepcopy(self.module)
-        else:
-            module = self.module(**(self.module_params or {}))
-        if not isinstance(module, nn.Module):
-            raise TypeError(
-                f"TorchEncoder(module={self.module!r}) gave a {type(module).__name__}, which is "
-                "no torch.nn.Module."
-            )
-        names = dict(module.named_modules())
-        if self.local_layer is not None and self.local_layer not in names:
-            listing = ", ".join(name for name in names if name and "." not in name)
-            raise ValueError(
-                f"local_layer={self.local_layer!r} is no layer of {type(module).__name__}. Its "
-                f"outer layers are: {listing}."
-            )
+        module = make_module(self)
+        if self.local_layer is not None:
+            check_layers(module, [self.local_layer], "local_layer")
         adapter = _Adapter(module, self.local_layer, self.tokens)
         size = _trial_run(adapter, shape)
         if size != n_components:
             adapter.head = normed_output(size, n_components)
         return adapter
+
+
+def make_module(encoder: Any) -> nn.Module:
+    """The module of an encoder's parameters `module` and `module_params`, nobody else's."""
+    if isinstance(encoder.module, nn.Module):
+        module = copy.deepcopy(encoder.module)
+    else:
+        module = encoder.module(**(encoder.module_params or {}))
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"{type(encoder).__name__}(module={encoder.module!r}) gave a "
+            f"{type(module).__name__}, which is no torch.nn.Module."
+        )
+    return module
+
+
+def check_layers(module: nn.Module, layers: Sequence[str], parameter: str) -> None:
+    """Refuse names that no inner layer has."""
+    names = dict(module.named_modules())
+    for layer in layers:
+        if layer not in names:
+            listing = ", ".join(name for name in names if name and "." not in name)
+            raise ValueError(
+                f"{parameter}={layer!r} is no layer of {type(module).__name__}. Its outer layers "
+                f"are: {listing}."
+            )
+
+
+def catch_layers(module: nn.Module, layers: Sequence[str], x: Tensor) -> tuple[list[Any], Any]:
+    """What inner layers give for a batch, the last time that each is run, and what the whole does.
+
+    Tensors are copied, as the next layer may work in their place.
+    """
+    caught: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable:
+        def hook(_module: nn.Module, _inputs: Any, out: Any) -> None:
+            caught[name] = out.clone() if torch.is_tensor(out) else out
+
+        return hook
+
+    hooks = [module.get_submodule(name).register_forward_hook(keep(name)) for name in layers]
+    try:
+        whole = module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name in layers:
+        if name not in caught:
+            raise ValueError(f"Its layer {name!r} is not run.")
+    return [caught[name] for name in layers], whole
+
+
+def in_own_order(module: nn.Module) -> None:
+    """Weights as their author knows them: a module may count on contiguous memory (``view``)."""
+    for tensor in itertools.chain(module.parameters(), module.buffers()):
+        tensor.data = contiguous_copy(tensor.data)
+
+
+def contiguous_copy(x: Tensor) -> Tensor:
+    """A copy in contiguous memory, with the strides of it too.
+
+    With one channel, memory whose channels come last passes for contiguous, and layers pass it on.
+    """
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 class _Adapter(nn.Module):
@@ -118,15 +192,14 @@ class _Adapter(nn.Module):
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Local map and vector as the user's module gives them."""
         if self.local_layer is None:
-            return self.module(x)
-        caught: list[Tensor] = []
-        layer = self.module.get_submodule(self.local_layer)
-        hook = layer.register_forward_hook(lambda _module, _inputs, out: caught.append(out))
-        try:
-            vector = self.module(x)
-        finally:
-            hook.remove()
-        return caught[-1], vector
+            return self.module(contiguous_copy(x))
+        (local,), vector = catch_layers(self.module, [self.local_layer], contiguous_copy(x))
+        return local, vector
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "_Adapter":
+        super()._apply(*args, **kwargs)
+        in_own_order(self.module)
+        return self
 
 
 def _trial_run(adapter: _Adapter, shape: tuple[int, ...]) -> int:
@@ -145,7 +218,8 @@ def _trial_run(adapter: _Adapter, shape: tuple[int, ...]) -> int:
     if not (isinstance(result, tuple) and len(result) == 2 and torch.is_tensor(result[0])):
         raise ValueError(
             f"{name} must return the pair (local_map, vector), or name its inner layer with "
-            f"local_layer; it returned {type(result).__name__}."
+            f"local_layer; it returned {type(result).__name__}. FrozenEncoder takes a module that "
+            "gives one tensor, and leaves it as it is."
         )
     local, vector = result
     fits = torch.is_tensor(vector) and vector.dim() == 2 and len(vector) == 2

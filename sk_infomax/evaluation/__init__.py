@@ -5,6 +5,7 @@ samples themselves as features. Those with the signature ``(transformer, X, y)``
 `GridSearchCV` as ``scoring``; of `neural_dependency` smaller is better, so hand over its negative.
 """
 
+from ._compare import Comparison, compare
 from ._criteria import alignment, neural_dependency, rank_me, uniformity
 from ._information import InformationPlane, information_plane, mine
 from ._local import local_information
@@ -16,11 +17,13 @@ from ._row import MEASURES, evaluate_representation
 __all__ = [
     "MEASURES",
     "PROBES",
+    "Comparison",
     "InformationPlane",
     "PerceptronClassifier",
     "ProbeResult",
     "Reconstruction",
     "alignment",
+    "compare",
     "evaluate_representation",
     "information_plane",
     "label_efficiency",

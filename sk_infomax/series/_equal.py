@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._columns._sparse import Rows, SparseRows
 from .._layout import Layout
 from ._containers import Held
 
@@ -62,8 +63,10 @@ def longest(series: list[np.ndarray]) -> int:
     return max(one.shape[1] for one in series)
 
 
-def filled(rows: np.ndarray, layout: Layout) -> np.ndarray:
+def filled(rows: Rows, layout: Layout) -> Rows:
     """Rows (n, ...) of series with the mean of each channel after its end; others as they are."""
+    if isinstance(rows, SparseRows):
+        return rows
     if layout.kind != "series" or rows.dtype.kind != "f" or not np.isnan(rows).any():
         return rows
     rows = rows.copy(order="K")

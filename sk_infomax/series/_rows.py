@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._checks import check_shape, say
+from .._columns._sparse import Rows, SparseRows
 from .._layout import Layout
 from ._containers import Held, held_in
 from ._equal import as_array, longest, read_each
@@ -167,9 +168,9 @@ def _refuse_missing_square(X: Any, kind: str | None) -> None:
 # Doubts --------------------------------------------------------------------------------------
 
 
-def doubts(layout: Layout, kind: str | None, channels: str, rows: np.ndarray) -> list[str]:
+def doubts(layout: Layout, kind: str | None, channels: str, rows: Rows) -> list[str]:
     """What to warn of where the shape alone said what samples (n, ...) are, and may mislead."""
-    if len(layout.shape) != 2 or layout.kind == "table":
+    if len(layout.shape) != 2 or layout.kind == "table" or isinstance(rows, SparseRows):
         return []
     first, second = layout.shape
     if layout.kind == "image":
