@@ -14,6 +14,7 @@ in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, 
 `views`.
 """
 
+from ._training._callbacks import Checkpoint
 from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
 from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
 from .deep_infomax import DeepInfoMaxTransformer
@@ -48,6 +49,7 @@ __all__ = [
     "NWJ",
     "SMILE",
     "BilinearCritic",
+    "Checkpoint",
     "ColourViews",
     "ConcatCritic",
     "DeepInfoMaxTransformer",

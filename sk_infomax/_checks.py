@@ -102,10 +102,7 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
     if sparse.issparse(X):
         refuse_infinite_values(X)
     options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
-    if isinstance(X, list | tuple):
-        X = np.asarray(X)
-    elif isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1 and len(X):
-        X = np.asarray(X.tolist()) if np.ndim(X[0]) else X  # samples of one shape as objects
+    X = _as_array(X)
     if getattr(X, "ndim", 2) <= 2:
         rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         shape = estimator.sample_shape
@@ -134,6 +131,46 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
     return rows
 
 
+def _as_array(X: Any) -> Any:
+    """Lists, tensors and frames whose names say nothing as arrays; what hides values is refused."""
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    if isinstance(X, np.ma.MaskedArray):
+        if np.ma.is_masked(X):
+            raise ValueError(
+                f"X is a masked array that hides {int(np.ma.getmaskarray(X).sum())} values, the "
+                f"first in row {int(np.argwhere(np.ma.getmaskarray(X))[0, 0])}. Fill them in, for "
+                "example X.filled(0), or leave such rows out."
+            )
+        return X.data
+    names = _names_of(X)
+    if names is not None:
+        if not names:
+            raise ValueError("X is a frame without columns. Give at least one column.")
+        return X if len(set(names)) == len(names) else np.asarray(X)
+    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        if X.ndim == 1 and len(X) and np.ndim(X[0]):
+            return np.asarray(X.tolist())  # samples of one shape as objects
+        for place, cell in np.ndenumerate(X):
+            if isinstance(cell, np.ndarray | list | tuple):
+                raise ValueError(
+                    f"X holds a {type(cell).__name__} in row {place[0]}. A cell must be one "
+                    "number: spread it over several columns."
+                )
+    return X
+
+
+def _names_of(X: Any) -> list[Any] | None:
+    """Names of the columns of a frame; None of what is none."""
+    arrow = nw.dependencies.get_pyarrow()
+    if arrow is not None and isinstance(X, arrow.Table | arrow.RecordBatch):
+        return list(X.column_names)
+    columns = getattr(X, "columns", None)
+    return None if columns is None else list(columns)
+
+
 def forget_names(estimator, n_features: int) -> None:
     """Set the number of values of a sample that has no named columns."""
     estimator.n_features_in_ = n_features
@@ -147,9 +184,7 @@ def check_columns(estimator, X, n_columns: int, *, reset: bool) -> None:
     Sets (``reset=True``) or compares ``n_features_in_`` and ``feature_names_in_``; names that
     repeat tell nothing apart and are as none.
     """
-    arrow = nw.dependencies.get_pyarrow()
-    of_arrow = arrow is not None and isinstance(X, arrow.Table | arrow.RecordBatch)
-    names = list(X.column_names if of_arrow else getattr(X, "columns", ()))
+    names = _names_of(X) or []
     _check_feature_names(estimator, X if len(set(names)) == len(names) else None, reset=reset)
     if reset:
         estimator.n_features_in_ = n_columns
@@ -242,10 +277,12 @@ def resolve_device(device: str | torch.device, or_cpu: bool = False) -> torch.de
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'device={device!r} is not a device. Use "auto", "cpu", "cuda" or "cuda:0".'
         ) from error
+    if resolved.type == "meta":
+        raise ValueError(f'device={device!r} holds no values. Use "auto", "cpu" or "cuda".')
     if resolved.type == "cuda" and not torch.cuda.is_available():
         if or_cpu:
             return torch.device("cpu")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,26 +16,33 @@ from scipy import sparse
 from skorch.history import History
 from torch import Tensor
 
-from ._checks import check_columns, check_matrix, check_rows, forget_names, resolve_device
+from ._checks import check_columns, check_matrix, check_rows, forget_names
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._columns._sparse import MOST_COLUMNS, Narrowing, Rows, SparseRows
 from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble, term_weights
 from ._parts import Part
-from ._random import new_generator, private_rng, stream
+from ._random import new_generator, private_rng, randomness, stream
 from ._scaling import Scaling
-from ._settings import Setup, kind_said, narrows_sparse, seen_by, settle_part, settle_setup
+from ._settings import Setup, kind_said, narrows_sparse, recall_parts, recall_setup, seen_by
 from ._state import (
     Fitted,
     Memory,
-    Unsaved,
     arrays_of,
     arrays_under,
+    fact,
     history_rows,
     load_arrays,
+    memory_of_machine,
+    require,
+    tensors_of,
+    torch_arrays,
+    within,
 )
+from ._training import _memory
 from ._training._batches import Data, coded, make_data
+from ._training._memory import Standing
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
@@ -52,6 +60,9 @@ OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
 _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
 _PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
+_OF_TRAINING = ("training", "progress", "random")  # first parts of names of arrays
+_ENDED = "dur"  # what the row of an epoch has in the history once it has ended
+_LARGE = 2**16  # a setting from which the size of a network is looked at before (a rule)
 _FEWEST_ROWS = 256  # samples that it sees however large they are (rule of thumb)
 
 
@@ -150,6 +161,21 @@ def _is_wide(estimator: Any, rows: SparseRows) -> bool:
     return is_table and rows.shape[1] > MOST_COLUMNS
 
 
+class Progress(NamedTuple):
+    """Where a training stands that is not at its end.
+
+    Parameters
+    ----------
+    standing : Standing
+        Of the net.
+    randomness : dict of str to Tensor or None
+        States of the global generators, where a part draws from them.
+    """
+
+    standing: Standing
+    randomness: dict[str, Tensor] | None
+
+
 class FittedFeatures(Fitted):
     """The parts that an estimator's parameters asked for, and the net that was trained of them.
 
@@ -170,7 +196,17 @@ class FittedFeatures(Fitted):
         they are.
     n_samples : int or None, default=None
         How many samples the settings of the encoder were settled by.
+
+    Attributes
+    ----------
+    start : Progress or None
+        Where training stands, of a file that was kept on the way.
+    kept : dict or None
+        What else such a file says.
     """
+
+    start: Progress | None = None
+    kept: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -182,9 +218,9 @@ class FittedFeatures(Fitted):
         columns: Columns | None = None,
         n_samples: int | None = None,
     ):
-        self.columns, self.n_samples = columns, n_samples
+        self.columns, self.n_samples, self.setup = columns, n_samples, setup
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
-        with private_rng(stream(seed, "weights"), setup.device):
+        with private_rng(stream(seed, "weights"), setup.device), _no_larger_than_memory(parts):
             module, example = assemble(parts, layout.network_shape)
         self.widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
         self.net = self._make_net(module, setup)
@@ -248,11 +284,32 @@ class FittedFeatures(Fitted):
         return views
 
     def renewed(self, setup: Setup) -> Self:
-        """The same module and history in a net with fresh optimizers."""
+        """A copy with the same weights and history, and with fresh optimizers and generators.
+
+        What reads this one while the copy trains is not disturbed, and a training that fails
+        leaves this one as it was.
+        """
         other = copy.copy(self)
-        other.net = self._make_net(self.net.module_, setup)
-        other.net.history = self.net.history
+        other.setup = setup
+        other.net = self._make_net(self._copied(self.net.module_), setup)
+        other.net.history = History(history_rows(self.net.history))
         return other
+
+    def continued(self, setup: Setup) -> Self:
+        """A copy that goes on training as this one would."""
+        other = self.renewed(setup)
+        _memory.restore(other.net, _memory.remember(self.net))
+        return other
+
+    def _copied(self, module: InfoMax) -> InfoMax:
+        """A module of its own with the same weights; the generator is left out."""
+        try:
+            return copy.deepcopy(module, {id(module.generator): None})
+        except RuntimeError:  # torch copies no tensors that are results, as some networks keep
+            with private_rng(stream(self.seed, "weights"), self.net.device):
+                other, _ = assemble(self.parts, self.layout.network_shape)
+            other.load_state_dict(module.state_dict())
+            return other
 
     def having_seen(self, rows: Rows) -> Self:
         """The same net with a scaling that takes account of further rows (n, ...)."""
@@ -260,30 +317,92 @@ class FittedFeatures(Fitted):
         other.scaling = copy.deepcopy(self.scaling).update(filled(rows, self.layout))
         return other
 
-    def train(self, rows: Rows, plan: Plan, subsets=(None, None), num_workers: int = 0):
-        """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them."""
+    def train(
+        self,
+        rows: Rows,
+        plan: Plan,
+        subsets: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+        num_workers: int = 0,
+        start: Progress | None = None,
+        keep: Callable[[Callable[[], Progress]], None] | None = None,
+    ) -> None:
+        """Train on some rows (n, ...) and validate on others, as `rows_apart` gives them.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, ...)
+            Checked samples.
+        plan : Plan
+            What to do.
+        subsets : tuple of ndarray or None
+            Rows to train on (None for all), and to validate on (None for none).
+        num_workers : int
+            Processes that read ahead.
+        start : Progress or None
+            Where another training stood that this one takes up.
+        keep : callable or None
+            Called after each step with what finds out where training stands.
+
+        Raises
+        ------
+        FloatingPointError
+            If terms, weights or features cease to be finite; the last sound weights are kept.
+        """
         (train, valid), rows = subsets, self.complete(rows)
         data = self._data(rows, train, num_workers)
         held_out = None if valid is None else self._data(rows, valid, num_workers)
         frozen = self.net.module_.frozen_layer
         self._views()
-        with self._own_randomness():
-            # What is coded beforehand would take from a training's seconds more than steps give
-            # back.
-            if frozen is not None and plan.max_time is None:
-                data = coded(data, frozen)
-                held_out = None if held_out is None else coded(held_out, frozen)
-            self.net.train(data, held_out, plan)
+        after_step = None if keep is None else partial(keep, self.progress)
+        try:
+            with self._own_randomness(None if start is None else start.randomness):
+                # What is coded beforehand would take from a training's seconds more than steps give
+                # back.
+                if frozen is not None and plan.max_time is None:
+                    data = coded(data, frozen)
+                    held_out = None if held_out is None else coded(held_out, frozen)
+                standing = None if start is None else start.standing
+                self.net.train(data, held_out, plan, standing, after_step)
+            self._refuse_ruin(rows)
+        finally:
+            while self.net.history and _ENDED not in self.net.history[-1]:
+                self.net.history.pop()  # an epoch that did not end, whose weights are not kept
+            self.net.good_weights_ = {}
 
-    def trained(self) -> bool:
-        """Whether there was an epoch that ended well."""
-        return any("train_loss" in row for row in self.net.history)
+    def progress(self) -> Progress:
+        """Where training stands after a step."""
+        device = self.net.device
+        return Progress(self.net.standing(), randomness(device) if self._draws_from_torch else None)
 
-    def _own_randomness(self):
-        """Global generators of our own, where a part may draw from them."""
+    def _refuse_ruin(self, rows: Rows) -> None:
+        """Look at what the last step has made of the network; go back where it is ruined."""
+        if not self._is_sound(rows):
+            self.net.go_back()
+            said = self.net.ruin("what the network makes of samples is no longer finite")
+            self.net.history.pop()
+            raise FloatingPointError(said)
+
+    def _is_sound(self, rows: Rows) -> bool:
+        """Whether what the network makes of some of the rows is finite."""
+        block = self.scaling.apply(self.complete(rows[:BLOCK])).to(self.net.device)
+        self.net.module_.eval()
+        with torch.no_grad():
+            return bool(self.net.module_.encoder(block).summary().isfinite().all())
+
+    def trained(self, rows: Rows) -> bool:
+        """Whether an epoch of this training ended well, and the network is sound after it."""
+        return len(self.net.history) > self.net.n_rows_before_ and self._is_sound(rows)
+
+    @property
+    def _draws_from_torch(self) -> bool:
+        """Whether a part may draw from the global generators."""
         parts = (part for part in vars(self.parts).values() if isinstance(part, Part))
-        if any(part.draws_from_torch for part in parts):
-            return private_rng(stream(self.seed, "modules"), self.net.device)
+        return any(part.draws_from_torch for part in parts)
+
+    def _own_randomness(self, state: Mapping[str, Tensor] | None = None):
+        """Global generators of our own, where a part may draw from them."""
+        if self._draws_from_torch:
+            return private_rng(stream(self.seed, "modules"), self.net.device, state)
         return nullcontext()
 
     def _data(self, rows: Rows, subset: np.ndarray | None, num_workers: int) -> Data:
@@ -328,8 +447,23 @@ class FittedFeatures(Fitted):
 
     # Memory --------------------------------------------------------------------------------
 
-    def remember(self) -> Memory:
-        """Weights and scaling as arrays; parts, layout, history and seed as plain values."""
+    def remember(
+        self,
+        training: bool = True,
+        progress: Progress | None = None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> Memory:
+        """Weights and scaling as arrays; parts, layout, history and seed as plain values.
+
+        Parameters
+        ----------
+        training : bool
+            Whether to remember what training goes on from.
+        progress : Progress or None
+            Where a training stands that is not at its end.
+        kept : dict or None
+            What else is to be known of such a training.
+        """
         arrays = {f"net.{name}": array for name, array in arrays_of(self.net.module_).items()}
         arrays |= {f"scaling.{name}": array for name, array in self.scaling.arrays().items()}
         if self.columns is not None:
@@ -337,48 +471,82 @@ class FittedFeatures(Fitted):
         facts = {
             "parts": {field.name: getattr(self.parts, field.name) for field in fields(Parts)},
             "layout": (self.layout.kind, self.layout.shape, self.layout.channel_axis),
-            "history": history_rows(self.net.history),
+            "history": [row for row in history_rows(self.net.history) if _ENDED in row],
             "seed": self.seed,
+            "setup": self.setup.asked,
             "count": self.scaling.count,
             "n_samples": self.n_samples,
             "columns": None if self.columns is None else self.columns.plain(),
         }
+        if training:
+            standing = _memory.remember(self.net)
+            facts["training"] = standing.facts
+            arrays |= torch_arrays(standing.tensors, "training.")
+        if progress is not None:
+            facts["progress"] = progress.standing.facts
+            facts["kept"] = dict(kept or {})
+            arrays |= torch_arrays(progress.standing.tensors, "progress.")
+            arrays |= torch_arrays(progress.randomness or {}, "random.")
         return Memory(arrays, facts)
 
     @classmethod
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again, on the estimator's device or, where there is none, on the CPU."""
         arrays, facts = dict(memory.arrays), memory.facts
-        kind, shape, axis = facts["layout"]
-        parts = _parts_of(facts, estimator)
-        layout = seen_by(parts.encoder, Layout(kind, tuple(shape), axis))
+        known = fact(facts, "parts", dict)
+        n_samples = fact({"n_samples": None} | dict(facts), "n_samples", int, type(None))
+        parts, seed = recall_parts(known, estimator, n_samples), fact(facts, "seed", int)
+        layout = seen_by(parts.encoder, Layout.from_plain(facts.get("layout")))
+        columns = _columns_of(facts, layout, arrays_under(arrays, "columns."))
+        if not isinstance(columns, Narrowing):
+            n_features = layout.n_features if columns is None else len(columns.parts)
+            require(n_features == estimator.n_features_in_, "its layout has other features")
         scaling = Scaling(layout, parts.encoder.normalize)
-        scaling.count = int(facts["count"])
+        scaling.count = fact(facts, "count", int)
         for name in Scaling.ARRAYS:
             scaling.set(name, arrays.pop(f"scaling.{name}", None))
-        setup = settle_setup(estimator, resolve_device(estimator.device, or_cpu=True))
-        of_columns = {name: a for name, a in arrays.items() if name.startswith("columns.")}
-        columns = _columns_of(facts, layout, arrays_under(of_columns, "columns."))
-        arrays = {name: array for name, array in arrays.items() if name not in of_columns}
-        seed, n_samples = int(facts["seed"]), facts.get("n_samples")
+        setup = recall_setup(facts.get("setup"), estimator)
         fitted = cls(parts, layout, scaling, seed, setup, columns, n_samples)
-        weights = {name.removeprefix("net."): array for name, array in arrays.items()}
+        standing = {name: tensors_of(arrays, f"{name}.") for name in _OF_TRAINING}
+        weights = {
+            name.removeprefix("net."): array
+            for name, array in arrays.items()
+            if name.partition(".")[0] not in (*_OF_TRAINING, "columns")
+        }
         load_arrays(fitted.net.module_, weights)
         fitted.net.module_.eval()
-        fitted.net.history = History(facts["history"])
+        fitted.net.history = History(_checked_history(facts))
+        if facts.get("training") is not None:
+            known = fact(facts, "training", dict)
+            _memory.restore(fitted.net, Standing(standing["training"], known))
+        if facts.get("progress") is not None:
+            progress = Standing(standing["progress"], fact(facts, "progress", dict))
+            fitted.start = Progress(progress, standing["random"] or None)
+            fitted.kept = fact(facts, "kept", dict)
         return fitted
 
 
-def _parts_of(facts: Mapping[str, Any], estimator: Any) -> Parts:
-    """The parts that were settled; those that a file cannot hold are the estimator's, settled."""
-    parts = {
-        name: settle_part(estimator, name) if isinstance(value, Unsaved) else value
-        for name, value in facts["parts"].items()
-    }
-    if isinstance(facts["parts"]["encoder"], Unsaved) and facts.get("n_samples") is not None:
-        settled = parts["encoder"].fitted_to(int(facts["n_samples"]), parts["augmentation"])
-        parts["encoder"] = settled
-    return Parts(**parts)
+def _no_larger_than_memory(parts: Parts) -> AbstractContextManager[None]:
+    """Refuse a network that this machine can't hold, where a setting is so large that it may be."""
+    settings = [("n_components", parts.n_components)]
+    for part in vars(parts).values():
+        if isinstance(part, Part):
+            settings += part.get_params().items()
+    name, largest = max(((k, v) for k, v in settings if type(v) is int), key=lambda pair: pair[1])
+    if largest <= _LARGE:
+        return nullcontext()
+    memory = memory_of_machine()
+    return within(
+        memory,
+        f"{name}={largest} asks for a network of more than the {memory / 2**30:.0f} GiB of memory "
+        f"of this machine. Lower {name}.",
+    )
+
+
+def _checked_history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = fact(facts, "history", list)
+    require(all(type(row) is dict for row in rows), "its history is no list of epochs")
+    return rows
 
 
 def _columns_of(

@@ -2,12 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 __all__ = ["Layout", "find_layout"]
 
 _COLOURS = range(1, 5)
+_AXES = {  # where channels can be, by kind and number of axes of a sample
+    ("series", 1): (None,),
+    ("series", 2): (0, 1),
+    ("image", 2): (None,),
+    ("image", 3): (0, 2),
+}
+_SHOWN = 60  # characters of a damaged layout that an error shows
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,24 @@ class Layout:
     shape: tuple[int, ...]
     channel_axis: int | None
     coarse: int = 1
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> "Layout":
+        """From kind, shape and channel axis, as a file has them.
+
+        Raises
+        ------
+        ValueError
+            If that is no layout.
+        """
+        match plain:
+            case (str(kind), (int(), *_) as shape, axis) if (
+                all(type(side) is int and side > 0 for side in shape)
+                and type(axis) in (int, type(None))
+                and axis in (_AXES.get((kind, len(shape)), ()) if kind != "table" else (None,))
+            ):
+                return cls(kind, tuple(shape), axis)
+        raise ValueError(f"The file is damaged: {str(plain)[:_SHOWN]} is no layout of a sample.")
 
     @property
     def n_features(self) -> int:

@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from ._coordinates import CoordinateTerm
 from ._random import new_generator
+from ._state import require
 from ._training._net import REPORTED
-from .bounds import Bound, split
+from .bounds import Bound, RunningObjective, split
 from .contexts import Context, with_context
 from .critics import Critic
 from .encoders import DataDriven, Encoder, Encoding
@@ -263,6 +264,24 @@ class InfoMax(nn.Module):
         if self.augmentation is not None or self.occlusion is not None:
             return None
         return self.encoder.frozen_layer if isinstance(self.encoder, DataDriven) else None
+
+    def memory(self) -> dict[str, Tensor]:
+        """What objectives keep of the batches they have seen, by the name of the term."""
+        kept = {name: one.memory for name, one in self._running().items()}
+        return {name: tensor for name, tensor in kept.items() if tensor is not None}
+
+    def take_memory(self, kept: dict[str, Tensor]) -> None:
+        """Go on with what other objectives have kept."""
+        for name, one in self._running().items():
+            if name in kept:
+                require(kept[name].shape == (2,), f"what its {name} term kept does not fit")
+                device = next(self.parameters()).device
+                one.memory = kept[name].to(device)
+
+    def _running(self) -> dict[str, RunningObjective]:
+        terms: Any = self.terms
+        objectives = {name: term.objective for name, term in terms.items()}
+        return {k: one for k, one in objectives.items() if isinstance(one, RunningObjective)}
 
     def _current_generator(self, x: Tensor) -> torch.Generator:
         """Training goes on in its own sequence; evaluation sees the same views every time."""

@@ -9,8 +9,9 @@ from sklearn.base import clone
 
 from ._bases import BaseEstimator
 from ._checks import closest_name, validate_params
+from ._state import Unsaved, require
 
-__all__ = ["Auto", "Family", "NamedParts", "Part", "resolve_part"]
+__all__ = ["Auto", "Family", "NamedParts", "Part", "checked_part", "resolve_part"]
 
 
 class Part(BaseEstimator):
@@ -68,6 +69,22 @@ def resolve_part(value: Any, registry: Mapping[str, type], family: type, paramet
             f"instance of a {family.__name__}."
         )
     part = clone(part)
+    validate_params(part)
+    return part
+
+
+def checked_part(name: str, part: Any, estimator: NamedParts) -> Any:
+    """A part that a file holds, checked; one that it does not hold is the estimator's.
+
+    Raises
+    ------
+    ValueError
+        For what is no member of the family of that name, and for settings out of range.
+    """
+    require(name in estimator._families, f"it has a part {name!r}")
+    if isinstance(part, Unsaved):
+        return estimator._part(name)
+    require(isinstance(part, estimator._families[name].base), f"its {name} is {part!r}")
     validate_params(part)
     return part
 

@@ -79,8 +79,11 @@ class Scaling:
     def set(self, name: str, array: np.ndarray | None) -> None:
         """Take over an array that was saved, after checking it."""
         expected = getattr(self, name)
-        if array is None or array.shape != expected.shape or array.dtype != expected.dtype:
+        fits = array is not None and array.shape == expected.shape
+        if array is None or not fits or array.dtype != expected.dtype:
             raise ValueError(f"The file is damaged: its array scaling.{name} does not fit.")
+        if not np.isfinite(array).all() or (name == "scale" and not (array > 0).all()):
+            raise ValueError(f"The file is damaged: its array scaling.{name} is no {name}.")
         setattr(self, name, array)
 
     def update(self, rows: Rows) -> "Scaling":

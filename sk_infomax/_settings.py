@@ -1,7 +1,8 @@
 """From an estimator's parameters to the parts of its network, each checked."""
 
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from torch import nn
 
 from ._checks import closest_name, resolve_device, say
 from ._columns._sparse import Rows
+from ._coordinates import COORDINATES
 from ._layout import Layout, find_layout
 from ._objectives import Parts
-from ._parts import Auto, Family, resolve_part
-from ._training._callbacks import HeldOutStopping, ProgressBar
+from ._parts import Auto, Family, checked_part, resolve_part
+from ._state import Unsaved, fact, require
+from ._training._callbacks import Checkpoint, HeldOutStopping, ProgressBar
 from ._training._schedule import Plan
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
@@ -25,6 +28,7 @@ from .views import VIEWS, Augmentation, FunctionViews, Occlusion
 
 __all__ = [
     "FAMILIES",
+    "MADE_BY_FIT",
     "OPTIMIZERS",
     "PRESETS",
     "REGISTRIES",
@@ -33,11 +37,14 @@ __all__ = [
     "narrows_sparse",
     "plan_of_fit",
     "plan_of_pass",
+    "recall_parts",
+    "recall_setup",
     "rows_apart",
     "seen_by",
     "settle",
     "settle_part",
     "settle_setup",
+    "setup_of",
 ]
 
 _GAN_BETAS = (0.5, 0.999)  # of Adam's moments, where networks play against each other (DCGAN, 2016)
@@ -66,11 +73,33 @@ FAMILIES: dict[str, Family] = {
     "context": Family(CONTEXTS, Context),
     "occlusion": Family(VIEWS, Occlusion),
 }
+_OTHER_OPTIMIZERS = {  # what a file may name besides, by the class
+    name: one
+    for name, one in vars(torch.optim).items()
+    if isinstance(one, type) and issubclass(one, torch.optim.Optimizer)
+}
+_INFORMATION = ("local", "locations", "global")  # terms of which one at least has a weight
+_TERMS = (*_INFORMATION, "prior", "coordinates")  # that have weights
 REGISTRIES: dict[str, Any] = {
     **{name: family.registry for name, family in FAMILIES.items() if name != "occlusion"},
     "optimizer": OPTIMIZERS,
+    "torch.optim": _OTHER_OPTIMIZERS,
     "auto": {"auto": Auto},
 }
+MADE_BY_FIT = frozenset(FAMILIES) | {
+    "n_components",
+    "preset",
+    "global_weight",
+    "local_weight",
+    "locations_weight",
+    "prior_weight",
+    "coordinates",
+    "coordinates_weight",
+    "views",
+    "sample_shape",
+    "channels",
+}
+"""Parameters that settle what is fitted; the others say how it goes on training, and is read."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +156,8 @@ class Setup:
         Learning rate.
     callbacks : list
         skorch's.
+    asked : dict of str to object
+        Optimizer, learning rate and weight decay as an estimator has them; see `setup_of`.
     """
 
     device: torch.device
@@ -134,6 +165,7 @@ class Setup:
     settings: dict[str, Any]
     lr: float
     callbacks: list[Any]
+    asked: dict[str, Any]
 
 
 def kind_said(estimator) -> str | None:
@@ -213,19 +245,75 @@ def narrows_sparse(estimator) -> bool:
     return bool(_is_open(encoder) or settle_part(estimator, "encoder").narrows_sparse)
 
 
-def settle_setup(estimator, device: torch.device | None = None) -> Setup:
-    """What the parameters say of the training of a net, checked; on a device if one is given."""
-    callbacks = list(estimator.callbacks or [])
+def settle_setup(estimator) -> Setup:
+    """What the parameters say of the training of a net, checked."""
+    callbacks = [one for one in estimator.callbacks or () if not isinstance(one, Checkpoint)]
     if estimator.early_stopping:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
     if estimator.verbose:
         callbacks.append(ProgressBar())
-    optimizer = _settle_optimizer(estimator.optimizer)
-    settings: dict[str, Any] = {"weight_decay": estimator.weight_decay}
+    asked = {name: getattr(estimator, name) for name in ("optimizer", "lr", "weight_decay")}
+    return setup_of(asked, resolve_device(estimator.device), callbacks)
+
+
+def setup_of(
+    asked: Mapping[str, Any], device: torch.device, callbacks: Sequence[Any] = ()
+) -> Setup:
+    """How a net trains by the optimizer, learning rate and weight decay that are asked for."""
+    optimizer = _settle_optimizer(asked["optimizer"])
+    settings: dict[str, Any] = {"weight_decay": float(asked["weight_decay"])}
     if optimizer in _FUSED:
         settings["fused"] = True
-    device = resolve_device(estimator.device) if device is None else device
-    return Setup(device, optimizer, settings, estimator.lr, callbacks)
+    return Setup(device, optimizer, settings, float(asked["lr"]), list(callbacks), dict(asked))
+
+
+def recall_setup(asked: Any, estimator: Any) -> Setup:
+    """That of a fit, on the estimator's device if it is here and on the CPU elsewhere.
+
+    An optimizer that no file holds is the estimator's; so is all that files do not say which were
+    written before they did.
+    """
+    of_estimator = {name: getattr(estimator, name) for name in ("optimizer", "lr", "weight_decay")}
+    if asked is None:
+        asked = of_estimator
+    elif isinstance(asked.get("optimizer"), Unsaved):
+        asked = asked | {"optimizer": of_estimator["optimizer"]}
+    require(asked.keys() == of_estimator.keys(), f"its setup says {', '.join(map(str, asked))}")
+    require(fact(asked, "lr", float, int) > 0, "its lr is not above 0")
+    require(fact(asked, "weight_decay", float, int) >= 0, "its weight_decay is below 0")
+    try:
+        device = resolve_device(estimator.device, or_cpu=True)
+    except ValueError:  # set after the fit, which does not make it unreadable
+        device = torch.device("cpu")
+    return setup_of(asked, device)
+
+
+def recall_parts(facts: Mapping[str, Any], estimator: Any, n_samples: int | None) -> Parts:
+    """The parts of a fit; those of a user's own class are the estimator's, settled.
+
+    Raises
+    ------
+    ValueError
+        If they are none.
+    """
+    found = {
+        name: checked_part(name, part, estimator) if name in FAMILIES and part is not None else part
+        for name, part in facts.items()
+    }
+    known = {one.name for one in fields(Parts)}
+    require(not found.keys() - known, f"its parts have the names {sorted(found)}")
+    for name in ("encoder", "critic", "bound"):
+        require(found.get(name) is not None, f"it has no {name}")
+    if isinstance(facts["encoder"], Unsaved) and n_samples is not None:
+        found["encoder"] = found["encoder"].fitted_to(n_samples, found.get("augmentation"))
+    require(fact(found, "n_components", int) > 0, "its n_components is below 1")
+    require(fact(found, "n_views", int) in (1, 2), "its n_views is neither 1 nor 2")
+    require(found.get("coordinates") in (None, *COORDINATES), "its coordinates are unknown")
+    weights = fact(found, "weights", dict)
+    sound = all(type(v) in (int, float) and 0 <= v < math.inf for v in weights.values())
+    named = weights.keys() <= set(_TERMS) and weights.keys() & set(_INFORMATION)
+    require(sound and named, f"its weights are {str(weights)[:80]}")
+    return Parts(**found)
 
 
 def plan_of_fit(estimator, parts: Parts, n: int) -> Plan:
@@ -326,14 +414,20 @@ def _settle_augmentation(estimator, kind: str, n_views: int) -> Augmentation | N
             "views=2 with augmentation=None makes two equal views. Choose an augmentation, or "
             "views=1."
         )
-    return settle_part(estimator, "augmentation")
+    part = settle_part(estimator, "augmentation")
+    if part is not None and part.kind not in (None, kind):
+        raise ValueError(
+            f"augmentation={value!r} changes {part.kind} data, and X holds {kind} data. Choose "
+            f"augmentation={kind!r}, or say what X holds by encoder or sample_shape."
+        )
+    return part
 
 
 def _settle_weights(estimator) -> dict[str, float]:
     """Weights of the terms that are not left out."""
     weights = {
         name: float(getattr(estimator, f"{name}_weight"))
-        for name in ("local", "locations", "global")
+        for name in _INFORMATION
         if getattr(estimator, f"{name}_weight") > 0
     }
     if not weights:
@@ -354,6 +448,6 @@ def _settle_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
             hint = closest_name(optimizer, OPTIMIZERS)
             raise ValueError(f"optimizer={optimizer!r} is unknown: {hint}")
         return OPTIMIZERS[optimizer]
-    if not issubclass(optimizer, torch.optim.Optimizer):
+    if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
         raise TypeError(f"optimizer={optimizer!r} is no torch.optim.Optimizer.")
     return optimizer

@@ -19,6 +19,7 @@ for every bound is the log density ratio ``log p(x, y) / p(x) p(y)`` (up to a co
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -307,13 +308,41 @@ class DonskerVaradhan(Bound):
         return joint.mean() - log_mean_exp(marginal)
 
 
-class _AveragedDonskerVaradhan:
+class RunningObjective(ABC):
+    """An objective that keeps something of the batches it has seen."""
+
+    @property
+    @abstractmethod
+    def memory(self) -> Tensor | None:
+        """What it keeps; None before the first batch."""
+
+    @memory.setter
+    @abstractmethod
+    def memory(self, kept: Tensor) -> None: ...
+
+    @abstractmethod
+    def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        """Value to maximise of scores, a scalar."""
+
+
+class _AveragedDonskerVaradhan(RunningObjective):
     """Donsker-Varadhan value whose gradient divides by a moving average over the batches."""
 
     def __init__(self, decay: float):
         self.decay = decay
         self.count = 0
         self.log_average: Tensor | None = None
+
+    @property
+    def memory(self) -> Tensor | None:
+        """Logarithm of the average, and how many batches are in it: (2,)."""
+        if self.log_average is None:
+            return None
+        return torch.stack([self.log_average, torch.full_like(self.log_average, self.count)])
+
+    @memory.setter
+    def memory(self, kept: Tensor) -> None:
+        self.log_average, self.count = kept[0].clone(), int(kept[1])
 
     def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
         joint, marginal = _widen(joint, marginal)

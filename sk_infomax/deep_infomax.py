@@ -22,19 +22,21 @@ from ._checks import (
     ONE_OR_TWO,
     POSITIVE,
     POSITIVE_INT,
-    adopt_names,
     draft_of,
     one_of,
     validate_params,
 )
+from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
 from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
+from ._modes import in_own_modes
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
 from ._scaling import Scaling
 from ._settings import (
     FAMILIES,
+    MADE_BY_FIT,
     PRESETS,
     REGISTRIES,
     kind_said,
@@ -45,9 +47,8 @@ from ._settings import (
     settle_part,
     settle_setup,
 )
-from ._state import Saved
 from ._training._net import InfoMaxNet
-from ._training._schedule import Plan
+from ._training._resuming import Resumable, Work
 from .bounds import Bound
 from .contexts import Context
 from .critics import Critic
@@ -59,7 +60,9 @@ from .views import Augmentation, Occlusion
 __all__ = ["DeepInfoMaxTransformer"]
 
 
-class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved, NamedParts):
+class DeepInfoMaxTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Resumable, NamedParts
+):
     """Learn features of unlabelled data by maximising mutual information.
 
     An encoder turns each sample into a local map (one vector for each location) and a global
@@ -164,7 +167,8 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Processes that read batches ahead where the data is larger than scikit-learn's
         ``working_memory`` and therefore streamed.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, as in skorch.
+        Called during training, as in skorch. A `Checkpoint` keeps a file from which `resume` goes
+        on with a fit that was killed.
     device : str, default="auto"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -283,6 +287,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     _families = FAMILIES
     _registries = REGISTRIES
+    _made_by_fit = MADE_BY_FIT
     _fitted_as = FittedFeatures
     _fitted: FittedFeatures
 
@@ -365,6 +370,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     # Fitting -------------------------------------------------------------------------------
 
+    @in_own_modes
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn features from samples without labels.
 
@@ -403,9 +409,9 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rows, setup = read.rows, settle_setup(self)
         fitted = self._fitted.renewed(setup) if resume else self._start(read, setup)
         plan = plan_of_fit(self, fitted.parts, len(rows))
-        subsets = rows_apart(self, fitted.parts, len(rows), fitted.seed)
-        return self._train(draft, fitted, rows, plan, subsets)
+        return self._train(draft, fitted, Work(rows, plan, apart=True))
 
+    @in_own_modes
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Go through samples once, at a constant learning rate, from where training stands.
 
@@ -427,9 +433,12 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         draft = draft_of(self)
         read = read_rows(draft, X, None if first else self._fitted, min_samples=2)
         rows = read.rows
-        fitted = self._start(read, settle_setup(self)) if first else self._fitted.having_seen(rows)
+        if first:
+            fitted = self._start(read, settle_setup(self))
+        else:
+            fitted = self._taken_up().having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
-        return self._train(draft, fitted, rows, plan, (None, None))
+        return self._train(draft, fitted, Work(rows, plan, apart=False))
 
     def _start(self, read: Read, setup) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
@@ -446,26 +455,23 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         fitted = FittedFeatures(parts, layout, scaling, seed, setup, columns, len(rows))
         return fitted.prepare(rows)
 
-    def _train(self, draft, fitted: FittedFeatures, rows, plan: Plan, subsets) -> Self:
-        """Train, and only then take over what was found."""
-        try:
-            fitted.train(rows, plan, subsets, self.num_workers)
-        except (FloatingPointError, KeyboardInterrupt):
-            if fitted.trained():
-                self._adopt(draft, fitted)
-            raise
-        return self._adopt(draft, fitted)
+    def _taken_up(self) -> FittedFeatures:
+        return self._fitted.continued(settle_setup(self))
 
-    def _adopt(self, draft, fitted: FittedFeatures) -> Self:
-        adopt_names(self, draft)
-        self._fitted = fitted
-        return self
+    def _read_again(self, X: Any) -> Rows:
+        return read_rows(self, X, self._fitted, min_samples=2).rows
+
+    def _run(self, fitted: FittedFeatures, work: Work, start: Any, keep: Any) -> None:
+        n, parts = len(work.rows), fitted.parts
+        subsets = rows_apart(self, parts, n, fitted.seed) if work.apart else (None, None)
+        fitted.train(work.rows, work.plan, subsets, self.num_workers, start, keep)
 
     def _part(self, parameter: str) -> Any:
         return settle_part(self, parameter)
 
     # Reading -------------------------------------------------------------------------------
 
+    @in_own_modes
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Features of samples, in batches of constant memory.
 
@@ -484,6 +490,7 @@ class DeepInfoMaxTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validate_params(self)
         return self._fitted.features(read_rows(self, X, self._fitted).rows, self._layer)
 
+    @in_own_modes
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Mutual information in nats between global vectors and what they are set against.
 

@@ -83,7 +83,9 @@ def test_fits_and_scores_are_repeated_by_the_seed(augmentation):
     assert np.abs(other.transform(images()) - model.transform(images())).max() > 1e-3
 
 
-@pytest.mark.parametrize("augmentation", [noisy, FunctionViews(noisy), Jitter()], ids=["function", "settings", "class"])
+@pytest.mark.parametrize(
+    "augmentation", [noisy, FunctionViews(noisy), Jitter()], ids=["function", "settings", "class"]
+)
 def test_models_are_copied_pickled_saved_and_handed_the_function_again(augmentation, tmp_path):
     model = fitted(augmentation)
     features, nats = model.transform(images()), model.score(images())

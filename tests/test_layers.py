@@ -9,8 +9,9 @@ import sk_infomax
 
 FOLDER = Path(sk_infomax.__file__).parent
 LAYERS = [
-    {"_bases", "_columns", "_layout", "_random"},
-    {"_checks", "_scaling", "_state"},
+    {"_bases", "_columns", "_layout", "_modes", "_random"},
+    {"_checks", "_scaling"},
+    {"_state"},
     {"_parts"},
     {"bounds", "critics", "encoders", "priors", "series", "views", "_training"},
     {"contexts", "_coordinates", "information"},
@@ -26,7 +27,7 @@ ALONE = {"datasets"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FEATURES = {"views", "contexts", "_coordinates", "_objectives"}
 FILES = sorted(FOLDER.rglob("*.py"))
-MOST_MODULES = 16
+MOST_MODULES = 18  # with the room of state as one
 
 
 def room_of(path):
@@ -111,7 +112,8 @@ def test_the_top_level_is_small():
 
 
 def test_information_reaches_few_modules():
-    outside = {n for n in reached_by("information._estimator") if not n.startswith("information")}
+    reached = {n for n in reached_by("information._estimator") if not n.startswith("information")}
+    outside = {"_state" if name.startswith("_state.") else name for name in reached}
     assert len(outside) <= MOST_MODULES, sorted(outside)
 
 

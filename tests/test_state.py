@@ -19,6 +19,7 @@ from sk_infomax import (
     TorchEncoder,
     _state,
 )
+from sk_infomax._state._files import seal
 from sk_infomax.contexts import AutoregressiveContext
 from sk_infomax.encoders import ENCODERS, StridedEncoder
 from sk_infomax.priors import PRIORS, AdversarialPrior, NoisePrior
@@ -180,7 +181,7 @@ def edited(path, change):
         meta = json.loads(file.metadata()["sk_infomax"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change(arrays, meta)
-    save_file(arrays, str(path), metadata={"sk_infomax": json.dumps(meta)})
+    save_file(arrays, str(path), metadata=seal(arrays, meta))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_damaged_files_are_refused(change, message, tmp_path):
 
 
 def test_what_is_no_file_of_ours(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         DeepInfoMaxTransformer.load(tmp_path / "absent")
     (tmp_path / "junk").write_bytes(b"junk that is no safetensors file")
     with pytest.raises(ValueError, match="no file that sk_infomax saved"):

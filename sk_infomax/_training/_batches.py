@@ -63,7 +63,15 @@ class Data(Dataset):
 
 
 class Batches:
-    """One pass over the data for each iteration."""
+    """One pass over the data for each iteration.
+
+    Attributes
+    ----------
+    skip : int
+        Batches that a pass leaves out at its start, since they were taken before.
+    """
+
+    skip = 0
 
     def __init__(self, data: Data, batch_size: int, generator: torch.Generator | None):
         self.data = data
@@ -78,7 +86,7 @@ class Batches:
             order = torch.arange(len(self.data))
         else:
             order = torch.randperm(len(self.data), generator=self.generator)
-        yield from self.data.take(list(order.split(self.sizes)))
+        yield from self.data.take(list(order.split(self.sizes))[self.skip :])
 
 
 class ResidentData(Data):

@@ -1,12 +1,17 @@
 """What a fit calls while it trains: early stopping, and the progress bar."""
 
 import copy
+import os
+from numbers import Real
+from typing import Any
 
+import numpy as np
 from skorch.callbacks import Callback, EarlyStopping
 
 from ._batches import Data
+from ._memory import Standing
 
-__all__ = ["HeldOutStopping", "ProgressBar", "progress_bar"]
+__all__ = ["Checkpoint", "HeldOutStopping", "ProgressBar", "progress_bar"]
 
 
 class HeldOutStopping(EarlyStopping):
@@ -40,6 +45,70 @@ class HeldOutStopping(EarlyStopping):
         """Compare the loss with the best so far."""
         if "valid_loss" in net.history[-1]:
             super().on_epoch_end(net, **kwargs)
+
+    def standing(self) -> Standing:
+        """What it has seen so far: the best loss, how long ago, and the weights of then."""
+        best = self.best_model_weights_ or {}
+        names = ("misses_", "best_epoch_", "dynamic_threshold_")
+        facts = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return Standing(best, {name: _plain(value) for name, value in facts.items()})
+
+    def stand(self, standing: Standing) -> None:
+        """Go on from where another stood."""
+        for name, value in standing.facts.items():
+            setattr(self, name, value)
+        self.best_model_weights_ = dict(standing.tensors) or None
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+class Checkpoint(Callback):
+    """Keeps a file during a fit, from which a fit that was killed goes on.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. It is always whole: the old one or the new one.
+    every : float, default=60.0
+        Seconds between two looks, at least; 0 writes after each step.
+
+    See Also
+    --------
+    sk_infomax.DeepInfoMaxTransformer.resume : Goes on from the file.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from sk_infomax import Checkpoint, DeepInfoMaxTransformer
+    >>> path = os.path.join(tempfile.mkdtemp(), "fit.safetensors")
+    >>> X = np.random.RandomState(0).normal(size=(100, 5))
+    >>> model = DeepInfoMaxTransformer(callbacks=[Checkpoint(path, every=0)], random_state=0)
+    >>> whole = model.fit(X).transform(X)  # were it killed, the next line would give the same
+    >>> bool((DeepInfoMaxTransformer.resume(path, X).transform(X) == whole).all())
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: float = 60.0):
+        self.path = path
+        self.every = every
+
+    def check(self) -> None:
+        """Refuse a number of seconds that is none.
+
+        Raises
+        ------
+        ValueError
+            If `every` is below 0.
+        TypeError
+            If it is no number.
+        """
+        if isinstance(self.every, bool) or not isinstance(self.every, Real):
+            raise TypeError(f"every={self.every!r} must be a number of seconds, for example 60.")
+        if not self.every >= 0:
+            raise ValueError(f"every={self.every!r} must be at least 0 seconds.")
 
 
 def progress_bar(total: int, unit: str, verbose: int = 1):

@@ -8,7 +8,8 @@ terms stay on the device and are read once an epoch.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from skorch import NeuralNet
@@ -16,7 +17,10 @@ from skorch.callbacks import EpochTimer
 from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
+from .._state import fact, require
 from ._batches import Data, n_samples
+from ._callbacks import HeldOutStopping
+from ._memory import Standing, tensors_under
 from ._schedule import Clock, MovingAverage, Plan, cosine_factor
 
 __all__ = ["BLOCK", "REPORTED", "Adversary", "InfoMaxNet", "WeightedSum"]
@@ -143,7 +147,8 @@ class InfoMaxNet(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """One step of every optimizer on one batch."""
-        self._set_rate()
+        if self.plan_.lr_schedule == "cosine":
+            self._set_rate(cosine_factor(self.clock_.progress(), 1 / self.clock_.total))
         for name in self._optimizers:
             getattr(self, name + "_").zero_grad(set_to_none=True)
         terms = self.infer(batch)
@@ -169,15 +174,17 @@ class InfoMaxNet(NeuralNet):
         self._set_training(training)
         if self.average_ is not None:
             self.average_.show(not training)
-        means = _RunningMeans()
-        for number, batch in enumerate(iterator):
+        means = self._begin_pass(iterator) if training else _RunningMeans()
+        for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             means.add({"loss": step["loss"]} | step["y_pred"], n_samples(batch))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-            if training and self._tick(number, means):
+            if training and self._tick(means):
                 break
         self._refuse_nan(means)
+        if training:
+            self._refuse_ruin()
         for name, value in means.read().items():
             self.history.record(f"{prefix}_{name}", value)
 
@@ -187,39 +194,127 @@ class InfoMaxNet(NeuralNet):
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
             raise _StopTraining from interrupt
-        if method_name == "on_epoch_end":
+        if method_name == "on_epoch_begin":
             self._keep_weights()
-            if self.clock_.is_up():
-                raise _StopTraining
+        if method_name == "on_epoch_end" and self.clock_.is_up():
+            raise _StopTraining
 
     # Training ------------------------------------------------------------------------------
 
-    def train(self, data: Data, valid: Data | None, plan: Plan) -> "InfoMaxNet":
+    def train(
+        self,
+        data: Data,
+        valid: Data | None,
+        plan: Plan,
+        start: Standing | None = None,
+        after_step: Callable[[], None] | None = None,
+    ) -> "InfoMaxNet":
         """Train as planned, or until a callback or the time ends it.
+
+        Parameters
+        ----------
+        data, valid : Data
+            To train on, and to validate on or None.
+        plan : Plan
+            What to do.
+        start : Standing or None
+            What `standing` gave in the midst of another training by the same plan, which this one
+            takes up; None begins.
+        after_step : callable or None
+            Called after each step.
 
         Raises
         ------
         FloatingPointError
-            If a term is no longer finite; the module is left as it was after the last epoch
-            that was sound.
+            If a term or a weight is no longer finite; the module is left as it was after the last
+            epoch that was sound, and so it is by Ctrl-C.
         """
-        self.plan_ = plan
+        self.plan_, self.after_step_ = plan, after_step
+        self.taken_up_: tuple[Tensor | None, int, _RunningMeans] | None = None
+        self.n_rows_before_ = len(self.history)
         steps = plan.epochs * len(self.get_iterator(data, training=True))
         self.clock_ = Clock(steps, plan.max_time)
         self.average_ = None if plan.average is None else MovingAverage(self.module_, plan.average)
+        self._set_rate(1.0)
         self._keep_weights()
         self.notify("on_train_begin", X=data, y=None)
+        if start is not None:
+            self._take_up(start)
         try:
-            self.fit_loop((data, valid), epochs=plan.epochs)
+            done = len(self.history) - self.n_rows_before_
+            self.fit_loop((data, valid), epochs=plan.epochs - done)
         except _StopTraining:
             pass
+        except KeyboardInterrupt:
+            self.go_back()
+            raise
         finally:
             if self.average_ is not None:
                 self.average_.show(True)
-            self.good_weights_.clear()
             self.notify("on_train_end", X=data, y=None)
             self.module_.eval()
         return self
+
+    @property
+    def generators(self) -> dict[str, torch.Generator]:
+        """Where training draws from, by name."""
+        found = {"batches": self.shuffler, "views": self.module_.generator}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def standing(self) -> Standing:
+        """Where a training stands after a step, beside weights and what `_memory` remembers."""
+        tensors = {f"good.{name}": tensor for name, tensor in self.good_weights_.items()}
+        tensors |= {f"sum.{name}": tensor for name, tensor in self.means_.sums.items()}
+        if self.order_ is not None:
+            tensors["order"] = self.order_
+        facts: dict[str, Any] = {
+            "epochs": len(self.history) - 1 - self.n_rows_before_,
+            "batches": self.n_batches_,
+            "samples": self.means_.count,
+            "sums": list(self.means_.sums),
+            "steps": self.clock_.steps,
+            "seconds": self.clock_.elapsed(),
+            "stopping": None,
+        }
+        for one in self._stopping():
+            found = one.standing()
+            tensors |= {f"stopping.{name}": tensor for name, tensor in found.tensors.items()}
+            facts["stopping"] = found.facts
+        return Standing(tensors, facts)
+
+    def _take_up(self, start: Standing) -> None:
+        """Stand where another training stood; its next step is the next here."""
+        tensors, facts = start
+        names = ("epochs", "batches", "samples", "steps")
+        epochs, batches, samples, steps = (fact(facts, name, int) for name in names)
+        at_work = 0 <= epochs < self.plan_.epochs and epochs <= len(self.history) and batches >= 0
+        require(at_work, "it stands outside of its training")
+        self.n_rows_before_ = len(self.history) - epochs
+        self.clock_.set_back(steps, fact(facts, "seconds", float))
+        self.good_weights_ = tensors_under(tensors, "good.")
+        means = _RunningMeans()
+        means.count = samples
+        sums = tensors_under(tensors, "sum.")
+        means.sums = {n: sums[n].to(self.device) for n in fact(facts, "sums", list) if n in sums}
+        self.taken_up_ = tensors.get("order"), batches, means
+        for one in self._stopping():
+            best = tensors_under(tensors, "stopping.")
+            one.stand(Standing(best, fact(facts, "stopping", dict)))
+
+    def _stopping(self) -> list[HeldOutStopping]:
+        return [one for _, one in self.callbacks_ if isinstance(one, HeldOutStopping)]
+
+    def _begin_pass(self, batches: Any) -> "_RunningMeans":
+        """Where a pass of training begins: at its start, or where another one stood."""
+        if self.taken_up_ is None:
+            batches.skip, self.n_batches_, self.means_ = 0, 0, _RunningMeans()
+            self.order_ = None if self.shuffler is None else self.shuffler.get_state()
+        else:
+            self.order_, self.n_batches_, self.means_ = self.taken_up_
+            batches.skip, self.taken_up_ = self.n_batches_, None
+            if self.shuffler is not None and self.order_ is not None:
+                self.shuffler.set_state(self.order_)
+        return self.means_
 
     def held_out_loss(self, data: Data) -> float:
         """Mean loss over fixed blocks of the data, the module in evaluation mode."""
@@ -238,23 +333,44 @@ class InfoMaxNet(NeuralNet):
                 means.add(self.module_.nats(block), len(block))
         return means.read()
 
-    def _set_rate(self) -> None:
-        if self.plan_.lr_schedule == "constant":
-            return
-        factor = cosine_factor(self.clock_.progress(), 1 / self.clock_.total)
+    def _set_rate(self, factor: float) -> None:
         for name in self._optimizers:
             for group in getattr(self, name + "_").param_groups:
                 group["lr"] = self.lr * factor
 
-    def _tick(self, number: int, means: "_RunningMeans") -> bool:
+    def _tick(self, means: "_RunningMeans") -> bool:
         """Count a step of training, look at the terms now and then; whether the time is up."""
         self.clock_.steps += 1
-        if number % _CHECK_EVERY == _CHECK_EVERY - 1:
+        self.n_batches_ += 1
+        if self.n_batches_ % _CHECK_EVERY == 0:
             self._refuse_nan(means)
+        if self.after_step_ is not None:
+            self.after_step_()
         return self.clock_.is_up()
 
     def _keep_weights(self) -> None:
-        self.good_weights_ = {k: v.clone() for k, v in self.module_.state_dict().items()}
+        if self.taken_up_ is None:
+            self.good_weights_ = {k: v.clone() for k, v in self.module_.state_dict().items()}
+
+    def go_back(self) -> None:
+        """To the weights from before the epoch that training is in, or was in last."""
+        self.module_.load_state_dict(self.good_weights_)
+        self.average_ = None
+
+    def _refuse_ruin(self) -> None:
+        """Stop at weights that a step has made infinite, and go back."""
+        trained = [p.detach() for p in self.module_.parameters() if p.requires_grad]
+        largest = torch.stack(torch._foreach_norm(trained, math.inf))
+        if not largest.isfinite().all():
+            self.go_back()
+            raise FloatingPointError(self.ruin("weights are no longer finite"))
+
+    def ruin(self, what: str) -> str:
+        """What an error says when a training went wrong."""
+        return (
+            f"In epoch {len(self.history)}, {what}; those of the epoch before it are kept. Lower "
+            f"lr (now {self.lr}), or choose a bounded critic such as critic='dot'."
+        )
 
     def _refuse_nan(self, means: "_RunningMeans") -> None:
         """Stop at a term that is not finite, and go back to the weights kept."""
@@ -263,8 +379,7 @@ class InfoMaxNet(NeuralNet):
         if not bad:
             return
         terms = [name for name in bad if name != "loss"] or bad
-        self.module_.load_state_dict(self.good_weights_)
-        self.average_ = None
+        self.go_back()
         raise FloatingPointError(
             f"The {' and '.join(terms)} term became {means.read()[terms[0]]} in epoch "
             f"{len(self.history)}; the weights of the epoch before it are kept. Lower lr "

@@ -97,15 +97,23 @@ class Clock:
         self.start = time.perf_counter()
         self.steps = 0
 
+    def elapsed(self) -> float:
+        """Seconds since the training began."""
+        return time.perf_counter() - self.start
+
+    def set_back(self, steps: int, elapsed: float) -> None:
+        """Go on from where another clock stood."""
+        self.steps, self.start = steps, time.perf_counter() - elapsed
+
     def is_up(self) -> bool:
         """Whether the time has run out."""
-        return self.max_time is not None and time.perf_counter() - self.start > self.max_time
+        return self.max_time is not None and self.elapsed() > self.max_time
 
     def progress(self) -> float:
         """Part of the training that lies behind us, 0 to 1."""
         done = self.steps / self.total
         if self.max_time is not None:
-            done = max(done, (time.perf_counter() - self.start) / self.max_time)
+            done = max(done, self.elapsed() / self.max_time)
         return min(done, 1.0)
 
 

@@ -12,12 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from scipy.special import ndtri
 
 from .._columns._kinds import Column, Kind, read_values
+from .._state import arrays_under, fact, fitting_array, require
 
 __all__ = [
     "Columns",
@@ -43,6 +44,15 @@ class _Order:
     def learn(cls, column: Column) -> "_Order":
         knots, counts = column.distinct
         return cls(knots, np.concatenate([[0], np.cumsum(counts)]))
+
+    @classmethod
+    def recall(cls, knots: np.ndarray, below: np.ndarray) -> "_Order":
+        """From arrays that a file had, checked."""
+        numbers = knots.dtype.kind in "if" or not any(isinstance(k, str) for k in knots.tolist())
+        require(knots.ndim == 1 and len(knots) and numbers, "a column's values are no numbers")
+        require((knots[1:] > knots[:-1]).all(), "a column's values are not in their order")
+        require(below[0] == 0 and (below[1:] > below[:-1]).all(), "a column's counts are odd")
+        return cls(knots, below)
 
     def scores(self, column: Column) -> np.ndarray:
         """Normal score (n,) of the middle of the ranks a value has or would have.
@@ -98,6 +108,13 @@ class _Levels:
         spread = np.sqrt(shares * (1 - shares))
         scaled = ((codes == np.arange(len(shares))) - shares) / np.where(spread > 0, spread, 1.0)
         return np.where(codes < len(shares), scaled, 0.0)
+
+
+def _as_scalars(values: list[Any]) -> np.ndarray:
+    """Plain values (k,) that a file had, as objects; each a text, a flag or a number."""
+    plain = (str, bool, int, float, type(None))
+    require(all(type(value) in plain for value in values), "a level is no text and no number")
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 @dataclass(frozen=True)
@@ -163,15 +180,21 @@ class LearnedColumn:
 
     @classmethod
     def recall(cls, arrays: dict[str, Any], facts: dict[str, Any]) -> "LearnedColumn":
-        """What `remember` gave, as it was."""
-        order, knots = None, arrays["knots"]
-        if arrays["below"] is not None:
+        """What `remember` gave, as it was; checked, for it may come from a file."""
+        where, kind = fact(facts, "where", str), fact(facts, "kind", str)
+        require(kind in get_args(Kind), f"a column holds {kind!r}")
+        levels = _as_scalars(fact(facts, "levels", list))
+        counts = fitting_array(arrays, "counts", (len(levels),), "i")
+        require((counts > 0).all(), "levels are counted as never seen")
+        order = None
+        if arrays.get("below") is not None:
+            knots = arrays.get("knots")
             if knots is None:
-                knots = np.fromiter(facts["knots"], dtype=object, count=len(facts["knots"]))
-            order = _Order(knots, arrays["below"])
-        levels = np.fromiter(facts["levels"], dtype=object, count=len(facts["levels"]))
-        known = _Levels(levels, arrays["counts"])
-        return cls(facts["where"], facts["name"], facts["kind"], order, known)
+                knots = _as_scalars(fact(facts, "knots", list))
+            order = _Order.recall(knots, fitting_array(arrays, "below", (len(knots) + 1,), "i"))
+        require(order is not None or len(levels), "a column has neither order nor levels")
+        name = fact(facts, "name", str, int, type(None))
+        return cls(where, name, kind, order, _Levels(levels, counts))
 
     @property
     def is_discrete(self) -> bool:
@@ -298,13 +321,12 @@ class Columns:
     def recall(cls, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> "Columns":
         """What `remember` gave, as it was."""
         columns = object.__new__(cls)
-        columns.argument, columns.findings = facts["argument"], []
+        columns.argument, columns.findings = fact(facts, "argument", str), []
+        parts = fact(facts, "parts", list)
+        require(parts and all(type(said) is dict for said in parts), "a side has no columns")
         columns.parts = [
-            LearnedColumn.recall(
-                {name: arrays.get(f"{number}.{name}") for name in ("knots", "below", "counts")},
-                said,
-            )
-            for number, said in enumerate(facts["parts"])
+            LearnedColumn.recall(arrays_under(arrays, f"{number}."), said)
+            for number, said in enumerate(parts)
         ]
         return columns
 

@@ -183,20 +183,33 @@ class CountRatio:
     rows_of_unit : float, default=1.0
         Rows that may be one observation, as in groups or blocks: n pairs then are counted as
         n / rows_of_unit of them, so that what chance adds is taken off for as many.
+    times : ndarray of int of shape (n,) or None, default=None
+        How often each pair was seen; None says once.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, rows_of_unit: float = 1.0):
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        rows_of_unit: float = 1.0,
+        times: np.ndarray | None = None,
+    ):
         self.rows_of_unit = rows_of_unit
         self.rows_x, of_x = _distinct(x)
         self.rows_y, of_y = _distinct(y)
-        self._pairs, self._times = np.unique(
-            np.column_stack([of_x, of_y]), axis=0, return_counts=True
-        )
-        self.counts_x, self.counts_y = np.bincount(of_x), np.bincount(of_y)
+        if times is None:
+            pairs = np.column_stack([of_x, of_y])
+            self._pairs, self._times = np.unique(pairs, axis=0, return_counts=True)
+        else:
+            order = np.lexsort([of_y, of_x])
+            self._pairs, self._times = np.column_stack([of_x, of_y])[order], times[order]
+        of_x, of_y = self._pairs.T
+        self.counts_x, self.counts_y = (_summed(of, self._times) for of in (of_x, of_y))
         # Outcomes are the side that is known better; a tie goes to y.
         self.turned = plug_in_entropy(self.counts_x) < plug_in_entropy(self.counts_y)
         rows, outcomes = (of_y, of_x) if self.turned else (of_x, of_y)
-        self.table = Table.count_pairs(rows, outcomes, np.zeros_like(rows)).of_units(rows_of_unit)
+        table = Table.count_pairs(rows, outcomes, np.zeros_like(rows), self._times)
+        self.table = table.of_units(rows_of_unit)
         without = null(self.table)
         self._near_margin = dirichlet(self.table, without)
         self._all = Parts.joined(self._near_margin, one_outcome(self.table, without))
@@ -209,8 +222,7 @@ class CountRatio:
     @classmethod
     def of_joint_counts(cls, arrays: dict[str, np.ndarray], rows_of_unit: float) -> CountRatio:
         """The same as of the pairs that were counted."""
-        rows = np.repeat(np.arange(len(arrays["times"])), arrays["times"])
-        return cls(arrays["x"][rows], arrays["y"][rows], rows_of_unit)
+        return cls(arrays["x"], arrays["y"], rows_of_unit, arrays["times"])
 
     @property
     def n_profiles(self) -> int:
@@ -390,6 +402,11 @@ def _joint_sum(cells: np.ndarray, terms: np.ndarray) -> float:
     ordered = np.sort(cells)
     ends = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))
     return float(terms[np.diff(ends, prepend=-1)].sum())
+
+
+def _summed(places: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """How often each place (k,) was seen, of places (n,) that were seen several times."""
+    return np.bincount(places, times).astype(np.int64)
 
 
 def _distinct(side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from .._state import fitting_array, require
 from ._cross_fitting import RatioTrainer
 from ._gaussian import SharedDirections, gaussian_information
 from ._models import HeldOut, RatioModel
@@ -269,15 +270,26 @@ class _Encoding:
 
 
 def recall_encoding(layout: PairLayout, arrays: dict[str, np.ndarray]) -> _Encoding:
-    """The encoding whose `arrays` these are."""
+    """The encoding whose `arrays` these are, checked."""
     sides = [
         tuple(
-            _LevelMeans(arrays[f"{side}.{number}.means"], arrays[f"{side}.{number}.turn"])
-            for number in range(len(levels))
+            _LevelMeans(
+                fitting_array(arrays, f"{side}.{number}.means", (n + 1, None)),
+                fitting_array(arrays, f"{side}.{number}.turn", (None, None)),
+            )
+            for number, n in enumerate(levels)
         )
         for side, levels in (("x", layout.levels_x), ("y", layout.levels_y))
     ]
-    components = (_Components(arrays[f"{side}.centre"], arrays[f"{side}.axes"]) for side in "xy")
+    for known in (*sides[0], *sides[1]):
+        require(known.means.shape[1] == known.turn.shape[1], "means of levels do not fit")
+    components = (
+        _Components(
+            fitting_array(arrays, f"{side}.centre", (n,)),
+            fitting_array(arrays, f"{side}.axes", (n, None)),
+        )
+        for side, n in (("x", layout.numbers_x), ("y", layout.numbers_y))
+    )
     return _Encoding(layout, tuple(components), *sides)  # type: ignore[arg-type]
 
 

@@ -28,6 +28,7 @@ from .._checks import (
     validate_params,
 )
 from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
+from .._modes import in_own_modes
 from .._parts import Family, NamedParts
 from .._random import draw_seed
 from .._state import Saved
@@ -175,6 +176,10 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     _registries: ClassVar = {"bound": BOUNDS, "critic": CRITICS}
     _fitted_as = FittedInformation
+    _made_by_fit = frozenset(
+        {"bound", "critic", "base", "cv", "block_length", "discrete_x", "discrete_y"}
+        | {"confidence_level", "max_steps", "batch_size", "n_negatives"}
+    )
     _fitted: FittedInformation
     _families = {"bound": Family(BOUNDS, Bound), "critic": Family(CRITICS, Critic)}
 
@@ -219,6 +224,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     # Fitting -------------------------------------------------------------------------------
 
+    @in_own_modes
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Estimate the information of pairs.
 
@@ -275,6 +281,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         of_columns = [finding for known in columns for finding in known.findings]
         say([*of_columns, *alike(columns, sides, rows), *learned.findings])
 
+    @in_own_modes
     def _learn(
         self, sides: Sides, rows: Rows | None = None, for_reading: bool = True
     ) -> tuple[tuple[Columns, Columns], Learned]:
@@ -284,6 +291,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         settings = replace(self._settings(len(sides.x[0]), rows), for_reading=for_reading)
         return columns, learn(columns, sides, settings)
 
+    @in_own_modes
     def _test(self, sides: Sides, n_permutations: int, rows: Rows | None = None) -> float:
         """P-value of the independence of columns that were read."""
         rows = Rows(self.block_length) if rows is None else rows
@@ -368,6 +376,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     # Reading -------------------------------------------------------------------------------
 
+    @in_own_modes
     def pointwise(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Pointwise mutual information of pairs: the log density ratio.
 
@@ -419,6 +428,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         """
         return float(np.nanmean(self.pointwise(X, y)))
 
+    @in_own_modes
     def transform(self, X: ArrayLike) -> np.ndarray:
         """What is computed of X alone: features that tell about y.
 

@@ -7,9 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._state import Fitted, Memory, Unsaved, arrays_under
+from .._parts import checked_part
+from .._state import Fitted, Memory, arrays_under, fact, require
 from ._columns import Columns
-from ._learned import Learned, recall
+from ._learned import Learned
+from ._recalling import recall
 
 __all__ = ["FittedInformation"]
 
@@ -44,14 +46,18 @@ class FittedInformation(Fitted):
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again; parts of a user's own class are those of the estimator."""
         arrays, facts = memory
+        sides = fact(facts, "columns", dict)
         of_x, of_y = (
-            Columns.recall(arrays_under(arrays, f"{side}."), facts["columns"][side])
+            Columns.recall(arrays_under(arrays, f"{side}."), fact(sides, side, dict))
             for side in "xy"
         )
         columns = of_x, of_y
+        n = estimator.n_features_in_
+        require(len(of_x.parts) == n, f"it has {len(of_x.parts)} columns of {n}")
         parts = {
-            name: estimator._part(name) if isinstance(value, Unsaved) else value
-            for name, value in facts["parts"].items()
+            name: checked_part(name, value, estimator)
+            for name, value in fact(facts, "parts", dict).items()
         }
-        learned = Memory(arrays_under(arrays, "learned."), facts["learned"] | {"parts": parts})
+        known = fact(facts, "learned", dict) | {"parts": parts}
+        learned = Memory(arrays_under(arrays, "learned."), known)
         return cls(columns, recall(learned, columns))

@@ -17,14 +17,14 @@ import torch
 from scipy.stats import norm
 
 from .._columns._kinds import Column
-from .._state import Memory, arrays_of, arrays_under, load_arrays
+from .._state import Memory, arrays_of
 from ..bounds import BOUNDS, Bound
 from ..critics import Critic
 from ._additive import Terms, told_of_classes, told_of_number
 from ._columns import Columns, LearnedColumn
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
-from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide, recall_encoding
+from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide
 from ._findings import (
     ROWS_FOR_COLUMNS,
     about_missed,
@@ -48,7 +48,6 @@ __all__ = [
     "Settings",
     "learn",
     "p_value",
-    "recall",
 ]
 
 
@@ -310,36 +309,6 @@ def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) ->
     shown.estimate = _both(shown.estimate, above.estimate)
     shown.findings = [*shown.findings, *above.findings]
     return shown
-
-
-def recall(memory: Memory, columns: tuple[Columns, Columns]) -> Learned:
-    """What `Learned.remember` gave, as it was."""
-    facts, arrays = memory.facts, memory.arrays
-    said = Estimate(*facts["estimate"]), dict(facts["bounds"]), list(facts["findings"])
-    if facts["kind"] == "counts":
-        rows_of_unit = facts.get("rows_of_unit", 1.0)  # older files have rows that are independent
-        return ByCounts(columns, CountRatio.of_joint_counts(arrays, rows_of_unit), *said)
-    size_x, size_y = facts["sizes"]
-    trainer = RatioTrainer(
-        facts["parts"]["critic"],
-        facts["parts"]["bound"],
-        base=facts["base"],
-        size_x=size_x,
-        size_y=size_y,
-        n_shifts=facts["n_shifts"],
-        max_steps=0,
-        batch_size=2,
-        device="cpu",
-        seed=facts["seed"],
-        referred=facts["referred"],
-    )
-    model: Any = trainer.build(0)
-    load_arrays(model, arrays_under(arrays, "model."))
-    model = model.eval()
-    encoding = arrays_under(arrays, "encoding.")
-    if encoding:
-        model = EncodedModel(recall_encoding(layout_of(columns), encoding), model)
-    return ByCritics(columns, trainer, model, *said)
 
 
 def p_value(

@@ -51,13 +51,20 @@ class Table:
     kept: np.ndarray  # position of the representative of each row code
 
     @classmethod
-    def count_pairs(cls, rows: np.ndarray, outcomes: np.ndarray, strata: np.ndarray) -> Table:
-        """From codes (n,); each row lies in one stratum."""
+    def count_pairs(
+        cls,
+        rows: np.ndarray,
+        outcomes: np.ndarray,
+        strata: np.ndarray,
+        seen: np.ndarray | None = None,
+    ) -> Table:
+        """From codes (n,), each pair seen so often (n,) or once; a row lies in one stratum."""
+        seen = np.ones(len(rows), dtype=np.int64) if seen is None else seen
         n_outcomes = outcomes.max() + 1
-        margin_key, margin_count = np.unique(strata * n_outcomes + outcomes, return_counts=True)
-        key, count = np.unique(rows * n_outcomes + outcomes, return_counts=True)
+        margin_key, margin_count = _counted(strata * n_outcomes + outcomes, seen)
+        key, count = _counted(rows * n_outcomes + outcomes, seen)
         row, outcome = key // n_outcomes, key % n_outcomes
-        size = np.bincount(rows)
+        size = np.bincount(rows, seen)
         stratum = np.zeros(len(size), dtype=np.int64)
         stratum[rows] = strata
         margin = np.searchsorted(margin_key, stratum[row] * n_outcomes + outcome)
@@ -118,6 +125,12 @@ class Table:
         share = own * self.share + (1 - own) * common
         unseen = 1 - np.bincount(self.margin_stratum, common)
         return replace(self, share=share, rest=(1 - shrinkage) * unseen.clip(min=0.0))
+
+
+def _counted(keys: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different keys (k,) of some (n,), and how often they were seen, of how often each was."""
+    found, place = np.unique(keys, return_inverse=True)
+    return found, np.bincount(place, seen).astype(np.int64)
 
 
 def _alike(row: np.ndarray, margin: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -20,6 +20,9 @@ class Augmentation(Part):
     ...         return x + torch.randn(x.shape, generator=generator, device=x.device)
     """
 
+    kind: str | None = None
+    """What samples it changes: "table", "series", "image", or None for any."""
+
     @property
     def mirrors(self) -> bool:
         """Whether half of the views are mirrored left to right.

@@ -58,6 +58,8 @@ class ColourViews(Augmentation):
     >>> model = DeepInfoMaxTransformer(encoder="strided", augmentation=views)
     """
 
+    kind = "image"
+
     _parameter_constraints: dict = {
         "jitter": [NON_NEGATIVE],
         "hue": [NON_NEGATIVE, None],

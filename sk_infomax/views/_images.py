@@ -48,6 +48,8 @@ class ImageViews(Augmentation):
     torch.Size([5, 3, 32, 32])
     """
 
+    kind = "image"
+
     _parameter_constraints: dict = {
         "crop": [FRACTION, ONE],
         "aspect": [NON_NEGATIVE],

@@ -31,6 +31,8 @@ class TableViews(Augmentation):
     torch.Size([5, 7])
     """
 
+    kind = "table"
+
     _parameter_constraints: dict = {"rate": [FRACTION]}
 
     def __init__(self, rate: float = 0.4):
@@ -64,6 +66,8 @@ class SeriesViews(Augmentation):
     >>> SeriesViews(noise=0.0)(torch.randn(5, 2, 40), torch.Generator().manual_seed(0)).shape
     torch.Size([5, 2, 40])
     """
+
+    kind = "series"
 
     _parameter_constraints: dict = {
         "crop": [FRACTION, ONE],

@@ -1,0 +1,130 @@
+"""Fits that are killed at random moments, and go on from their checkpoints.
+
+    python -m benchmarks.kills --count 200
+
+Each fit runs in a process of its own, which is killed by SIGKILL; `resume` then goes on, and may be
+killed again. What comes out is compared bit for bit with the fit that nobody killed.
+"""
+
+import argparse
+import json
+import multiprocessing
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sk_infomax import Checkpoint, DeepInfoMaxTransformer, DotCritic, TorchEncoder
+from sk_infomax.encoders import ENCODERS
+
+RESULT = Path(__file__).parent / "results" / "kills.json"
+EVERY = 0.05  # seconds between two checkpoints, of fits of about half a second
+LONGER = 1.2  # how much later than a whole fit takes the latest kill may come
+
+
+class Dropout(nn.Sequential):
+    """A network that draws from torch's global generator."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 16), nn.Dropout(0.5), nn.Linear(16, 8))
+
+
+def fits() -> dict[str, tuple[dict[str, Any], np.ndarray, dict[str, Any]]]:
+    """Parameters and samples by name, and what `resume` has to be given."""
+    rng = np.random.RandomState(0)
+    table = rng.normal(size=(256, 6)).astype(np.float32)
+    images = rng.normal(size=(64, 8, 8)).astype(np.float32)
+    small: dict[str, Any] = {"n_components": 4, "critic": DotCritic(units=4), "random_state": 0}
+    perceptron, strided = ENCODERS["perceptron"](hidden=8), ENCODERS["strided"](width=4)
+    own = TorchEncoder(Dropout, "1")
+    stopped = {"early_stopping": True, "max_epochs": 12, "batch_size": 32, "prior": "uniform"}
+    return {
+        "table": (small | stopped | {"encoder": perceptron}, table, {}),
+        "images": (small | {"encoder": strided, "max_epochs": 8, "batch_size": 16}, images, {}),
+        "own network": (
+            small | {"encoder": own, "bound": "dv", "max_epochs": 12, "batch_size": 32},
+            table,
+            {"encoder": own},
+        ),
+    }
+
+
+def _fit(path: Path, name: str) -> None:
+    """Fit from the start, or go on from where the file stands."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    parameters, X, given = fits()[name]
+    if path.exists():
+        DeepInfoMaxTransformer.resume(path, X, **given)
+    else:
+        DeepInfoMaxTransformer(callbacks=[Checkpoint(path, EVERY)], **parameters).fit(X)
+
+
+def run(count: int, seed: int = 0) -> dict[str, Any]:
+    """Kill so many fits, and compare what they end with.
+
+    Parameters
+    ----------
+    count : int
+        How many kills.
+    seed : int
+        Of their moments.
+
+    Returns
+    -------
+    dict of str to object
+        Kills, how many came before the first checkpoint, how many fits went on, and how many of
+        these were equal to the fit that nobody killed.
+    """
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    rng, context = np.random.RandomState(seed), multiprocessing.get_context("fork")
+    found = {"kills": 0, "before a checkpoint": 0, "resumed": 0, "equal": 0, "left over": 0}
+    whole = {}
+    for name, (parameters, X, _) in fits().items():
+        start = time.monotonic()
+        model = DeepInfoMaxTransformer(**parameters).fit(X)
+        whole[name] = model.transform(X), time.monotonic() - start
+    names = sorted(whole)
+    with tempfile.TemporaryDirectory() as folder:
+        while found["kills"] < count:
+            name = names[found["resumed"] % len(names)]
+            expected, seconds = whole[name]
+            path = Path(folder) / "checkpoint"
+            path.unlink(missing_ok=True)
+            for _ in range(min(1 + rng.geometric(0.5), count - found["kills"])):
+                process = context.Process(target=_fit, args=(path, name))
+                process.start()
+                process.join(rng.uniform(0, LONGER * seconds))
+                process.kill()
+                process.join()
+                found["kills"] += 1
+            if not path.exists():
+                found["before a checkpoint"] += 1
+                continue
+            _, X, given = fits()[name]
+            resumed = DeepInfoMaxTransformer.resume(path, X, **given)
+            found["resumed"] += 1
+            found["equal"] += bool(np.array_equal(resumed.transform(X), expected))
+            found["left over"] += len(list(Path(folder).iterdir())) - 1
+    return found
+
+
+def main() -> None:
+    """Kill as many fits as the command line says, and write what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    result = run(arguments.count, arguments.seed)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What torch's modes are while this package computes, whatever they are around it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+
+__all__ = ["in_own_modes", "own_modes"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_LOCK = threading.Lock()
+_DEVICES = ("cpu", "cuda")  # that autocast is turned off for
+
+
+class _Float32:
+    """float32 as the default type, which is that of the whole process, while anyone is inside."""
+
+    inside = 0
+    before = torch.float32
+
+    @classmethod
+    @contextmanager
+    def held(cls) -> Iterator[None]:
+        with _LOCK:
+            if cls.inside == 0:
+                cls.before = torch.get_default_dtype()
+                torch.set_default_dtype(torch.float32)
+            cls.inside += 1
+        try:
+            yield
+        finally:
+            with _LOCK:
+                cls.inside -= 1
+                if cls.inside == 0:
+                    torch.set_default_dtype(cls.before)
+
+
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """Gradients, float32, the CPU where no device is named, and no autocast.
+
+    A fit under ``torch.no_grad()``, ``torch.inference_mode()``, another default type or device, or
+    autocast is so the same as without.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        if _Float32.inside or torch.get_default_dtype() != torch.float32:
+            stack.enter_context(_Float32.held())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for device in _DEVICES:
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+def in_own_modes(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that runs in `own_modes`."""
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with own_modes():
+            return function(*args, **kwargs)
+
+    return inner
