@@ -172,7 +172,7 @@ def test_parameters_may_be_given_anew(tmp_path):
     fitted().save(tmp_path / "model")
     loaded = DeepInfoMaxTransformer.load(tmp_path / "model", output="hidden", verbose=2)
     assert loaded.verbose == 2
-    assert loaded.transform(table()).shape == (40, 64)
+    assert loaded.transform(table()).shape == (40, 40)
 
 
 def edited(path, change):

@@ -7,9 +7,8 @@ pairs after each pass. So an epoch of the net is a stretch of steps, over pass a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from skorch.callbacks import Callback, EarlyStopping
@@ -26,15 +25,11 @@ __all__ = ["Examples", "stop_at_best", "train"]
 _TERM = "fit"  # name of the one term in the history of the net
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Inputs (b, ...) and their targets (b, ...)."""
 
     inputs: Tensor
     targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.inputs)
 
 
 class Examples(Data):
