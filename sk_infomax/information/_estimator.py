@@ -72,7 +72,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         ``effort="high"``.
     effort : {"fast", "balanced", "high"}, default="balanced"
         How much computing an estimate may take: what "auto" stands for below. "high" takes three
-        times as long and sees fast waves and other dependence that small critics miss.
+        to seven times as long and sees fast waves and other dependence that small critics miss.
     base : {"gaussian"} or None, default="gaussian"
         Whether the critic starts from the Gaussian ratio. Without effect where a side has
         discrete columns, whose critic starts from nothing.
