@@ -493,6 +493,7 @@ def test_occlusion_hides_nothing_from_transform(digits):
     )
 
 
+@pytest.mark.nightly
 def test_noise_limits_the_information(digits):
     """Through a noisy channel the score cannot be above its capacity."""
     images, prior = digits[0][:150], NoisePrior(noise=2.0)

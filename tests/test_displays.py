@@ -1,6 +1,7 @@
 """Displays draw what they say, from data of every kind, and refuse what they can't draw."""
 
 import importlib
+import subprocess
 import sys
 
 import numpy as np
@@ -61,9 +62,9 @@ def drawn(display):
     return np.asarray(figure.canvas.buffer_rgba())
 
 
+@pytest.mark.nightly
 def test_importing_displays_does_not_import_matplotlib():
     code = "import sys, sk_infomax.displays; assert 'matplotlib' not in sys.modules"
-    subprocess = importlib.import_module("subprocess")
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

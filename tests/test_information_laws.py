@@ -488,7 +488,10 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("saved")
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.nightly if name == "wide" else []) for name in FITTED],
+)
 @FEW
 @given(SEEDS)
 def test_saved_pickled_and_cloned_estimators_are_the_same(name, folder, seed):

@@ -74,7 +74,9 @@ def test_adversary_brings_the_embedding_to_the_prior(prior, last):
     assert dependence[2] < 0.6 * dependence[0]
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+@pytest.mark.parametrize(
+    "distribution", [pytest.param("uniform", marks=pytest.mark.nightly), "normal"]
+)
 def test_discrepancy_brings_the_embedding_to_the_prior(distribution):
     distance, dependence = misfits(MMDPrior(distribution), (0, 0.02, 1), epochs=30)
     assert distance[1] < 0.95 * distance[0]
