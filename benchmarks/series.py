@@ -303,7 +303,7 @@ def draw(summary: dict, path: Path) -> None:
             text = f"{name} ({100 * ranked[name][column]:.1f} %)"
             axes.annotate(text, (rank, place), (6, 0), textcoords="offset points", va="center")
         axes.set(title=title, xlabel="mean rank", yticks=[], xlim=(1, len(ranked) + 2))
-        axes.legend(loc="lower right", frameon=False)
+        axes.legend(loc="lower left", frameon=False)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
