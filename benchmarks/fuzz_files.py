@@ -351,6 +351,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
     share = -(-arguments.count // arguments.jobs)
     tasks = [(share, arguments.seed + job, arguments.keep) for job in range(arguments.jobs)]
@@ -365,7 +366,7 @@ def main() -> None:
         "most_bytes_beside_ten_times_the_file": max(part["largest_beside"] for part in parts),
         "faults": [fault for part in parts for fault in part["faults"]],
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 

@@ -31,6 +31,8 @@ COMMANDS = {
     "--dependence-steps 1 --mine-steps 1 --draws 20 --out {out}",
     "cuda": "--tiny --device cpu --parts check --jobs table --out {out}/cuda.json",
     "curves": "--data fashion-mnist --out {out}",
+    "fuzz_files": "--count 4 --out {out}/fuzz.json",
+    "kills": "--count 1 --out {out}/kills.json",
     "matching": "--seeds 0 --components 2 --epochs 1 --out {out}/matching.json",
     "mutual_information": "--tasks contingency-3x3 --n-samples 60 --seeds 0 "
     "--methods ours ksg cca --out {out}/mi.json --picture {out}/mi.png",
@@ -61,7 +63,12 @@ LONG_METHODS = {
     "vicreg",
     "untrained",
 }
-LONG_BENCHMARKS = {"columns", "matching", "criteria"}
+SLOW_BENCHMARKS = {"columns", "matching", "criteria"}
+WHEN = {
+    **dict.fromkeys(SLOW_BENCHMARKS, pytest.mark.slow),
+    # They start processes of their own, and a slow test of files and of kills does the same.
+    **dict.fromkeys(("fuzz_files", "kills"), pytest.mark.nightly),
+}
 OTHER_COMMANDS = {
     "columns": "--n-samples 60 --seeds 0 --frame-samples 60 --frame-columns 1 "
     "--selection-samples 60 --n-permutations 3 --methods ours scikit-learn "
@@ -118,10 +125,7 @@ def test_every_benchmark_has_a_command():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if name in LONG_BENCHMARKS else [])
-        for name in COMMANDS
-    ],
+    [pytest.param(name, marks=WHEN.get(name, [])) for name in COMMANDS],
 )
 def test_benchmark_runs(name, places, tmp_path, monkeypatch):
     assert run(name, COMMANDS[name], places, tmp_path, monkeypatch)

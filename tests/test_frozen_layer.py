@@ -19,7 +19,7 @@ def model(**settings):
 
 
 def passes(monkeypatch, **settings):
-    """How often each series was coded by the steps of a fit."""
+    """How often each series was coded by the steps of a fit; the look at its end left out."""
     seen = []
     prepare = _fitted.FittedFeatures.prepare
     forward = SeriesStem.forward
@@ -31,6 +31,7 @@ def passes(monkeypatch, **settings):
 
     with monkeypatch.context() as patch:
         patch.setattr(_fitted.FittedFeatures, "prepare", prepared)
+        patch.setattr(_fitted.FittedFeatures, "_is_sound", lambda self, rows: True)
         patch.setattr(SeriesStem, "forward", lambda s, x: seen.append(len(x)) or forward(s, x))
         model(**settings).fit(waves())
     return sum(seen) / 40

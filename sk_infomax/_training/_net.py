@@ -336,7 +336,10 @@ class InfoMaxNet(NeuralNet):
     def _set_rate(self, factor: float) -> None:
         for name in self._optimizers:
             for group in getattr(self, name + "_").param_groups:
-                group["lr"] = self.lr * factor
+                if torch.is_tensor(group["lr"]):  # recorded steps read it where it is
+                    group["lr"].fill_(self.lr * factor)
+                else:
+                    group["lr"] = self.lr * factor
 
     def _tick(self, means: "_RunningMeans") -> bool:
         """Count a step of training, look at the terms now and then; whether the time is up."""
