@@ -63,7 +63,7 @@ LONG_METHODS = {
     "vicreg",
     "untrained",
 }
-SLOW_BENCHMARKS = {"columns", "matching", "criteria"}
+SLOW_BENCHMARKS = {"columns", "matching", "criteria", "representation", "series", "speed", "tables"}
 WHEN = {
     **dict.fromkeys(SLOW_BENCHMARKS, pytest.mark.slow),
     # They start processes of their own, and a slow test of files and of kills does the same.

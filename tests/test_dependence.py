@@ -111,6 +111,7 @@ def test_select_k_best_in_a_grid_search():
     assert search.best_params_ == {"best__k": 2}
 
 
+@pytest.mark.nightly
 def test_estimator_in_a_grid_search():
     X, Y = TASKS["student-identity-2-2-1"].sample(400, random_state=0)
     search = GridSearchCV(MutualInfoEstimator(**FAST), {"base": ["gaussian", None]}, cv=2)

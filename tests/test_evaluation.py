@@ -368,6 +368,7 @@ def test_dependence_of_normal_features_is_known():
     assert neural_dependency(None, stretched, max_steps=20) == pytest.approx(truth, abs=0.05)
 
 
+@pytest.mark.slow
 def test_dependence_that_correlations_do_not_show():
     """A ring: no correlation, but each column says how large the other is."""
     rng = np.random.RandomState(0)

@@ -130,6 +130,7 @@ def test_maps_of_columns_change_nothing():
     assert mapped.mutual_info_ == pytest.approx(plain.mutual_info_, abs=0.02)
 
 
+@pytest.mark.nightly
 def test_processing_one_side_adds_nothing():
     """I(X; f(Y)) <= I(X; Y), which neural estimators are known to break (Song and Ermon 2020)."""
     X, Y = multinormal_sparse(2, 2).sample(1000, random_state=0)
@@ -138,6 +139,7 @@ def test_processing_one_side_adds_nothing():
     assert less.mutual_info_ <= whole.mutual_info_
 
 
+@pytest.mark.nightly
 def test_independent_pairs_add_up():
     task = multinormal_sparse(2, 2, 1)
     (X, Y), (U, V) = task.sample(2000, random_state=0), task.sample(2000, random_state=1)
