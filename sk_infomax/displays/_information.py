@@ -49,8 +49,8 @@ class InformationDisplay:
     >>> from sk_infomax.displays import InformationDisplay
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> display = InformationDisplay.from_columns(X, y)
-    >>> display.names[display.scores.argmax()]
-    'petal width (cm)'
+    >>> display.names[display.scores.argmin()]
+    'sepal width (cm)'
     """
 
     def __init__(

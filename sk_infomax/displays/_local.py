@@ -38,7 +38,7 @@ class LocalInformationDisplay:
     >>> from sk_infomax import DeepInfoMaxTransformer
     >>> from sk_infomax.displays import LocalInformationDisplay
     >>> X = load_digits().images[:200]
-    >>> model = DeepInfoMaxTransformer(max_epochs=2, random_state=0).fit(X)
+    >>> model = DeepInfoMaxTransformer(encoder="strided", max_epochs=2, random_state=0).fit(X)
     >>> LocalInformationDisplay.from_estimator(model, X, samples=[0, 7]).information.shape
     (2, 4, 4)
     """

@@ -41,7 +41,7 @@ class NeighborsDisplay:
     >>> from sk_infomax import DeepInfoMaxTransformer
     >>> from sk_infomax.displays import NeighborsDisplay
     >>> X = load_digits().images[:200]
-    >>> model = DeepInfoMaxTransformer(max_epochs=2, random_state=0).fit(X)
+    >>> model = DeepInfoMaxTransformer(encoder="strided", max_epochs=2, random_state=0).fit(X)
     >>> display = NeighborsDisplay.from_estimator(model, X, queries=[0, 1], n_neighbors=4)
     >>> display.neighbors.shape
     (2, 4)

@@ -47,7 +47,7 @@ class PriorDisplay:
     >>> import numpy as np
     >>> from sk_infomax.displays import PriorDisplay
     >>> embedding = np.random.RandomState(0).normal(size=(500, 3))
-    >>> PriorDisplay.from_embedding(embedding, "normal").distances.max() < 0.1
+    >>> bool(PriorDisplay.from_embedding(embedding, "normal").distances.max() < 0.1)
     True
     """
 

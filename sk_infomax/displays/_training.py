@@ -36,7 +36,7 @@ class TrainingDisplay:
     >>> from sk_infomax import DeepInfoMaxTransformer
     >>> from sk_infomax.displays import TrainingDisplay
     >>> X = load_digits().images[:200]
-    >>> model = DeepInfoMaxTransformer(max_epochs=3, random_state=0).fit(X)
+    >>> model = DeepInfoMaxTransformer(encoder="strided", max_epochs=3, random_state=0).fit(X)
     >>> display = TrainingDisplay.from_estimator(model)
     >>> sorted(display.curves)
     ['train local']

@@ -50,7 +50,7 @@ def local_information(transformer: DeepInfoMaxTransformer, X: ArrayLike) -> np.n
     >>> from sk_infomax import DeepInfoMaxTransformer
     >>> from sk_infomax.evaluation import local_information
     >>> X = load_digits().images[:200]
-    >>> model = DeepInfoMaxTransformer(max_epochs=2, random_state=0).fit(X)
+    >>> model = DeepInfoMaxTransformer(encoder="strided", max_epochs=2, random_state=0).fit(X)
     >>> local_information(model, X[:100]).shape
     (100, 4, 4)
     """
