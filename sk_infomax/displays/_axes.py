@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,7 @@ __all__ = [
     "COLOURS",
     "LINES",
     "MARKERS",
-    "axes_for",
+    "Display",
     "chosen_of",
     "draw_sample",
     "grid_for",
@@ -58,9 +59,37 @@ def new_figure(size: tuple[float, float]) -> Any:
     return _pyplot().figure(figsize=size, layout="constrained")
 
 
-def axes_for(ax: Any, size: tuple[float, float] = _SIZE) -> Any:
-    """The axes that were given, or those of a new figure."""
-    return new_figure(size).subplots() if ax is None else ax
+class Display(ABC):
+    """What is drawn on one pair of axes."""
+
+    ax_: Any
+    figure_: Any
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw again.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        Display
+            Itself.
+        """
+        self.ax_ = new_figure(self._size()).subplots() if ax is None else ax
+        self.figure_ = self.ax_.figure
+        self._draw()
+        return self
+
+    def _size(self) -> tuple[float, float]:
+        """Of a figure that is made for it, in inches."""
+        return _SIZE
+
+    @abstractmethod
+    def _draw(self) -> None:
+        """Draw on `ax_`."""
 
 
 def grid_for(rows: int, columns: int) -> Any:

@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from ..evaluation._features import features_of
-from ._axes import COLOURS, MARKERS, axes_for
+from ._axes import COLOURS, MARKERS, Display
 
 __all__ = ["EmbeddingDisplay"]
 
@@ -22,7 +22,7 @@ _INSTALL = {"umap": "umap-learn", "opentsne": "openTSNE"}
 _SIZE = (5.0, 4.4)  # inches
 
 
-class EmbeddingDisplay:
+class EmbeddingDisplay(Display):
     """Features as points in two dimensions, coloured by a label or a number.
 
     Parameters
@@ -135,21 +135,10 @@ class EmbeddingDisplay:
             raise ValueError(f"y has {len(target)} values for {len(features)} samples.")
         return cls(_mapped(features, method, random_state), target, method).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> EmbeddingDisplay:
-        """Draw again.
+    def _size(self) -> tuple[float, float]:
+        return _SIZE
 
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        EmbeddingDisplay
-            Itself.
-        """
-        self.ax_ = axes_for(ax, _SIZE)
-        self.figure_ = self.ax_.figure
+    def _draw(self) -> None:
         first, second = self.points.T
         size = float(np.clip(4000 / len(first), 3, 25))
         if self.target is None:
@@ -163,7 +152,6 @@ class EmbeddingDisplay:
             self._draw_classes(size)
         said = {"pca": "principal component", "umap": "UMAP", "opentsne": "t-SNE"}[self.method]
         self.ax_.set(xlabel=f"{said} 1", ylabel=f"{said} 2", xticks=[], yticks=[])
-        return self
 
     def _draw_classes(self, size: float) -> None:
         """Points by class, each with a colour and a marker of its own."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..information import mutual_info_matrix, mutual_info_scores
-from ._axes import COLOURS, axes_for, new_figure
+from ._axes import COLOURS, Display
 
 __all__ = ["InformationDisplay", "InformationMatrixDisplay"]
 
@@ -26,7 +26,7 @@ def _names_of(X: Any, n: int) -> list[str]:
     return [f"x{i}" for i in range(n)] if names is None else [str(name) for name in names]
 
 
-class InformationDisplay:
+class InformationDisplay(Display):
     """What each column tells about a target, with intervals: bars, the largest above.
 
     Parameters
@@ -89,22 +89,11 @@ class InformationDisplay:
         scores, ends = np.asarray(scores, float).ravel(), np.asarray(ends, float)
         return cls(scores, ends, _names_of(X, len(scores))).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> InformationDisplay:
-        """Draw again.
+    def _size(self) -> tuple[float, float]:
+        return 5.0, _MARGIN + _BAR * len(self.scores)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        InformationDisplay
-            Itself.
-        """
+    def _draw(self) -> None:
         n = len(self.scores)
-        self.ax_ = axes_for(ax, (5.0, _MARGIN + _BAR * n))
-        self.figure_ = self.ax_.figure
         order, places = np.argsort(self.scores), np.arange(n)
         names = _names_of(None, n) if self.names is None else list(self.names)
         self.ax_.barh(places, self.scores[order], color=COLOURS[4], height=0.7)
@@ -117,10 +106,9 @@ class InformationDisplay:
             )
         self.ax_.set_yticks(places, [names[i] for i in order])
         self.ax_.set(xlabel="mutual information with the target (nats)", xlim=(0, None))
-        return self
 
 
-class InformationMatrixDisplay:
+class InformationMatrixDisplay(Display):
     """What columns tell about each other: a matrix of cells.
 
     Parameters
@@ -172,23 +160,12 @@ class InformationMatrixDisplay:
         matrix = np.asarray(found, float)
         return cls(matrix, _names_of(X, len(matrix))).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> InformationMatrixDisplay:
-        """Draw again.
+    def _size(self) -> tuple[float, float]:
+        side = _MARGIN + _CELL * len(self.matrix)
+        return side + 1, side
 
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        InformationMatrixDisplay
-            Itself.
-        """
+    def _draw(self) -> None:
         n = len(self.matrix)
-        side = _MARGIN + _CELL * n
-        self.ax_ = new_figure((side + 1, side)).subplots() if ax is None else ax
-        self.figure_ = self.ax_.figure
         # A column tells its whole entropy about itself, without end for numbers, which would
         # hide all others.
         between = np.where(np.eye(n, dtype=bool) | ~np.isfinite(self.matrix), np.nan, self.matrix)
@@ -205,4 +182,3 @@ class InformationMatrixDisplay:
         self.ax_.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
         self.ax_.set_yticks(range(n), names)
         self.figure_.colorbar(drawn, ax=self.ax_, label="nats")
-        return self

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..evaluation import ProbeResult, label_efficiency
-from ._axes import COLOURS, LINES, MARKERS, axes_for
+from ._axes import COLOURS, LINES, MARKERS, Display
 
 __all__ = ["LabelEfficiencyDisplay"]
 
 
-class LabelEfficiencyDisplay:
+class LabelEfficiencyDisplay(Display):
     """Accuracy of a probe against the labels of each class, with a band of one deviation.
 
     Parameters
@@ -98,21 +98,7 @@ class LabelEfficiencyDisplay:
         }
         return cls(curves).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> LabelEfficiencyDisplay:
-        """Draw again.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        LabelEfficiencyDisplay
-            Itself.
-        """
-        self.ax_ = axes_for(ax)
-        self.figure_ = self.ax_.figure
+    def _draw(self) -> None:
         counts: set[int] = set()
         for i, (name, curve) in enumerate(self.curves.items()):
             colour, x = COLOURS[i % len(COLOURS)], list(curve)
@@ -128,4 +114,3 @@ class LabelEfficiencyDisplay:
         self.ax_.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
         self.ax_.minorticks_off()
         self.ax_.legend()
-        return self

@@ -14,16 +14,17 @@ from .._random import new_generator
 from ..deep_infomax import DeepInfoMaxTransformer
 from ..evaluation._features import features_of
 from ..priors import DISTRIBUTIONS
-from ._axes import COLOURS, axes_for
+from ._axes import COLOURS, Display
 
 __all__ = ["PriorDisplay"]
 
 _DRAWS = 10_000  # of the prior, whose own error is then below 0.02 (rule of thumb)
 _QUANTILES = 100  # points of each curve
+_SIZE = (4.2, 4.2)  # inches, square as its axes are
 _MOST_CURVES = 64  # columns that are drawn (rule of thumb)
 
 
-class PriorDisplay:
+class PriorDisplay(Display):
     """Quantiles of each column of an embedding against those of a prior.
 
     A column that has the prior's distribution lies on the diagonal.
@@ -128,21 +129,10 @@ class PriorDisplay:
         distances = [ks_2samp(a, b).statistic for a, b in zip(found.T, drawn.T)]
         return cls(quantiles, expected, np.array(distances)).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> PriorDisplay:
-        """Draw again.
+    def _size(self) -> tuple[float, float]:
+        return _SIZE
 
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        PriorDisplay
-            Itself.
-        """
-        self.ax_ = axes_for(ax, (4.2, 4.2))
-        self.figure_ = self.ax_.figure
+    def _draw(self) -> None:
         for expected, found in zip(self.expected[:_MOST_CURVES], self.quantiles):
             self.ax_.plot(expected, found, color=COLOURS[0], alpha=0.3, linewidth=1)
         ends = [self.expected.min(), self.expected.max()]
@@ -151,4 +141,3 @@ class PriorDisplay:
         self.ax_.plot([], [], color=COLOURS[0], label=f"columns (mean KS distance {mean:.3f})")
         self.ax_.set(xlabel="quantiles of the prior", ylabel="quantiles of the embedding")
         self.ax_.legend(fontsize="small")
-        return self

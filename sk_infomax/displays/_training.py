@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._axes import COLOURS, axes_for
+from ._axes import COLOURS, Display
 
 __all__ = ["TrainingDisplay"]
 
@@ -15,7 +15,7 @@ _NATS = "_nats"  # what the history's names of information in nats end in
 _IN_NATS = ("coordinates",)  # terms that are log probabilities, and so in nats as they are
 
 
-class TrainingDisplay:
+class TrainingDisplay(Display):
     """Information in nats over the epochs, term by term, and where training stopped.
 
     Parameters
@@ -78,21 +78,7 @@ class TrainingDisplay:
         best = None if np.isnan(losses).all() else int(np.nanargmin(losses)) + 1
         return cls(curves, best).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> TrainingDisplay:
-        """Draw again.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or None, default=None
-            None makes a figure.
-
-        Returns
-        -------
-        TrainingDisplay
-            Itself.
-        """
-        self.ax_ = axes_for(ax)
-        self.figure_ = self.ax_.figure
+    def _draw(self) -> None:
         terms = sorted({name.split(" ", 1)[1] for name in self.curves})
         for name, values in self.curves.items():
             part, term = name.split(" ", 1)
@@ -112,7 +98,6 @@ class TrainingDisplay:
         self.ax_.set(xlabel="epoch", ylabel="information (nats)")
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
-        return self
 
 
 def _is_nats(name: str) -> bool:
