@@ -252,8 +252,12 @@ def settle_setup(estimator) -> Setup:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
     if estimator.verbose:
         callbacks.append(ProgressBar())
-    asked = {name: getattr(estimator, name) for name in ("optimizer", "lr", "weight_decay")}
-    return setup_of(asked, resolve_device(estimator.device), callbacks)
+    return setup_of(_asked_of(estimator), resolve_device(estimator.device), callbacks)
+
+
+def _asked_of(estimator) -> dict[str, Any]:
+    """Optimizer, learning rate and weight decay as an estimator has them."""
+    return {name: getattr(estimator, name) for name in ("optimizer", "lr", "weight_decay")}
 
 
 def setup_of(
@@ -273,7 +277,7 @@ def recall_setup(asked: Any, estimator: Any) -> Setup:
     An optimizer that no file holds is the estimator's; so is all that files do not say which were
     written before they did.
     """
-    of_estimator = {name: getattr(estimator, name) for name in ("optimizer", "lr", "weight_decay")}
+    of_estimator = _asked_of(estimator)
     if asked is None:
         asked = of_estimator
     elif isinstance(asked.get("optimizer"), Unsaved):
