@@ -96,13 +96,13 @@ class InformationDisplay(Display):
         n = len(self.scores)
         order, places = np.argsort(self.scores), np.arange(n)
         names = _names_of(None, n) if self.names is None else list(self.names)
-        self.ax_.barh(places, self.scores[order], color=COLOURS[4], height=0.7)
+        self.ax_.barh(places, self.scores[order], color=COLOURS[9], height=0.7)
         if self.intervals is not None:
             ends = np.asarray(self.intervals)[order]
             seen = np.where(np.isfinite(ends), ends, self.scores[order][:, None])
             reach = np.abs(seen - self.scores[order][:, None]).T
             self.ax_.errorbar(
-                self.scores[order], places, xerr=reach, fmt="none", ecolor=COLOURS[5], capsize=3
+                self.scores[order], places, xerr=reach, fmt="none", ecolor=COLOURS[2], capsize=3
             )
         self.ax_.set_yticks(places, [names[i] for i in order])
         self.ax_.set(xlabel="mutual information with the target (nats)", xlim=(0, None))

@@ -136,7 +136,7 @@ class PriorDisplay(Display):
         for expected, found in zip(self.expected[:_MOST_CURVES], self.quantiles):
             self.ax_.plot(expected, found, color=COLOURS[0], alpha=0.3, linewidth=1)
         ends = [self.expected.min(), self.expected.max()]
-        self.ax_.plot(ends, ends, color=COLOURS[5], linewidth=1.5, label="the prior")
+        self.ax_.plot(ends, ends, color=COLOURS[2], linewidth=1.5, label="the prior")
         mean = self.distances.mean()
         self.ax_.plot([], [], color=COLOURS[0], label=f"columns (mean KS distance {mean:.3f})")
         self.ax_.set(xlabel="quantiles of the prior", ylabel="quantiles of the embedding")

@@ -93,7 +93,7 @@ class TrainingDisplay(Display):
             )
         if self.best_epoch is not None:
             self.ax_.axvline(
-                self.best_epoch, color=COLOURS[5], linewidth=1, label="kept (best held-out loss)"
+                self.best_epoch, color=COLOURS[2], linewidth=1, label="kept (best held-out loss)"
             )
         self.ax_.set(xlabel="epoch", ylabel="information (nats)")
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
