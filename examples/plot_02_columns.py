@@ -1,16 +1,19 @@
-"""Columns of any kind: what they tell about a target, about each other, and which to keep.
+"""
+Columns of any kind: what they tell, and which to keep
+======================================================
 
-Run with ``python examples/plot_02_columns.py``. The first frame is the wines that scikit-learn
-ships. The second one is made here, so that the truth is known: visits to a shop with a date, text,
-a number that is missing now and then, and the id of the customer. The tables go to the terminal,
-the figure to ``columns.png``.
+The first frame is the wines that scikit-learn ships. The second one is made here, so that the
+truth is known: visits to a shop with a date, text, a number that is missing now and then, and the
+id of the customer. What columns tell about a target and about each other stands beside the truth.
 """
 
 import warnings
-from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from scipy.special import entr
 from scipy.stats import norm
 from sklearn.datasets import load_wine
@@ -27,7 +30,7 @@ from sk_infomax import (
 
 SEED = 0
 # Fewer steps and folds than the defaults have, which 600 rows need less of: seconds for a fit.
-SHORT = {"cv": 2, "max_steps": 80, "random_state": SEED}
+SHORT: dict[str, Any] = {"cv": 2, "max_steps": 80, "random_state": SEED}
 WINE_STEPS = 200  # a third of the default; 178 rows are learned in so many
 N_VISITS = 600
 N_CUSTOMERS = 300
@@ -40,7 +43,7 @@ LAG = 2  # days after which sales follow the weather
 LAGS = [0, 2, 4]
 
 
-def make_visits(rng) -> pd.DataFrame:
+def make_visits(rng: np.random.RandomState) -> pd.DataFrame:
     """A frame whose columns tell what `truths` says about `spent`."""
     town = rng.randint(len(TOWNS), size=N_VISITS)
     day = 3 * 365 * rng.rand(N_VISITS)
@@ -122,6 +125,7 @@ def select(visits: pd.DataFrame) -> None:
     print(f"\nThe best two: {', '.join(best.get_feature_names_out())}")
     telling = MutualInfoSelector("all", fdr=0.05, missing="drop", n_permutations=99).fit(X, y)
     print(f"A false discovery rate of 5 % keeps: {', '.join(telling.get_feature_names_out())}")
+    assert telling.pvalues_ is not None  # as there is none without `fdr`
     for name, p_value in zip(X, telling.pvalues_):
         print(f"  {name:10s} p = {p_value:.2g}")
 
@@ -134,7 +138,7 @@ def ask_more(visits: pd.DataFrame) -> None:
     print(f"\nTown and income together: {say(value, ends)}, truth {truth:.2f}")
     value, ends = conditional_mutual_info(
         visits["age"], spent, visits["income"], missing="drop", **SHORT
-    )
+    )[:2]
     print(f"Age beyond income: {say(value, ends)}, truth 0")
 
 
@@ -143,7 +147,7 @@ def say(value: float, ends: tuple[float, float]) -> str:
     return f"{value:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
 
 
-def ask_lags(rng) -> pd.DataFrame:
+def ask_lags(rng: np.random.RandomState) -> pd.DataFrame:
     """After how many days sales follow the weather."""
     weather = rng.randn(N_VISITS)
     sales = np.roll(weather, LAG) + rng.randn(N_VISITS)
@@ -157,14 +161,8 @@ def ask_lags(rng) -> pd.DataFrame:
     return table
 
 
-def draw_figure(matrix: pd.DataFrame, visits: pd.DataFrame, lags: pd.DataFrame, path: Path) -> None:
+def draw_figure(matrix: pd.DataFrame, visits: pd.DataFrame, lags: pd.DataFrame) -> None:
     """What wines' columns share, and estimates with their intervals beside the truth."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams["font.size"] = 12
     figure, axes = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
     shown = np.where(np.isfinite(matrix), matrix, np.nan)  # of a number with itself: infinite
     image = axes[0].imshow(shown, cmap="viridis")
@@ -177,11 +175,10 @@ def draw_figure(matrix: pd.DataFrame, visits: pd.DataFrame, lags: pd.DataFrame, 
     draw_intervals(axes[1], visits, "Visits: what columns tell\nabout what is spent, nats")
     draw_intervals(axes[2], lags, "What the weather tells about\nsales so many days later, nats")
     axes[2].legend(frameon=False)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+    plt.show()
 
 
-def draw_intervals(axes, table: pd.DataFrame, title: str) -> None:
+def draw_intervals(axes: Axes, table: pd.DataFrame, title: str) -> None:
     """Estimates, intervals and truths, a row of the table each."""
     places, value = np.arange(len(table)), table["mutual_info"]
     reach = np.abs(table[["low", "high"]].to_numpy().T - value.to_numpy())
@@ -193,21 +190,27 @@ def draw_intervals(axes, table: pd.DataFrame, title: str) -> None:
     axes.grid(axis="y", alpha=0.3)
 
 
-def main() -> None:
-    """Ask, print, draw."""
-    rng = np.random.RandomState(SEED)
-    visits = make_visits(rng)
-    matrix = ask_wines()
-    scores = ask_visits(visits)
-    # The customers are nearly an id, of which a warning has just come: once is enough.
-    warnings.filterwarnings("ignore", message=".*seen fewer than five times")
-    select(visits)
-    ask_more(visits)
-    lags = ask_lags(rng)
-    path = Path("columns.png")
-    draw_figure(matrix, scores, lags, path)
-    print(f"\nThe figure is in {path}.")
+# %%
+# What single columns tell
+# ------------------------
+# The customers are nearly an id, of which a warning comes: once is enough.
 
+rng = np.random.RandomState(SEED)
+visits = make_visits(rng)
+matrix = ask_wines()
+scores = ask_visits(visits)
+warnings.filterwarnings("ignore", message=".*seen fewer than five times")
 
-if __name__ == "__main__":
-    main()
+# %%
+# Which to keep, and what columns tell together
+# ---------------------------------------------
+
+select(visits)
+ask_more(visits)
+lags = ask_lags(rng)
+
+# %%
+# All of it in a picture
+# ----------------------
+
+draw_figure(matrix, scores, lags)

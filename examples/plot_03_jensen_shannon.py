@@ -1,17 +1,18 @@
-"""Jensen-Shannon divergence and mutual information, side by side over random tables.
+"""
+Jensen-Shannon divergence and mutual information
+================================================
 
-Run with ``python examples/plot_03_jensen_shannon.py``. Deep InfoMax with ``bound="jsd"`` maximises
-the Jensen-Shannon divergence between pairs that belong together and pairs that do not, in the
-place of the mutual information, which is the Kullback-Leibler divergence between the two. Over
-random joint distributions of two variables of eight values both are known exactly, and one rises
-with the other. A critic that is trained on drawn pairs reads either: the divergence is
-``JensenShannon().divergence``, the information ``JensenShannon().nats``. The summary goes to the
-terminal, the figure to ``jensen_shannon.png``.
+Deep InfoMax with ``bound="jsd"`` maximises the Jensen-Shannon divergence between pairs that
+belong together and pairs that do not, in the place of the mutual information, which is the
+Kullback-Leibler divergence between the two. Over random joint distributions of two variables of
+eight values both are known exactly, and one rises with the other. A critic that is trained on
+drawn pairs reads either: the divergence is ``JensenShannon().divergence``, the information
+``JensenShannon().nats``.
 """
 
 import math
-from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy.stats import spearmanr
@@ -32,7 +33,8 @@ def random_table(rng: np.random.RandomState) -> np.ndarray:
     sharpness = np.exp(rng.uniform(math.log(0.1), math.log(20.0)))
     logits = sharpness * rng.normal(size=(SIZE, SIZE))
     table = np.exp(logits - logits.max(1, keepdims=True))
-    return table / table.sum(1, keepdims=True) * rng.dirichlet(np.full(SIZE, 5.0))[:, None]
+    table *= rng.dirichlet(np.full(SIZE, 5.0))[:, None] / table.sum(1, keepdims=True)
+    return np.asarray(table)
 
 
 def divergences(table: np.ndarray) -> tuple[float, float]:
@@ -69,14 +71,9 @@ def read(table: np.ndarray, rng: np.random.RandomState) -> tuple[float, float]:
     return bound.nats(*scores).item(), bound.divergence(*scores).item()
 
 
-def draw_figure(exact: np.ndarray, known: np.ndarray, found: np.ndarray, path: Path) -> None:
+def draw_figure(exact: np.ndarray, known: np.ndarray, found: np.ndarray) -> None:
     """The two against each other, exactly and as they are read."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     left.scatter(*exact.T, s=4, alpha=0.35, color="#3b7dd8", lw=0, label="random tables, exactly")
     left.scatter(*found.T, s=26, color="#c8102e", label="read from pairs by a critic")
     left.axhline(math.log(2), color="#9aa0a6", ls="--", lw=1)
@@ -97,25 +94,20 @@ def draw_figure(exact: np.ndarray, known: np.ndarray, found: np.ndarray, path: P
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    plt.show()
 
 
-def main() -> None:
-    """Draw tables, train critics, print, draw."""
-    rng = np.random.RandomState(SEED)
-    tables = [random_table(rng) for _ in range(N_TABLES)]
-    exact = np.array([divergences(table) for table in tables])
-    order = np.argsort(exact[:, 0])[np.linspace(0, N_TABLES - 1, N_TRAINED).astype(int)]
-    known, found = exact[order], np.array([read(tables[index], rng) for index in order])
-    rank = spearmanr(*exact.T).statistic
-    errors = np.abs(found - known).mean(0)
-    print(f"Rank correlation of divergence and information over {N_TABLES} tables: {rank:.3f}")
-    print(f"Mean error of a critic: information {errors[0]:.3f}, divergence {errors[1]:.3f} nats")
-    path = Path("jensen_shannon.png")
-    draw_figure(exact, known, found, path)
-    print(f"The figure is in {path}.")
+# %%
+# Exactly, and as a critic reads it
+# ---------------------------------
 
-
-if __name__ == "__main__":
-    main()
+rng = np.random.RandomState(SEED)
+tables = [random_table(rng) for _ in range(N_TABLES)]
+exact = np.array([divergences(table) for table in tables])
+order = np.argsort(exact[:, 0])[np.linspace(0, N_TABLES - 1, N_TRAINED).astype(int)]
+known, found = exact[order], np.array([read(tables[index], rng) for index in order])
+rank = spearmanr(*exact.T).statistic
+errors = np.abs(found - known).mean(0)
+print(f"Rank correlation of divergence and information over {N_TABLES} tables: {rank:.3f}")
+print(f"Mean error of a critic: information {errors[0]:.3f}, divergence {errors[1]:.3f} nats")
+draw_figure(exact, known, found)

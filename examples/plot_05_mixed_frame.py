@@ -1,14 +1,13 @@
-"""A mixed frame: dates, levels, flags and missing values, straight into a Pipeline.
+"""
+A mixed frame: dates, text and missing values
+=============================================
 
-Run with ``python examples/plot_05_mixed_frame.py``. The frame of rented flats is made here: a price
-that follows from area, district, season and age, of which each column tells a part and misses some.
-The transformer reads it as it is. `compare` then says whether its features are worth it on these
-flats, beside raw values and cheap features. The tables go to the terminal, the figure to
-``mixed_frame.png``.
+Flats with an area, rooms, a district, a year, a flag and a date, some of it missing, go into a
+Pipeline as they are. ``compare`` then says whether the features are worth it on these flats,
+beside raw values and cheap features.
 """
 
-from pathlib import Path
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
@@ -16,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax.evaluation import Comparison, compare
+from sk_infomax.evaluation import compare
 
 SEED = 0
 N_FLATS = 360
@@ -52,47 +51,43 @@ def make_flats(n: int) -> tuple[pd.DataFrame, np.ndarray]:
     return flats, np.where(price > np.median(price), "dear", "cheap")
 
 
-def draw_figure(found: Comparison, path: Path) -> None:
-    """A bar for each method and number of labels, with the deviation over folds."""
-    import matplotlib
+# %%
+# Straight into a Pipeline
+# ------------------------
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+flats, prices = make_flats(N_FLATS)
+print(flats.head(4).to_string())
+train, test, y_train, y_test = train_test_split(
+    flats, prices, test_size=0.3, stratify=prices, random_state=SEED
+)
+model = make_pipeline(
+    DeepInfoMaxTransformer(random_state=SEED), LogisticRegression(C=0.1, max_iter=500)
+)
+model.fit(train, y_train)
+n_numbers = model[0].layout_.n_features
+print(f"\n{train.shape[1]} columns became {n_numbers} numbers of each flat.")
+print(f"A Pipeline on them: accuracy {model.score(test, y_test):.3f}.")
 
-    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    width = 0.8 / len(found.methods)
-    for i, method in enumerate(found.methods):
-        scores = 100 * found.scores[i]
-        places = np.arange(len(found.n_labels)) + (i - (len(found.methods) - 1) / 2) * width
-        axes.bar(places, scores.mean(1), width, yerr=scores.std(1, ddof=1), label=method)
-    labels = ["all labels" if n is None else f"{n} a class" for n in found.n_labels]
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set(ylabel="accuracy (%)", ylim=(50, 100), title="Which features win on these flats")
-    axes.legend(ncols=3, fontsize="small")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+# %%
+# Are the features worth it?
+# --------------------------
+# ``compare`` sets them beside raw values and cheap features, with the error of the difference.
 
+found = compare(flats, prices, cv=3, n_labels=N_LABELS, random_state=SEED)
+print(found)
 
-def main() -> None:
-    """Make the frame, learn, compare, print, draw."""
-    flats, prices = make_flats(N_FLATS)
-    print(flats.head(4).to_string())
-    train, test, y_train, y_test = train_test_split(
-        flats, prices, test_size=0.3, stratify=prices, random_state=SEED
-    )
-    model = make_pipeline(
-        DeepInfoMaxTransformer(random_state=SEED), LogisticRegression(C=0.1, max_iter=500)
-    )
-    model.fit(train, y_train)
-    n_numbers = model[0].layout_.n_features
-    print(f"\n{train.shape[1]} columns became {n_numbers} numbers of each flat.")
-    print(f"A Pipeline on them: accuracy {model.score(test, y_test):.3f}.\n")
-    found = compare(flats, prices, cv=3, n_labels=N_LABELS, random_state=SEED)
-    print(found)
-    path = Path("mixed_frame.png")
-    draw_figure(found, path)
-    print(f"\nThe figure is in {path}.")
+# %%
+# With few labels and with all
+# ----------------------------
 
-
-if __name__ == "__main__":
-    main()
+figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+width = 0.8 / len(found.methods)
+for i, method in enumerate(found.methods):
+    scores = 100 * found.scores[i]
+    places = np.arange(len(found.n_labels)) + (i - (len(found.methods) - 1) / 2) * width
+    axes.bar(places, scores.mean(1), width, yerr=scores.std(1, ddof=1), label=method)
+labels = ["all labels" if n is None else f"{n} a class" for n in found.n_labels]
+axes.set_xticks(range(len(labels)), labels)
+axes.set(ylabel="accuracy (%)", ylim=(50, 108), title="Which features win on these flats")
+axes.legend(ncols=3, fontsize="small")
+plt.show()

@@ -1,14 +1,14 @@
-"""Sparse counts of words: features of texts, of which few have a label.
+"""
+Sparse counts of words, and few labels
+======================================
 
-Run with ``python examples/plot_06_text_counts.py``. Texts are drawn from a topic model: each of six
-subjects likes some of 24 topics, a topic some of 2,500 words, and half of the words of a text are
-anyone's. The counts stay sparse all the way. Latent semantic analysis (TF-IDF and a truncated
-singular value decomposition) is what one would take otherwise. The table goes to the terminal, the
-figure to ``text_counts.png``.
+Texts are drawn from a topic model: each of six subjects likes some of 24 topics, a topic some of
+2,500 words, and half of the words of a text are anyone's. The counts stay sparse all the way.
+Latent semantic analysis (TF-IDF and a truncated singular value decomposition) is what one would
+take otherwise.
 """
 
-from pathlib import Path
-
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
@@ -16,7 +16,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import make_pipeline
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax.evaluation import Comparison, compare
+from sk_infomax.displays import LabelEfficiencyDisplay
+from sk_infomax.evaluation import compare
 
 SEED = 0
 N_TEXTS, N_WORDS, N_TOPICS, N_SUBJECTS = 800, 2500, 24, 6
@@ -39,57 +40,34 @@ def make_texts() -> tuple[sparse.csr_array, np.ndarray]:
     return sparse.vstack(rows, format="csr"), subjects
 
 
-def draw_figure(found: Comparison, path: Path) -> None:
-    """Accuracy against labels for each method."""
-    import matplotlib
+# %%
+# Counts stay sparse
+# ------------------
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+counts, subjects = make_texts()
+share = counts.nnz / np.prod(counts.shape)
+print(f"{counts.shape[0]} texts, {counts.shape[1]} words, {share:.1%} of the counts above 0.")
 
-    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    few = [n for n in found.n_labels if n is not None]
-    for i, method in enumerate(found.methods):
-        axes.plot(few, 100 * found.scores[i, : len(few)].mean(1), "o-", label=method)
-    axes.set(
-        xscale="log",
-        xlabel="labels for each subject",
-        ylabel="accuracy (%)",
-        title="Subjects of texts from counts of words",
-    )
-    axes.set_xticks(few, [str(n) for n in few])
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+# %%
+# Beside latent semantic analysis
+# -------------------------------
 
+analysis = make_pipeline(TfidfTransformer(sublinear_tf=True), TruncatedSVD(100, random_state=SEED))
+found = compare(
+    counts,
+    subjects,
+    transformer=DeepInfoMaxTransformer(random_state=SEED),
+    methods={"TF-IDF": TfidfTransformer(sublinear_tf=True), "TF-IDF + SVD": analysis},
+    rivals=False,
+    cv=2,
+    n_labels=N_LABELS,
+    random_state=SEED,
+)
+print(found)
 
-def main() -> None:
-    """Draw texts, compare, print, draw."""
-    counts, subjects = make_texts()
-    share = counts.nnz / np.prod(counts.shape)
-    print(f"{counts.shape[0]} texts, {counts.shape[1]} words, {share:.1%} of the counts above 0.\n")
-    analysis = make_pipeline(
-        TfidfTransformer(sublinear_tf=True), TruncatedSVD(100, random_state=SEED)
-    )
-    found = compare(
-        counts,
-        subjects,
-        transformer=DeepInfoMaxTransformer(random_state=SEED),
-        methods={
-            "TF-IDF": TfidfTransformer(sublinear_tf=True),
-            "TF-IDF + SVD": analysis,
-        },
-        rivals=False,
-        cv=2,
-        n_labels=N_LABELS,
-        random_state=SEED,
-    )
-    print(found)
-    path = Path("text_counts.png")
-    draw_figure(found, path)
-    print(f"\nThe figure is in {path}.")
+# %%
+# Accuracy against labels
+# -----------------------
 
-
-if __name__ == "__main__":
-    main()
+LabelEfficiencyDisplay.from_comparison(found)
+plt.show()

@@ -21,7 +21,7 @@ from sk_infomax.displays import (
     PriorDisplay,
     TrainingDisplay,
 )
-from sk_infomax.evaluation import label_efficiency, local_information
+from sk_infomax.evaluation import Comparison, label_efficiency, local_information
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -255,6 +255,40 @@ def test_curves_of_labels():
     drawn(display)
     with pytest.raises(ValueError, match="estimators is empty"):
         LabelEfficiencyDisplay.from_estimators({}, *parts)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_curves_of_a_comparison_are_its_scores_with_few_labels(task):
+    rng = np.random.RandomState(0)
+    scores, n_labels = rng.rand(2, 3, 4), (20, None, 5)
+    scoring = "accuracy" if task == "classification" else "r2"
+    found = Comparison(
+        ("raw", "ours"), n_labels, scores, np.ones((2, 4)), np.ones(2, int), 0.3, scoring, task
+    )
+    display = LabelEfficiencyDisplay.from_comparison(found)
+    factor = 100 if task == "classification" else 1
+    for line, own in zip(display.ax_.lines, scores):
+        np.testing.assert_array_equal(line.get_xdata(), [5, 20])
+        np.testing.assert_allclose(line.get_ydata(), factor * own[[2, 0]].mean(1))
+    assert ("%" in display.ax_.get_ylabel()) == (task == "classification")
+    assert ("class" in display.ax_.get_xlabel()) == (task == "classification")
+    drawn(display)
+
+
+def test_a_comparison_with_all_labels_alone_makes_no_curve():
+    scores = np.full((1, 1, 3), 0.5)
+    found = Comparison(
+        ("raw",),
+        (None,),
+        scores,
+        np.ones((1, 3)),
+        np.ones(1, int),
+        0.5,
+        "accuracy",
+        "classification",
+    )
+    with pytest.raises(ValueError, match=r"n_labels=\(None,\) of the comparison"):
+        LabelEfficiencyDisplay.from_comparison(found)
 
 
 def test_bars_are_scores_with_their_intervals():

@@ -15,6 +15,14 @@ validate = pytest.importorskip("numpydoc.validate").validate
 RULES = {"GL05", "GL06", "GL07", "GL08", "SS01", "SS02", "SS04", "PR02", "PR03", "PR04", "PR10"}
 
 
+def member_of(name):
+    """The object of a dotted name: a module, or something in one."""
+    parts, found = name.split("."), sk_infomax
+    for part in parts[1:]:
+        found = getattr(found, part)
+    return found
+
+
 def public_names():
     """Each public class, function and method, as a dotted name."""
     for info in pkgutil.iter_modules(sk_infomax.__path__):
@@ -34,6 +42,8 @@ def public_names():
 @pytest.mark.parametrize(("name", "is_class"), list(public_names()))
 def test_docstring(name, is_class):
     rules = RULES | ({"PR01"} if is_class else set())
+    if inspect.isclass(member_of(name)) or not inspect.isclass(member_of(name.rpartition(".")[0])):
+        rules = rules | {"EX01"}  # an example of each class and function
     errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code in rules]
     assert not errors
 

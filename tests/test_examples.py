@@ -1,19 +1,66 @@
-"""The examples run from beginning to end, and draw their figures."""
+"""The examples run from beginning to end, and draw what the gallery shows."""
 
+import re
 import runpy
+import warnings
 from pathlib import Path
 
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("plot_*.py"))
+NIGHTLY = {
+    "plot_01_digits",
+    "plot_02_columns",
+    "plot_05_mixed_frame",
+    "plot_06_text_counts",
+    "plot_08_few_labels",
+    "plot_12_independence",
+    "plot_13_lags",
+    "plot_17_information_plane",
+    "plot_18_bounds",
+}
+"""Those that take 20 seconds or more of one core."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def marked(path):
+    """An example as a case of a test, with the mark of its time."""
+    mark = pytest.mark.nightly if path.stem in NIGHTLY else pytest.mark.slow
+    return pytest.param(path, marks=mark, id=path.stem)
+
+
+@pytest.mark.parametrize("path", [marked(path) for path in EXAMPLES])
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("matplotlib")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    for package in re.findall(r"^import (optuna)", path.read_text(encoding="utf-8"), re.MULTILINE):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(path), run_name="__main__")
-    figures, said = [figure.name for figure in tmp_path.glob("*.png")], capsys.readouterr().out
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    plt.close("all")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", FutureWarning)  # of packages that the example imports
+        runpy.run_path(str(path), run_name="__main__")
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    plt.close("all")
     assert figures
-    assert [name for name in figures if name not in said] == []
+    assert all(ax.has_data() for figure in figures for ax in figure.axes)
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_a_page(path):
+    """What the gallery needs: a title, an introduction, cells, and a figure that is shown."""
+    text = path.read_text(encoding="utf-8")
+    title, rule, blank, first = text.split("\n")[1:5]
+    assert rule == "=" * len(title)
+    assert not blank
+    assert first
+    assert "\n# %%\n" in text
+    assert "plt.show()" in text
+    heads = re.findall(r"^# (.+)\n# (-{3,})$", text, re.MULTILINE)
+    assert heads
+    assert [head for head, line in heads if len(head) != len(line)] == []
+
+
+def test_names_of_nightly_examples_are_those_of_files():
+    assert {path.stem for path in EXAMPLES} >= NIGHTLY

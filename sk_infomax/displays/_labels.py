@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..evaluation import ProbeResult, label_efficiency
+from ..evaluation import Comparison, ProbeResult, label_efficiency
 from ._axes import COLOURS, LINES, MARKERS, Display
 
 __all__ = ["LabelEfficiencyDisplay"]
@@ -21,6 +21,10 @@ class LabelEfficiencyDisplay(Display):
     ----------
     curves : dict of str to dict of int to ProbeResult
         For each method, what `sk_infomax.evaluation.label_efficiency` gives.
+    scoring : str, default="accuracy"
+        What the results are. Accuracy is drawn in per cent, anything else as it is.
+    per_class : bool, default=True
+        Whether labels are counted for each class or, of a regression, in all.
 
     Attributes
     ----------
@@ -40,8 +44,15 @@ class LabelEfficiencyDisplay(Display):
     ['PCA', 'raw']
     """
 
-    def __init__(self, curves: Mapping[str, Mapping[int, ProbeResult]]):
+    def __init__(
+        self,
+        curves: Mapping[str, Mapping[int, ProbeResult]],
+        scoring: str = "accuracy",
+        per_class: bool = True,
+    ):
         self.curves = curves
+        self.scoring = scoring
+        self.per_class = per_class
 
     @classmethod
     def from_estimators(
@@ -98,19 +109,74 @@ class LabelEfficiencyDisplay(Display):
         }
         return cls(curves).plot(ax=ax)
 
+    @classmethod
+    def from_comparison(cls, comparison: Comparison, *, ax: Any = None) -> LabelEfficiencyDisplay:
+        """Draw what `sk_infomax.evaluation.compare` found with few labels.
+
+        The band is one deviation over the folds. Scores with all labels, which are no number of
+        labels of each class, stay in the table.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            With at least one number of labels that is not None.
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        LabelEfficiencyDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the comparison was made with all labels alone.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_infomax.displays import LabelEfficiencyDisplay
+        >>> from sk_infomax.evaluation import compare
+        >>> X, y = load_iris(return_X_y=True)
+        >>> found = compare(X, y, cv=3, n_labels=[3, 10], n_draws=2)
+        >>> list(LabelEfficiencyDisplay.from_comparison(found).curves["raw"])
+        [3, 10]
+        """
+        few = {i: n for i, n in enumerate(comparison.n_labels) if n is not None}
+        if not few:
+            raise ValueError(
+                f"n_labels={comparison.n_labels} of the comparison has all labels alone, which "
+                "make no curve: compare(X, y, n_labels=(5, 10, None))."
+            )
+        curves = {
+            method: {n: _result_of(comparison.scores[row, i]) for i, n in few.items()}
+            for row, method in enumerate(comparison.methods)
+        }
+        per_class = comparison.task == "classification"
+        return cls(curves, comparison.scoring, per_class).plot(ax=ax)
+
     def _draw(self) -> None:
         counts: set[int] = set()
+        factor = 100 if self.scoring == "accuracy" else 1
         for i, (name, curve) in enumerate(self.curves.items()):
-            colour, x = COLOURS[i % len(COLOURS)], list(curve)
-            means = 100 * np.array([result.accuracy for result in curve.values()])
-            spread = 100 * np.array([result.std for result in curve.values()])
+            colour, x = COLOURS[i % len(COLOURS)], sorted(curve)
+            means = factor * np.array([curve[count].accuracy for count in x])
+            spread = factor * np.array([curve[count].std for count in x])
             style = MARKERS[i % len(MARKERS)] + LINES[i % len(LINES)]
             self.ax_.plot(x, means, style, color=colour, markersize=4, label=name)
             self.ax_.fill_between(
                 x, means - spread, means + spread, color=colour, alpha=0.2, linewidth=0
             )
             counts |= set(x)
-        self.ax_.set(xscale="log", xlabel="labels of each class", ylabel="test accuracy (%)")
+        said = "test accuracy (%)" if self.scoring == "accuracy" else f"test {self.scoring}"
+        labels = "labels of each class" if self.per_class else "labels"
+        self.ax_.set(xscale="log", xlabel=labels, ylabel=said)
         self.ax_.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
         self.ax_.minorticks_off()
         self.ax_.legend()
+
+
+def _result_of(scores: np.ndarray) -> ProbeResult:
+    """Mean and deviation over folds (n_folds,)."""
+    return ProbeResult(float(scores.mean()), float(scores.std(ddof=1)), ())
