@@ -88,6 +88,6 @@ for i, method in enumerate(found.methods):
     axes.bar(places, scores.mean(1), width, yerr=scores.std(1, ddof=1), label=method)
 labels = ["all labels" if n is None else f"{n} a class" for n in found.n_labels]
 axes.set_xticks(range(len(labels)), labels)
-axes.set(ylabel="accuracy (%)", ylim=(50, 108), title="Which features win on these flats")
+axes.set(ylabel="accuracy (%)", ylim=(50, 95), title="Which features win on these flats")
 axes.legend(ncols=3, fontsize="small")
 plt.show()

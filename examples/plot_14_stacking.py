@@ -71,6 +71,11 @@ for place, (name, space) in enumerate(spaces.items()):
     bars = axes.bar(np.arange(3) + 0.4 * place, np.multiply(scores, 100), 0.38, label=name)
     axes.bar_label(bars, fmt="%.1f")
 axes.set_xticks(np.arange(3) + 0.2, names)
-axes.set(ylabel="test accuracy (%)", title=f"{N_LABELS} labels in all", ylim=(60, 112))
+axes.set(
+    ylabel="test accuracy (%)",
+    title=f"{N_LABELS} labels in all",
+    ylim=(60, 112),
+    yticks=range(60, 101, 10),
+)
 axes.legend(loc="upper left", ncols=2)
 plt.show()

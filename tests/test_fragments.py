@@ -48,7 +48,8 @@ def fragments(page):
 
 def marked(page):
     """A page as a case, slow unless its fragments are short."""
-    return pytest.param(page, marks=[] if page in SHORT else [pytest.mark.slow], id=page)
+    marks = [] if page in SHORT else [pytest.mark.slow]
+    return pytest.param(page, marks=[pytest.mark.nightly] if page == "judging" else marks, id=page)
 
 
 @pytest.fixture
