@@ -63,6 +63,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "show_memory": False,
     "write_computation_times": False,
     "remove_config_comments": True,

@@ -6,6 +6,8 @@ All bounds are read from the same pairs in nats, so that they can be set side by
 known truth, and epoch by epoch while a network learns.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -26,6 +28,7 @@ BOUNDS = ["dv", "nwj", "jsd", "infonce", "smile"]
 # but a critic and its bound. One critic is trained for each truth, with the Jensen-Shannon
 # objective; ``bounds_`` has what each bound says of its scores.
 
+warnings.filterwarnings("ignore", message="Two read-outs|The critics know")  # as is to be seen
 figure, axes = plt.subplots(figsize=(5.6, 4), layout="constrained")
 found = []
 for truth in TRUTHS:

@@ -344,8 +344,8 @@ def with_context(
     >>> from sk_infomax.contexts import BlockContext, with_context
     >>> local, vector = torch.zeros(3, 8, 5), torch.zeros(3, 4)
     >>> example = Encoding(local, vector, vector, local.flatten(1))
-    >>> with_context(torch.nn.Identity(), BlockContext(2), example, 4)(example).global_vector.shape
-    torch.Size([3, 2, 4])
+    >>> with_context(torch.nn.Identity(), BlockContext(2), example, 4).map_shape
+    (8,)
     """
     m, channels = example.local_map.shape[1:]
     shape = example.grid()
