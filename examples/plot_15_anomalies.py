@@ -47,17 +47,19 @@ detectors = {
         LocalOutlierFactor(novelty=True),
     ),
 }
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+oddness = {}
 for name, detector in detectors.items():
-    oddness = -detector.fit(sound).score_samples(unseen)
-    print(f"{name:<14} area under the curve {roc_auc_score(odd, oddness):.3f}")
-    RocCurveDisplay.from_predictions(odd, oddness, name=name, ax=left)
+    oddness[name] = -detector.fit(sound).score_samples(unseen)
+    print(f"{name:<14} area under the curve {roc_auc_score(odd, oddness[name]):.3f}")
 
 # %%
-# The three that belong least
-# ---------------------------
+# How well they tell, and the three that belong least
+# ---------------------------------------------------
 
-for row, i in enumerate(np.argsort(-oddness)[:3]):
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+for name, scores in oddness.items():
+    RocCurveDisplay.from_predictions(odd, scores, name=name, ax=left)
+for row, i in enumerate(np.argsort(-oddness["Deep InfoMax"])[:3]):
     right.plot(unseen[i] + 2.5 * row, color="#bd1f01" if odd[i] else "#717581")
     right.text(0, 2.5 * row + 1.3, "skips a beat" if odd[i] else "sound")
 right.set(yticks=[], xlabel="moment", title="Least like the others")

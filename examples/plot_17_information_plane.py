@@ -53,7 +53,7 @@ features = {
 # Warnings say of each that more samples would find more; the upper ends of the bars say it too.
 
 warnings.filterwarnings("ignore", message="Two read-outs|The critics know")
-figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
 for (name, columns), marker in zip(features.items(), "sD^o"):
     plane = information_plane(
         None, columns, y_test, NOISE, discrete_y=True, max_steps=200, random_state=SEED
@@ -64,5 +64,5 @@ for (name, columns), marker in zip(features.items(), "sD^o"):
     axes.errorbar(plane.x, plane.y, np.abs(spread), np.abs(reach), fmt=marker, label=name)
 axes.axhline(np.log(10), color="#717581", ls="--", lw=1, label="entropy of the labels")
 axes.set(xlabel="about the samples: I(X; Z) in nats", ylabel="about the labels: I(Z; Y) in nats")
-axes.legend(loc="lower right", fontsize="small")
+axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
 plt.show()

@@ -57,4 +57,5 @@ for ax, bound in zip(places, ["infonce", "jsd", "dv"]):
     )
     TrainingDisplay.from_estimator(dim.fit(images), ax=ax)
     ax.set(title=bound)
+    ax.label_outer()
 plt.show()
