@@ -48,9 +48,11 @@ COMMANDS = {
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
 }
 MARKS = {False: pytest.mark.slow, True: pytest.mark.nightly}
-LONG_TABLES = {"cpc", "extended", "negatives"}
+LONG_TABLES = {"classification", "cpc", "extended", "negatives"}
 LONG_METHODS = {
+    "supervised",
     "supervised-few",
+    "dim-l-infonce",
     "dim-l-dv",
     "dim-l-nwj",
     "dim-l-smile",
@@ -63,7 +65,16 @@ LONG_METHODS = {
     "vicreg",
     "untrained",
 }
-SLOW_BENCHMARKS = {"columns", "matching", "criteria", "representation", "series", "speed", "tables"}
+SLOW_BENCHMARKS = {
+    "ablation",
+    "columns",
+    "matching",
+    "criteria",
+    "representation",
+    "series",
+    "speed",
+    "tables",
+}
 WHEN = {
     **dict.fromkeys(SLOW_BENCHMARKS, pytest.mark.slow),
     # They start processes of their own, and a slow test of files and of kills does the same.

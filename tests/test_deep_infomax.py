@@ -162,6 +162,7 @@ def test_users_array_is_left_alone(digits):
 # What it learns and gives -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_features_beat_raw_pixels_with_few_labels(digits):
     images, labels = digits
     model = strided(n_components=64, max_epochs=25, batch_size=64).fit(images)

@@ -37,7 +37,7 @@ def by_counts(estimator):
     return set(estimator.bounds_) == {"plug-in"}
 
 
-@parametrize_with_checks([fast(max_steps=3), fast(max_steps=3, critic="dot", bound="infonce")])
+@parametrize_with_checks([fast(max_steps=3)])
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 
@@ -45,6 +45,7 @@ def test_scikit_learn_check(estimator, check):
 @pytest.mark.nightly
 @parametrize_with_checks(
     [
+        fast(max_steps=3, critic="dot", bound="infonce"),
         fast(max_steps=3, critic="bilinear", base=None, bound="dv"),
         fast(max_steps=3, critic="concat", n_negatives=1),
     ]
@@ -60,7 +61,7 @@ def test_scikit_learn_check_of_other_critics(estimator, check):
     ("task", "tolerance"),
     [
         (multinormal_sparse(3, 3), 0.04),
-        (correlated_normal(5, 4.0), 0.15),
+        pytest.param(correlated_normal(5, 4.0), 0.15, marks=pytest.mark.slow),
         pytest.param(correlated_normal(20, 4.0), 0.15, marks=pytest.mark.nightly),
         pytest.param(correlated_normal(20, 4.0, cubic=True), 0.15, marks=pytest.mark.nightly),
         (student(3, 3, 2), 0.08),
@@ -102,14 +103,14 @@ def test_every_bound_and_critic_trains(bound, critic):
 @pytest.mark.parametrize(
     "bound",
     [
-        pytest.param(name, marks=pytest.mark.nightly if name in ("nwj", "smile") else [])
+        pytest.param(name, marks=[] if name in ("jsd", "infonce") else pytest.mark.nightly)
         for name in BOUNDS
     ],
 )
 def test_every_bound_trains_from_nothing(bound):
     task = multinormal_sparse(2, 2)
-    X, Y = task.sample(1500, random_state=0)
-    estimator = fast(bound=bound, base=None, max_steps=150).fit(X, Y)
+    X, Y = task.sample(1000, random_state=0)
+    estimator = fast(bound=bound, base=None, max_steps=100).fit(X, Y)
     assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=0.2)
 
 

@@ -75,7 +75,16 @@ class Codes(NamedTuple):
 
 
 class Stem(DataDriven):
-    """A frozen first layer that starts from data; `forward` gives `Codes`."""
+    """A frozen first layer that starts from data; `forward` gives `Codes`.
+
+    Attributes
+    ----------
+    power : float
+        Of what samples spread along a direction for what is noise in it: how much the directions
+        that tell most stand out. 1 leaves them as they are found.
+    """
+
+    power = 1.0
 
     @abstractmethod
     def forward(self, x: Tensor) -> Codes:
@@ -228,14 +237,10 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
     def _keep(self, centre: Tensor, found: Tensor, variance: Tensor) -> None:
         """Take over directions (d, kept), best first, at one size and turned to one spread."""
         self.centre.copy_(centre)
-        mean = variance[variance > 0].mean() if variance.any() else torch.ones_like(variance[:1])
-        self.directions.copy_(_SPREAD / mean.sqrt() * equal_spread(found, variance))
+        self.directions.copy_(_SPREAD * _raised(found, variance, self.stem.power))
         n = min(found.shape[1], self.leading.shape[1])
-        known = variance[:n] > 0
-        shrunk = variance[:n] ** _POWER * known
-        size = (shrunk / variance[:n]).sqrt().nan_to_num() / shrunk[known].mean().sqrt()
         self.leading.zero_()
-        self.leading[:, :n] = equal_spread(found[:, :n] * size.nan_to_num(), shrunk)
+        self.leading[:, :n] = _raised(found[:, :n], variance[:n], _POWER)
         self.carried.copy_(self.leading.any(0))
 
     def _pooled(
@@ -248,6 +253,14 @@ class ClosedFormNetwork(StagedNetwork, DataDriven):
             found.append(self.stem(seen).pooled)
             refuse_infinite(found[-1], f"{type(self.stem).__name__} gives")
         return torch.cat(found)
+
+
+def _raised(found: Tensor, variance: Tensor, power: float) -> Tensor:
+    """Directions (d, k) whose variances (k,) are raised to a power, 1 in the mean, and turned."""
+    raised = variance**power * (variance > 0)
+    # A mean of 0, or the 0 of a direction without variance, divides to what is no number.
+    size = (raised / variance / raised[variance > 0].mean()).sqrt().nan_to_num()
+    return equal_spread(found * size, raised)
 
 
 def _read_maps(channels: int, width: int, places: tuple[int, ...]) -> nn.Sequential:

@@ -44,6 +44,9 @@ _ROOT_FLOOR = 1e-6  # added to codes under a root, whose slope is then 500 at mo
 # Windows on each side for each number of cells on each side: the whole, and halves of it.
 _WINDOWS = {1: (1,), 2: (1, 2), 4: (1, 3)}
 _NOISE_FLOOR = 0.3  # of the mean variance of columns, added to each one's (rule of thumb)
+# Of what directions tell: with 10 labels a class 1 to 2 points more than 1, with all as good (4,000
+# images of Fashion-MNIST and of CIFAR-10, ridge). Nearest neighbours lose 0 to 5 points by it.
+_POWER = 2.0
 _N_SCALED = 1024  # images that channels and sizes are measured on (rule of thumb)
 _PLACES_EACH = 196  # places of an image that channels are found among (rule of thumb)
 
@@ -234,6 +237,7 @@ class PatchDictionary(Stem):
         `shape` is what results.
     """
 
+    power = _POWER
     filters: Tensor
     offset: Tensor
     floor: Tensor
@@ -289,8 +293,16 @@ class PatchDictionary(Stem):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, 2 * n_filters, rows, columns), roots of codes; pooled (n, d)."""
-        blocks = [self._read(block) for block in self._split(x)]
-        return Codes(*(torch.cat(parts) for parts in zip(*blocks)))
+        found: list[Tensor] = []
+        start = 0
+        for block in self._split(x):
+            parts = self._read(block)
+            if not found:  # places for all, so that no block is copied twice
+                found = [part.new_empty(len(x), *part.shape[1:]) for part in parts]
+            for whole, part in zip(found, parts):
+                whole[start : start + len(block)] = part
+            start += len(block)
+        return Codes(*found)
 
     @torch.no_grad()
     def maps(self, x: Tensor) -> Tensor:
@@ -322,12 +334,17 @@ class PatchDictionary(Stem):
         mean = patches.mean(-1, keepdim=True)
         power = vector_norm(patches, dim=-1, keepdim=True).square() / patches.shape[-1]
         contrast = (power - mean.square()).clamp_(min=0).add_(self.floor).rsqrt_()
-        # A product of patches that were cut out takes half the time of a convolution of colours.
-        filters = self.filters.movedim(1, -1).flatten(1)
-        likeness = (patches @ filters.T).mul_(contrast).sub_(self.offset.flatten())
+        # A product of patches that were cut out takes half the time of a convolution of colours,
+        # and one with filters and their negatives less than to negate what results.
+        filters, offset = self.filters.movedim(1, -1).flatten(1), self.offset.flatten()
+        # The offsets are a row of their own: to add them would be one more pass over the codes.
+        offset = torch.cat([-offset, offset]) - _THRESHOLD
+        both = torch.cat([torch.cat([filters, -filters]).T, offset[None]])
+        seen = patches.new_ones(*patches.shape[:3], len(both))
+        torch.mul(patches, contrast, out=seen[..., :-1])
+        codes = seen.flatten(0, 2) @ both
         # The root of a 0 costs ten times that of any other number.
-        below = (-_THRESHOLD - likeness).clamp_(min=_LEAST_CODE)
-        return torch.cat([likeness.sub_(_THRESHOLD).clamp_(min=_LEAST_CODE), below], 3)
+        return codes.clamp_(min=_LEAST_CODE).unflatten(0, patches.shape[:3])
 
     def _cut(self, x: Tensor) -> Tensor:
         """Patches (n, rows, columns, size * size * c) of images, channels last within each."""
@@ -377,19 +394,23 @@ class PatchDictionary(Stem):
 
     def _second(self, codes: Tensor) -> Tensor:
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
-        channels = codes.sqrt() @ self.basis - self.mean @ self.basis  # (n, rows, columns, c)
-        sums, products = _cell_moments(channels, self.spans)
-        pairs = self.pairs[0] * channels.shape[-1] + self.pairs[1]
-        products = products.index_select(2, pairs)
+        n, c = len(codes), self.basis.shape[1]
+        channels = torch.addmm(-(self.mean @ self.basis), codes.sqrt().flatten(0, 2), self.basis)
+        sums, products = _cell_moments(channels.unflatten(0, codes.shape[:3]), self.spans)
+        pairs = self.pairs[0] * c + self.pairs[1]
         found = []
         for width in _WINDOWS[self.cells]:
             inside, total = self.get_buffer(f"inside_{width}"), self.get_buffer(f"total_{width}")
-            mean, product = inside @ sums / total, inside @ products / total
-            squares = (mean[..., None] * mean[..., None, :]).flatten(2)
-            covariance = product - squares.index_select(2, pairs)
-            found.append(self._covariances(covariance.unflatten(1, (width, width))))
+            weights = inside / total
+            mean, product = weights @ sums, weights @ products
+            flat = mean.flatten(0, 1)
+            covariance = torch.baddbmm(
+                product.view(-1, c, c), flat[:, :, None], flat[:, None, :], alpha=-1
+            )
+            upper = covariance.flatten(1).index_select(1, pairs)
+            found.append(self._covariances(upper.view(n, width, width, -1)))
         both = torch.cat(found, 1)
-        return both.sign() * (both.abs() + _LEAST_CODE).sqrt()
+        return (both.abs() + _LEAST_CODE).sqrt_().copysign_(both)
 
     def _covariances(self, values: Tensor) -> Tensor:
         """Covariances (n, w, w, d) over windows, flattened; once each where mirrored."""
@@ -481,8 +502,8 @@ def _cell_moments(channels: Tensor, spans: list[list[tuple[int, int]]]) -> tuple
     sums, products = channels.new_empty(n, cells, c), channels.new_empty(n, cells, c, c)
     for cell, ((top, bottom), (left, right)) in enumerate(itertools.product(*spans)):
         part = channels[:, top:bottom, left:right].reshape(n, -1, c)
-        sums[:, cell] = part.new_ones(part.shape[1]) @ part
-        products[:, cell] = part.transpose(1, 2) @ part
+        torch.sum(part, 1, out=sums[:, cell])
+        torch.bmm(part.transpose(1, 2), part, out=products[:, cell])
     return sums, products.flatten(2)
 
 
