@@ -293,16 +293,18 @@ class PatchDictionary(Stem):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, 2 * n_filters, rows, columns), roots of codes; pooled (n, d)."""
-        found: list[Tensor] = []
-        start = 0
+        start, maps, pooled = 0, None, None
+        space = _Space()
         for block in self._split(x):
-            parts = self._read(block)
-            if not found:  # places for all, so that no block is copied twice
-                found = [part.new_empty(len(x), *part.shape[1:]) for part in parts]
-            for whole, part in zip(found, parts):
-                whole[start : start + len(block)] = part
-            start += len(block)
-        return Codes(*found)
+            found = self._read(block, space)
+            if maps is None or pooled is None:  # places for all, so that no block is copied twice
+                maps = _channels_last(found.maps, len(x))
+                pooled = found.pooled.new_empty(len(x), found.pooled.shape[1])
+            end = start + len(block)
+            maps[start:end], pooled[start:end] = found
+            start = end
+        assert maps is not None and pooled is not None
+        return Codes(maps, pooled)
 
     @torch.no_grad()
     def maps(self, x: Tensor) -> Tensor:
@@ -328,7 +330,7 @@ class PatchDictionary(Stem):
             block = avg_pool2d(block, self.coarse) if self.coarse > 1 else block
             yield block.clone(memory_format=torch.channels_last)
 
-    def _codes(self, x: Tensor) -> Tensor:
+    def _codes(self, x: Tensor, space: "_Space | None" = None) -> Tensor:
         """Codes (n, rows, columns, 2 * n_filters), all above 0: like first, then unlike."""
         patches = self._cut(x)
         mean = patches.mean(-1, keepdim=True)
@@ -342,7 +344,8 @@ class PatchDictionary(Stem):
         both = torch.cat([torch.cat([filters, -filters]).T, offset[None]])
         seen = patches.new_ones(*patches.shape[:3], len(both))
         torch.mul(patches, contrast, out=seen[..., :-1])
-        codes = seen.flatten(0, 2) @ both
+        seen = seen.flatten(0, 2)
+        codes = torch.mm(seen, both, out=_space_for(space, "codes", seen, both.shape[1]))
         # The root of a 0 costs ten times that of any other number.
         return codes.clamp_(min=_LEAST_CODE).unflatten(0, patches.shape[:3])
 
@@ -354,25 +357,26 @@ class PatchDictionary(Stem):
 
     def _grid(self, codes: Tensor) -> Tensor:
         """Roots of the codes' means over the cells of a grid, (n, 2 * n_filters, rows, columns)."""
-        return (self._means(codes) + _ROOT_FLOOR).sqrt()
+        return self._means(codes).add_(_ROOT_FLOOR).sqrt_()
 
     def _means(self, codes: Tensor) -> Tensor:
         grid = min(_GRID, codes.shape[1]), min(_GRID, codes.shape[2])
         means = adaptive_avg_pool2d(codes.permute(0, 3, 1, 2), grid)
-        return (means + self._turned(means)) / 2 if self.mirrored else means
+        return self._turned(means).add_(means).mul_(0.5) if self.mirrored else means
 
     def _turned(self, maps: Tensor) -> Tensor:
         """Maps (n, 2 * n_filters, rows, columns) of the mirror images, from those of images."""
         k = len(self.filters) // 2
-        return maps.unflatten(1, (2, 2, k)).flip(2).flatten(1, 3).flip(-1)
+        return maps.unflatten(1, (2, 2, k)).flip(2, -1).flatten(1, 3)
 
-    def _read(self, x: Tensor) -> Codes:
-        codes = self._codes(x)
+    def _read(self, x: Tensor, space: "_Space | None" = None) -> Codes:
+        codes = self._codes(x, space)
         means = self._means(codes)
         pooled = self._first(means)
         if self.basis.shape[1]:
-            pooled = torch.cat([pooled / self.sizes[0], self._second(codes) / self.sizes[1]], 1)
-        return Codes((means + _ROOT_FLOOR).sqrt(), pooled)
+            second = self._second(codes, space)
+            pooled = torch.cat([pooled / self.sizes[0], second.div_(self.sizes[1])], 1)
+        return Codes(means.add_(_ROOT_FLOOR).sqrt_(), pooled)
 
     # First moments: means over parts ------------------------------------------------------
 
@@ -392,23 +396,23 @@ class PatchDictionary(Stem):
 
     # Second moments: covariances over windows ---------------------------------------------
 
-    def _second(self, codes: Tensor) -> Tensor:
+    def _second(self, codes: Tensor, space: "_Space | None" = None) -> Tensor:
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
         n, c = len(codes), self.basis.shape[1]
-        channels = torch.addmm(-(self.mean @ self.basis), codes.sqrt().flatten(0, 2), self.basis)
+        flat = codes.flatten(0, 2)
+        roots = torch.sqrt(flat, out=_space_for(space, "roots", flat, flat.shape[1]))
+        channels = torch.addmm(-(self.mean @ self.basis), roots, self.basis)
         sums, products = _cell_moments(channels.unflatten(0, codes.shape[:3]), self.spans)
         pairs = self.pairs[0] * c + self.pairs[1]
         found = []
         for width in _WINDOWS[self.cells]:
             inside, total = self.get_buffer(f"inside_{width}"), self.get_buffer(f"total_{width}")
             weights = inside / total
-            mean, product = weights @ sums, weights @ products
-            flat = mean.flatten(0, 1)
-            covariance = torch.baddbmm(
-                product.view(-1, c, c), flat[:, :, None], flat[:, None, :], alpha=-1
-            )
-            upper = covariance.flatten(1).index_select(1, pairs)
-            found.append(self._covariances(upper.view(n, width, width, -1)))
+            mean, product = weights @ sums, weights @ products  # windows first, then images
+            means = mean.view(-1, 1, c)
+            covariance = product.view(-1, c, c).baddbmm_(means.mT, means, alpha=-1)
+            upper = covariance.flatten(1).index_select(1, pairs).view(width, width, n, -1)
+            found.append(self._covariances(upper.movedim(2, 0)))
         both = torch.cat(found, 1)
         return (both.abs() + _LEAST_CODE).sqrt_().copysign_(both)
 
@@ -496,15 +500,35 @@ def _spans(side: int, cells: int) -> list[tuple[int, int]]:
     return [(i * side // cells, -(-(i + 1) * side // cells)) for i in range(cells)]
 
 
+class _Space(dict[str, Tensor]):
+    """Places for what each block needs anew; fresh memory takes longer than what is put there."""
+
+
+def _space_for(space: _Space | None, name: str, rows: Tensor, width: int) -> Tensor | None:
+    """A place for as many rows as those (m, d), (m, width), or None where there is no space."""
+    if space is None:
+        return None
+    if name not in space or len(space[name]) < len(rows):
+        space[name] = rows.new_empty(len(rows), width)
+    return space[name][: len(rows)]
+
+
+def _channels_last(maps: Tensor, n: int) -> Tensor:
+    """An empty place for n maps (n, c, h, w) of which those are the first ones."""
+    places = (n, *maps.shape[1:])
+    last = torch.channels_last
+    return torch.empty(places, dtype=maps.dtype, device=maps.device, memory_format=last)
+
+
 def _cell_moments(channels: Tensor, spans: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:
-    """Sums (n, s * s, c) and sums of products (n, s * s, c * c) in s x s cells, row by row."""
+    """Sums (s * s, n * c) and sums of products (s * s, n * c * c) in s x s cells, row by row."""
     n, c, cells = len(channels), channels.shape[-1], len(spans[0]) ** 2
-    sums, products = channels.new_empty(n, cells, c), channels.new_empty(n, cells, c, c)
+    sums, products = channels.new_empty(cells, n, c), channels.new_empty(cells, n, c, c)
     for cell, ((top, bottom), (left, right)) in enumerate(itertools.product(*spans)):
         part = channels[:, top:bottom, left:right].reshape(n, -1, c)
-        torch.sum(part, 1, out=sums[:, cell])
-        torch.bmm(part.transpose(1, 2), part, out=products[:, cell])
-    return sums, products.flatten(2)
+        torch.sum(part, 1, out=sums[cell])
+        torch.bmm(part.mT, part, out=products[cell])
+    return sums.flatten(1), products.flatten(1)
 
 
 def _inside(cells: int, width: int) -> Tensor:
