@@ -1,0 +1,112 @@
+"""``sk-infomax show``: what is in a model's file, without making anything of it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+import click
+
+from ._voice import Failed, Voice, speaking
+
+__all__ = ["show"]
+
+_MEGA = 1e6  # bytes in a megabyte
+_SHOWN = 12  # names of columns in a text (rule of thumb)
+
+
+@click.command()
+@click.argument("model")
+@speaking
+def show(model: str, voice: Voice) -> None:
+    """What is in a MODEL: the kind of data, columns, parameters, epochs.
+
+    The file is checked and read; no network is made of it, and nothing runs.
+    """
+    from .._state import contents
+
+    try:
+        arrays, header = contents(model)
+    except FileNotFoundError as error:
+        raise Failed(f"{model}: there is no such file.") from error
+    parameters = {name: _value(node) for name, node in header["parameters"].items()}
+    facts = {
+        "model": model,
+        "class": header["class"],
+        "format": header["version"],
+        "bytes": os.path.getsize(model),
+        "n_values": sum(array.size for array in arrays.values()),
+        "n_features": header["n_features"],
+        "columns": header["feature_names"],
+        "parameters": parameters,
+    } | _of_fit(_value({"dict": header["fitted"]}))
+    voice.result(facts, _text(facts))
+
+
+def _value(node: Any) -> Any:
+    """A node of the file as plain values: parts as a name with settings."""
+    match node:
+        case {"dict": dict(items)}:
+            return {name: _value(one) for name, one in items.items()}
+        case {"list": list(items)} | {"tuple": list(items)}:
+            return [_value(one) for one in items]
+        case {"class": [_, name]}:
+            return name
+        case {"part": [_, name], "settings": dict(settings)}:
+            return {"name": name} | {key: _value(one) for key, one in settings.items()}
+        case {"unsaved": name}:
+            return f"{name} (not in the file)"
+    return node
+
+
+def _of_fit(fitted: dict[str, Any]) -> dict[str, Any]:
+    """What can be told of a fit: kind and shape of samples, epochs, the last nats."""
+    found: dict[str, Any] = {}
+    layout, history = fitted.get("layout"), fitted.get("history")
+    if isinstance(layout, list) and len(layout) > 1:
+        found |= {"kind": layout[0], "sample_shape": layout[1]}
+    if isinstance(history, list):
+        found["epochs"] = len(history)
+        last = history[-1] if history and isinstance(history[-1], dict) else {}
+        found["nats"] = last.get("train_local_nats", last.get("train_local"))
+    return found
+
+
+def _text(facts: dict[str, Any]) -> str:
+    """For people: facts, and the parameters that are not the defaults."""
+    columns = facts["columns"]
+    shown = "" if not columns else ", ".join(columns[:_SHOWN])
+    more = "" if not columns or len(columns) <= _SHOWN else ", …"
+    rows = [
+        ("class", facts["class"]),
+        ("file", f"format {facts['format']}, {facts['bytes'] / _MEGA:.1f} MB"),
+    ]
+    if "kind" in facts:
+        rows.append(("samples", f"{facts['kind']}, {_tuple(facts['sample_shape'])}"))
+    rows.append(("columns", f"{facts['n_features']} {shown and f'({shown}{more})'}".strip()))
+    if "epochs" in facts:
+        nats = facts["nats"]
+        said = "" if nats is None else f", {nats:.3f} nats at the end"
+        rows.append(("training", f"{facts['epochs']} epochs{said}"))
+    changed = _changed(facts["class"], facts["parameters"])
+    rows.append(("parameters", ", ".join(changed) or "all are the defaults"))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name.ljust(width)}  {said}" for name, said in rows)
+
+
+def _tuple(shape: Any) -> str:
+    return "x".join(map(str, shape)) if isinstance(shape, list) else str(shape)
+
+
+def _changed(name: str, parameters: dict[str, Any]) -> list[str]:
+    """Parameters that are not the defaults, as text."""
+    import sk_infomax
+
+    known = getattr(sk_infomax, name, None)
+    defaults = inspect.signature(known).parameters if inspect.isclass(known) else {}
+    return [
+        f"{key}={value!r}"
+        for key, value in parameters.items()
+        if key not in defaults or defaults[key].default != value
+    ]
