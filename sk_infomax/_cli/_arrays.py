@@ -13,6 +13,7 @@ from ._voice import Failed
 
 __all__ = ["load_array", "read_npy", "read_npz"]
 
+_PICKLED = ("pickle", "Python objects")  # in what numpy says of an array that it does not read
 _COLUMNS = ("label", "id", "column", "drop")  # what can be asked of two-dimensional arrays
 
 
@@ -98,9 +99,9 @@ def _beside(array: np.ndarray, n: int, source: str) -> np.ndarray:
 
 
 def _refused(path: Path, error: Exception) -> Failed:
-    if "allow_pickle" in str(error) or "pickled" in str(error):
+    if any(word in str(error) for word in _PICKLED):
         return Failed(
-            f"{path}: it holds Python objects, or is no file of numpy. They are not read, since a "
-            "pickle may run code. Save numbers; of series of several lengths, a .ts."
+            f"{path}: it holds Python objects, or is no file of numpy. Objects are not "
+            "read, since a pickle may run code. Save numbers; of series of several lengths, a .ts."
         )
     return Failed(f"{path}: it is empty or damaged ({type(error).__name__}: {error}).")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -70,13 +71,16 @@ def write_features(path: str, features: np.ndarray, names: Sequence[str], sample
     ending = Path(path).suffix.lower()
     beside = {samples.id_name: samples.ids, samples.label_name: samples.labels}
     beside = {name: values for name, values in beside.items() if values is not None}
+    taken = [name for name in beside if name in ("features", *names)]
+    if taken:
+        raise Failed(f"{samples.source}: {taken[0]!r} is the name of features too. Rename it.")
 
     def write(file: BinaryIO) -> None:
         if ending == ".npy":
             np.save(file, features, allow_pickle=False)
         elif ending == ".npz":
             plain = {name: _without_objects(values) for name, values in beside.items()}
-            np.savez(file, features=features, **plain, allow_pickle=False)
+            _write_npz(file, {"features": features} | plain)
         else:
             write_table(file, ending, beside | dict(zip(names, features.T)))
 
@@ -93,6 +97,14 @@ def write_table(file: BinaryIO, ending: str, columns: dict[str, Any]) -> None:
         frame.to_parquet(file, index=False)
     except ImportError as error:
         raise Failed('.parquet needs pyarrow: pip install "sk_infomax[cli]"') from error
+
+
+def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays of any names, such as "file", which `numpy.savez` takes for its own."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as inside:
+                np.lib.format.write_array(inside, np.asanyarray(array), allow_pickle=False)
 
 
 def _without_objects(values: np.ndarray) -> np.ndarray:

@@ -33,6 +33,11 @@ _BITS = 1 / np.log(2)  # in a nat
     "--given", multiple=True, metavar="COLUMN", help="What is known already, beside --x and --y."
 )
 @click.option("--matrix", is_flag=True, help="What does each column tell about each other?")
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "balanced", "high"]),
+    help="How much to compute for --x and --y [balanced].",
+)
 @click.option("--bits", is_flag=True, help="Bits instead of nats.")
 @click.option(
     "--missing",
@@ -89,7 +94,7 @@ def info(
     looked at (Benjamini and Hochberg): columns with corrected values up to 0.05 are found by chance
     in 5 % of the cases in the mean.
     """
-    _check_usage(target, x, y, given, matrix, path)
+    _check_usage(target, (x, y, given), matrix, options["effort"])
     if path is not None:
         check_output(path, TABLES, force, data)
     samples = table_of(read_data(data, replace(asked, label=target)))
@@ -108,18 +113,15 @@ def info(
 
 
 def _check_usage(
-    target: str | None,
-    x: tuple[str, ...],
-    y: tuple[str, ...],
-    given: tuple[str, ...],
-    matrix: bool,
-    path: str | None,
+    target: str | None, sides: tuple[tuple[str, ...], ...], matrix: bool, effort: str | None
 ) -> None:
-    groups = bool(x or y or given)
+    groups = any(sides)
     if (target is not None) + groups + matrix != 1:
         raise click.UsageError("Say one of --target, --x with --y, or --matrix.")
-    if groups and not (x and y):
+    if groups and not (sides[0] and sides[1]):
         raise click.UsageError("--x and --y say the two sides: give both.")
+    if effort is not None and not groups:
+        raise click.UsageError("--effort has no meaning without --x and --y. Leave it out.")
 
 
 def _of_target(samples: Samples, target: str, settings: dict[str, Any]) -> Any:
@@ -207,6 +209,7 @@ def _estimate(
         "block_length": settings["block_length"],
         "random_state": settings["random_state"],
         "units": settings["units"],
+        "effort": settings["effort"] or "balanced",
     }
     n = settings["permutations"]
     if sides[2]:

@@ -29,6 +29,8 @@ READERS: dict[str, Callable[[Path, Asked], Samples]] = {
     ".ts": read_ts,
 }
 SIZE = 64  # pixels of a side, as in Tiny ImageNet (rule of thumb)
+_OPTIONS_OF = {"with broken='skip'": "with --skip-broken"}
+_OPTIONS_OF |= {", or read all without labels with classes=False": ""}
 _SHOWN = 12  # names that an error lists (rule of thumb)
 
 
@@ -73,19 +75,25 @@ def _read_folder(path: Path, asked: Asked, classes: bool, model: Any) -> Samples
     size, mode = (asked.size or SIZE, "L" if asked.grey else "RGB")
     if model is not None:
         size, mode = _of_model(path, asked, model)
-    found = load_image_folder(
-        path,
-        size,
-        mode=mode,
-        classes=classes,
-        n_jobs=asked.jobs,
-        broken="skip" if asked.skip_broken else "raise",
-    )
+    broken = "skip" if asked.skip_broken else "raise"
+    try:
+        found = load_image_folder(
+            path, size, mode=mode, classes=classes, n_jobs=asked.jobs, broken=broken
+        )
+    except ValueError as error:
+        raise Failed(_in_options(str(error))) from error
     if found.broken:
         warnings.warn(f"Left out, as they cannot be read: {', '.join(found.broken)}.", stacklevel=1)
     names = np.array(found.target_names)
     labels = names[found.target] if len(names) else None
     return Samples(str(path), found.images, "image", found.filenames, labels, "file", "class")
+
+
+def _in_options(text: str) -> str:
+    """What the reader of folders says, with options in the place of its arguments."""
+    for argument, option in _OPTIONS_OF.items():
+        text = text.replace(argument, option)
+    return text
 
 
 def _of_model(path: Path, asked: Asked, model: Any) -> tuple[int, str]:

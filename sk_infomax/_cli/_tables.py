@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 from ._asked import Asked
 from ._samples import Samples, import_pandas, split
 from ._voice import Failed
@@ -86,7 +88,7 @@ def _take_dates(frame: Any, name: str, pd: Any) -> None:
 def _checked_names(path: Path, separator: str, no_header: bool) -> list[str]:
     """Names of the columns, after each line is seen to have as many cells."""
     if len(separator) != 1:
-        raise Failed(f"--separator {separator!r} must be one character.")
+        raise click.UsageError(f"--separator {separator!r} must be one character.")
     lines = _lines(path, separator)
     first = next(lines, None)
     if first is None:

@@ -25,6 +25,9 @@ class Failed(click.ClickException):
 
     exit_code = FAILED
 
+    def __init__(self, message: str):
+        super().__init__(_joined(message))
+
 
 class Group(click.Group):
     """Commands whose errors are one line on stderr, whatever they are."""
