@@ -1,10 +1,12 @@
 """The command line: each command on each input, bad input included."""
 
 import contextlib
+import importlib
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +143,12 @@ def test_help_is_there_at_once():
 
 def test_version(run):
     assert run("--version").stdout == f"sk-infomax, version {sk_infomax.__version__}\n"
+
+
+def test_the_console_script_is_this_one():
+    written = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    module, _, name = written["project"]["scripts"]["sk-infomax"].partition(":")
+    assert getattr(importlib.import_module(module), name) is sk_infomax._cli.main
 
 
 def test_without_a_command_there_is_help(run):

@@ -21,6 +21,7 @@ LAYERS = [
     {"deep_infomax"},
     {"evaluation", "paper"},
     {"displays"},
+    {"_cli"},
     {"__init__"},
 ]
 ALONE = {"datasets"}

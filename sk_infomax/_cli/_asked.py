@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Asked", "asking"]
+__all__ = ["MISSING_VALUES", "Asked", "asking"]
 
 
 @dataclass(frozen=True)
@@ -108,3 +108,12 @@ def asking(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]
         return run
 
     return decorate
+
+
+MISSING_VALUES = click.option(
+    "--missing",
+    type=click.Choice(["error", "drop", "level"]),
+    default="error",
+    show_default=True,
+    help="Missing values: refuse them, leave their rows out, or make them a level.",
+)

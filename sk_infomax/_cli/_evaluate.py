@@ -16,6 +16,7 @@ from ._voice import Failed, Voice, about, speaking, table
 
 __all__ = ["evaluate"]
 
+_TEST_SIZE = 0.25  # part of the samples to test on, as in scikit-learn
 _SHOWN = 5  # labels that an error names (rule of thumb)
 
 
@@ -134,7 +135,8 @@ def _check_classes(labels: np.ndarray, source: str, splitting: bool) -> None:
         shown = ", ".join(map(str, rare[:_SHOWN]))
         raise Failed(
             f"{source}: {len(rare)} of {len(classes)} classes have one sample ({shown}), so no "
-            "split has them on both sides. Give more, leave them out, or say --test."
+            "split has them on both sides. Give more, leave them out, or say --test. If they are "
+            "amounts, --raw tells them by regression."
         )
 
 
@@ -162,7 +164,7 @@ def _accuracies(
         seeds = range(random_state, random_state + splits)
         return np.array([probe(None, *parts, kind, random_state=s).accuracy for s in seeds])
     splitter = StratifiedShuffleSplit(
-        splits, test_size=test_size or 0.25, random_state=random_state
+        splits, test_size=test_size or _TEST_SIZE, random_state=random_state
     )
     return np.array(
         [
@@ -181,7 +183,7 @@ def _facts(
         "probe": kind,
         "splits": splits,
         "test": test,
-        "test_size": None if test else test_size or 0.25,
+        "test_size": None if test else test_size or _TEST_SIZE,
         "n_samples": len(labels),
         "n_classes": len(np.unique(labels)),
     }
@@ -202,11 +204,7 @@ def _report(found: np.ndarray, truth: np.ndarray, facts: dict[str, Any], voice: 
         f"{facts['probe']}, {facts['splits']} times, {tested}: {facts['n_samples']} samples of "
         f"{facts['n_classes']} classes"
     )
-    voice.result(facts, f"{head}\n{table(*_split_head(rows))}")
-
-
-def _split_head(rows: list[tuple[str, str]]) -> tuple[tuple[str, str], list[tuple[str, str]]]:
-    return rows[0], rows[1:]
+    voice.result(facts, f"{head}\n{table(rows[0], rows[1:])}")
 
 
 def _compare(

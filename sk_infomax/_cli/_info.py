@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from ._asked import Asked, asking
+from ._asked import MISSING_VALUES, Asked, asking
 from ._files import TABLES, check_output, output, write_table
 from ._reading import read_data
 from ._samples import Samples, column_names, named, table_of
@@ -39,13 +39,7 @@ _BITS = 1 / np.log(2)  # in a nat
     help="How much to compute for --x and --y [balanced].",
 )
 @click.option("--bits", is_flag=True, help="Bits instead of nats.")
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "drop", "level"]),
-    default="error",
-    show_default=True,
-    help="Missing values: refuse them, leave their rows out, or make them a level.",
-)
+@MISSING_VALUES
 @click.option(
     "--level",
     type=click.FloatRange(0, 1, True, True),

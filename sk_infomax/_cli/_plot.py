@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ._asked import Asked, asking
+from ._asked import MISSING_VALUES, Asked, asking
 from ._estimator import load_model
 from ._files import FIGURES, check_output, output
 from ._reading import read_data, read_for
@@ -19,13 +19,6 @@ from ._voice import Failed, Voice, about, speaking
 __all__ = ["plot"]
 
 _DPI = 150  # dots an inch of a PNG: 750 pixels of width (rule of thumb)
-_MISSING = click.option(
-    "--missing",
-    type=click.Choice(["error", "drop", "level"]),
-    default="error",
-    show_default=True,
-    help="Missing values: refuse them, leave their rows out, or make them a level.",
-)
 _DEVICE = click.option("--device", help="auto, cpu or cuda [the model's].")
 
 
@@ -172,7 +165,7 @@ def places(
 @click.argument("data")
 @output(FIGURES, "The figure")
 @click.option("--target", metavar="COLUMN", required=True, help="A column, array or file.")
-@_MISSING
+@MISSING_VALUES
 @asking("label")
 @speaking
 def information(
@@ -192,7 +185,7 @@ def information(
 @plot.command()
 @click.argument("data")
 @output(FIGURES, "The figure")
-@_MISSING
+@MISSING_VALUES
 @asking("label")
 @speaking
 def matrix(data: str, path: str, force: bool, missing: str, asked: Asked, voice: Voice) -> None:

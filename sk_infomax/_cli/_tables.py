@@ -39,8 +39,12 @@ def read_parquet_table(path: Path, asked: Asked) -> Samples:
         raise Failed(f'{path}: .parquet needs pyarrow: pip install "sk_infomax[cli]"') from error
     except (ValueError, OSError) as error:
         raise Failed(f"{path}: it is no .parquet, or damaged ({error}).") from error
-    frame = frame.reset_index() if frame.index.name is not None else frame
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
     frame.columns = [str(name) for name in frame.columns]
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise Failed(f"{path}: two columns are called {twice!r}. Give each a name of its own.")
     if frame.empty:
         raise Failed(f"{path}: it has no rows.")
     return split(Samples(str(path), frame), asked)
