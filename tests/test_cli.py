@@ -105,20 +105,27 @@ def run(folder, monkeypatch):
     return run
 
 
+class Models(dict):
+    """A model of each input, fitted by the command line when it is first asked for."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __missing__(self, data):
+        kind, path = KINDS[data], f"{data.replace('.', '-')}.safetensors"
+        args = ["fit", data, "-o", path, *SMALL, "--encoder", ENCODERS[kind], *APART.get(data, ())]
+        args += ["--size", "8", "--grey"] if data == "pictures" else []
+        with contextlib.chdir(self.folder):
+            result = CliRunner().invoke(group, args)
+        assert result.exit_code == 0, result.output
+        self[data] = path
+        return path
+
+
 @pytest.fixture(scope="module")
 def models(folder):
-    """A model of each input, fitted by the command line."""
-    before = os.getcwd()
-    os.chdir(folder)
-    found = {}
-    for data, kind in KINDS.items():
-        found[data] = f"{data.replace('.', '-')}.safetensors"
-        args = ["fit", data, "-o", found[data], *SMALL, "--encoder", ENCODERS[kind]]
-        args += [*APART.get(data, ()), *(("--size", "8", "--grey") if data == "pictures" else ())]
-        result = CliRunner().invoke(group, args)
-        assert result.exit_code == 0, result.output
-    os.chdir(before)
-    return found
+    """A model of each input."""
+    return Models(folder)
 
 
 def error_of(result):
@@ -229,9 +236,9 @@ def test_transform_writes_each_format(run, models, tmp_path, ending):
 
 @pytest.mark.parametrize("data", KINDS)
 def test_evaluate(run, models, data):
-    args = ["evaluate", models[data], data, "--splits", 3, "--json", *APART.get(data, ())]
+    args = ["evaluate", models[data], data, "--splits", 2, "--json", *APART.get(data, ())]
     found = json.loads(run(*args).stdout)
-    assert len(found["accuracies"]) == 3
+    assert len(found["accuracies"]) == 2
     assert found["accuracy"] == pytest.approx(np.mean(found["accuracies"]))
     assert found["std"] == pytest.approx(np.std(found["accuracies"], ddof=1))
     assert 0.5 <= found["accuracy"] <= 1
@@ -362,11 +369,11 @@ def test_plot(run, models, tmp_path, name):
     assert Image.open(said["figure"]).size[0] > 100
 
 
-@pytest.mark.parametrize("ending", _files.FIGURES)
+@pytest.mark.parametrize("ending", _files.FIGURES[1:])
 def test_figures_of_each_format(run, models, tmp_path, ending):
     out = tmp_path / f"figure{ending}"
     run("plot", "training", models["pictures"], "-o", out)
-    assert out.read_bytes()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
+    assert out.read_bytes()[:5] in (b"<?xml", b"%PDF-")
 
 
 # What can be set ------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ LAYERS = [
     {"deep_infomax"},
     {"evaluation", "paper"},
     {"displays"},
-    {"_cli"},
     {"__init__"},
+    {"_cli"},
 ]
 ALONE = {"datasets"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
