@@ -4,8 +4,11 @@ import contextlib
 import importlib
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -172,6 +175,39 @@ def test_without_click_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "click", None)
     with pytest.raises(SystemExit, match=r"pip install \"sk_infomax\[cli\]\""):
         sk_infomax._cli.main()
+
+
+# The page of the docs --------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parent.parent / "docs" / "command_line.md").read_text(encoding="utf-8")
+
+
+def examples():
+    """Commands of the page, and what it shows of their output."""
+    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
+        for part in textwrap.dedent(block.replace("\n   ", "\n")).split("$ sk-infomax ")[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output.rstrip()
+
+
+def shape_of(text):
+    """Text without its numbers and the width of its columns."""
+    return re.sub(r"\d+(\.\d+)?(e-\d+)?", "#", " ".join(text.split()))
+
+
+@pytest.mark.nightly
+def test_the_page_shows_what_commands_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(code, "command_line.md", "exec"), {})
+    for command, output in examples():
+        result = CliRunner().invoke(group, shlex.split(command))
+        assert (result.exit_code != 0) == ("Error: " in output), result.output
+        if " --raw" in command:  # which method leads, and by what, is a matter of the machine
+            output, said = (text.partition("\nWith ")[0] for text in (output, result.output))
+            assert shape_of(said.replace("*", "")) == shape_of(output.replace("*", ""))
+        else:
+            assert shape_of(result.output) == shape_of(output)
 
 
 # Each command on each input -------------------------------------------------------------------

@@ -100,13 +100,24 @@ def _tuple(shape: Any) -> str:
 
 
 def _changed(name: str, parameters: dict[str, Any]) -> list[str]:
-    """Parameters that are not the defaults, as text."""
+    """Parameters that are not the defaults, as text; of parts, their settings that are not."""
     import sk_infomax
 
     known = getattr(sk_infomax, name, None)
-    defaults = inspect.signature(known).parameters if inspect.isclass(known) else {}
-    return [
-        f"{key}={value!r}"
-        for key, value in parameters.items()
-        if key not in defaults or defaults[key].default != value
-    ]
+    registries = getattr(known, "_registries", {})
+    found = []
+    for key, value in _unlike(known, parameters).items():
+        if isinstance(value, dict) and isinstance(value.get("name"), str):
+            settings = {one: said for one, said in value.items() if one != "name"}
+            part = registries.get(key, {}).get(value["name"])
+            inside = ", ".join(f"{k}={v!r}" for k, v in _unlike(part, settings).items())
+            found.append(f"{key}={value['name']}({inside})")
+        else:
+            found.append(f"{key}={value!r}")
+    return found
+
+
+def _unlike(made: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given that a class has not by default."""
+    defaults = inspect.signature(made).parameters if inspect.isclass(made) else {}
+    return {k: v for k, v in given.items() if k not in defaults or defaults[k].default != v}
