@@ -607,7 +607,7 @@ def test_bad_data(run, files, data):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("fit", "rows.csv", "--label", "gruop"), ["rows.csv", "'gruop'", "did you mean 'group'"]),
+        (("fit", "rows.csv", "--label", "grp"), ["rows.csv", "'grp'", "did you mean 'group'"]),
         (("fit", "rows.csv", "--column", "z"), ["no column 'z'", "name, a, b"]),
         (("fit", "rows.csv", "--column", "a", "--drop", "a"), ["no column is left"]),
         (("fit", "images.npz", "--array", "Z"), ["no array 'Z'", "X, y, name"]),
