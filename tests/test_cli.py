@@ -1,6 +1,7 @@
 """The command line: each command on each input, bad input included."""
 
 import contextlib
+import csv
 import importlib
 import json
 import os
@@ -859,6 +860,35 @@ def test_series_are_read_as_they_were_written(tmp_path_factory, series, gap):
     assert [row[0].tolist() for row in rows] == series
     assert not gap or np.isnan(found.X[0][0, 0])
     assert found.labels.tolist() == ["a"] * (len(series) + gap)
+
+
+cells = st.text("ab,\"'\n é;", max_size=4).map("t{}".format)
+
+
+@hypothesis.given(
+    rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=5),
+    names=st.tuples(cells, cells).filter(lambda both: both[0] != both[1]),
+    before=st.sampled_from(["", "\n", "\n\n"]),
+    separator=st.sampled_from([",", "|"]),
+)
+def test_texts_are_read_as_they_were_written(tmp_path_factory, rows, names, before, separator):
+    path = tmp_path_factory.mktemp("tables") / "t.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        file.write(before)
+        csv.writer(file, delimiter=separator).writerows([names, *rows])
+    given = None if separator == "," else separator
+    frame = _reading.read_data(str(path), _asked.Asked(separator=given)).X
+    assert list(frame.columns) == list(names)
+    assert [tuple(row) for row in frame.to_numpy().tolist()] == rows
+
+
+def test_empty_lines_of_one_column_are_no_rows_that_vanish(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1\n\n2\n")
+    with pytest.raises(_voice.Failed, match="line 3 is empty"):
+        _reading.read_data(str(path), _asked.Asked())
+    path.write_text('a\n1\n""\n"2\n3"\n\n')
+    assert len(_reading.read_data(str(path), _asked.Asked())) == 3
 
 
 def test_series_of_several_channels_and_numbers_for_labels(tmp_path):

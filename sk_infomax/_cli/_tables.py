@@ -60,9 +60,8 @@ def read_text(path: Path, asked: Asked) -> Any:
         frame = pd.read_csv(
             path,
             sep=separator,
-            header=None,
+            header=None if asked.no_header else 0,
             names=names,
-            skiprows=0 if asked.no_header else 1,
             index_col=False,
             dtype={asked.id: str} if asked.id in names else None,
             keep_default_na=False,
@@ -99,9 +98,12 @@ def _checked_names(path: Path, separator: str, no_header: bool) -> list[str]:
         raise Failed(f"{path}: it is empty.")
     names = [f"x{i}" for i in range(len(first[1]))] if no_header else first[1]
     _check_names(path, names, separator, first[1], no_header)
-    n_rows = int(no_header)
+    n_rows, last = int(no_header), first[0]
     for number, cells in lines:
         n_rows += 1
+        if len(names) == 1 and number > last + 1 + cells[0].count("\n"):
+            raise Failed(f'{path}: line {last + 1} is empty. Write "" for a missing value.')
+        last = number
         if len(cells) != len(names):
             raise Failed(
                 f"{path}: line {number} has {len(cells)} cells, and the first line has "
