@@ -32,6 +32,9 @@ from sk_infomax._cli import _asked, _files, _reading, _voice
 from sk_infomax._cli._estimator import _parsed
 
 
+OLD = sorted((Path(__file__).parent / "data" / "format_1").glob("*.safetensors"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The same samples as files of each format."""
@@ -296,7 +299,16 @@ def test_show_of_an_estimator_of_information(run, tmp_path):
     found = json.loads(run("show", path, "--json").stdout)
     assert found["class"] == "MutualInfoEstimator"
     assert found["parameters"]["critic"]["units"] == 3
-    assert "MutualInfoEstimator" in run("show", path).stdout
+    assert (found["low"], found["high"]) == pytest.approx(estimator.confidence_interval_)
+    text = run("show", path).stdout
+    assert f"information  {estimator.mutual_info_:.3f} nats" in text
+    assert "critic=dot(units=3)" in text
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_show_of_files_of_earlier_releases(run, path):
+    assert json.loads(run("show", path, "--json").stdout)["format"] == 1
+    assert "format 1" in run("show", path).stdout
 
 
 FIGURES = {

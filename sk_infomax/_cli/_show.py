@@ -61,7 +61,7 @@ def _value(node: Any) -> Any:
 
 
 def _of_fit(fitted: dict[str, Any]) -> dict[str, Any]:
-    """What can be told of a fit: kind and shape of samples, epochs, the last nats."""
+    """What can be told of a fit: kind and shape of samples, epochs, nats; the interval of an estimate."""
     found: dict[str, Any] = {}
     layout, history = fitted.get("layout"), fitted.get("history")
     if isinstance(layout, list) and len(layout) > 1:
@@ -70,6 +70,10 @@ def _of_fit(fitted: dict[str, Any]) -> dict[str, Any]:
         found["epochs"] = len(history)
         last = history[-1] if history and isinstance(history[-1], dict) else {}
         found["nats"] = last.get("train_local_nats", last.get("train_local"))
+    learned = fitted.get("learned")
+    estimate = learned.get("estimate") if isinstance(learned, dict) else None
+    if isinstance(estimate, list) and all(isinstance(one, float) for one in estimate[:3]):
+        found |= dict(zip(("nats", "low", "high"), estimate))
     return found
 
 
@@ -89,6 +93,9 @@ def _text(facts: dict[str, Any]) -> str:
         nats = facts["nats"]
         said = "" if nats is None else f", {nats:.3f} nats at the end"
         rows.append(("training", f"{facts['epochs']} epochs{said}"))
+    if "low" in facts:
+        ends = f"{facts['low']:.3f} to {facts['high']:.3f}"
+        rows.append(("information", f"{facts['nats']:.3f} nats, interval {ends}"))
     changed = _changed(facts["class"], facts["parameters"])
     rows.append(("parameters", ", ".join(changed) or "all are the defaults"))
     width = max(len(name) for name, _ in rows)
