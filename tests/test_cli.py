@@ -31,7 +31,6 @@ from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax._cli import _asked, _files, _reading, _voice
 from sk_infomax._cli._estimator import _parsed
 
-
 OLD = sorted((Path(__file__).parent / "data" / "format_1").glob("*.safetensors"))
 
 

@@ -61,7 +61,7 @@ def _value(node: Any) -> Any:
 
 
 def _of_fit(fitted: dict[str, Any]) -> dict[str, Any]:
-    """What can be told of a fit: kind and shape of samples, epochs, nats; the interval of an estimate."""
+    """What can be told of a fit: kind and shape of samples, epochs, nats; an interval."""
     found: dict[str, Any] = {}
     layout, history = fitted.get("layout"), fitted.get("history")
     if isinstance(layout, list) and len(layout) > 1:
