@@ -20,6 +20,7 @@ FENCE = re.compile(rf"({NOT_RUN})?^```python\n(.*?)^```$", re.DOTALL | re.MULTIL
 PAGES = [
     "index",
     "start",
+    "command_line",
     "how_to_pictures",
     "how_to_mixed_frame",
     "how_to_series",
@@ -33,7 +34,15 @@ PAGES = [
     "paper",
     "parts",
 ]
-SHORT = {"how_to_pictures", "how_to_mixed_frame", "how_to_series", "learning", "paper", "parts"}
+SHORT = {
+    "command_line",
+    "how_to_pictures",
+    "how_to_mixed_frame",
+    "how_to_series",
+    "learning",
+    "paper",
+    "parts",
+}
 FEW = 96  # samples that a fit sees of those that a page hands over
 PRESETS = dict(_settings.PRESETS)
 

@@ -22,6 +22,7 @@ LAYERS = [
     {"evaluation", "paper"},
     {"displays"},
     {"__init__"},
+    {"_cli"},
 ]
 ALONE = {"datasets"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

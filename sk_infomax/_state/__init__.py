@@ -17,7 +17,7 @@ from ._arrays import (
     torch_arrays,
 )
 from ._facts import fact, fitting_array, require
-from ._files import VERSION, read, write
+from ._files import VERSION, contents, read, write
 from ._replacing import replacing
 from ._saved import Fitted, Memory, Saved
 from ._values import Unsaved, from_json, to_json
@@ -31,6 +31,7 @@ __all__ = [
     "arrays_of",
     "arrays_under",
     "building",
+    "contents",
     "digest",
     "fact",
     "finite",

@@ -19,7 +19,7 @@ from ._arrays import digest, finite
 from ._facts import fact, require
 from ._replacing import replacing
 
-__all__ = ["FORMAT", "VERSION", "read", "seal", "write"]
+__all__ = ["FORMAT", "VERSION", "contents", "read", "seal", "write"]
 
 FORMAT = "sk_infomax"
 VERSION = 2  # of the file; raised when what it holds changes its meaning
@@ -74,6 +74,25 @@ def read(
     ValueError
         If the file is not one of ours, is damaged, of another class, or of a newer version.
     """
+    arrays, header = contents(path)
+    if header["class"] != class_name:
+        raise ValueError(
+            f"{os.fspath(path)!r} holds a {header['class'][:80]}; load it with that class, not "
+            f"with {class_name}."
+        )
+    return arrays, header
+
+
+def contents(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and JSON of a file of whatever class; nothing is made of them.
+
+    Raises
+    ------
+    OSError
+        Python's own, for a missing file, a folder, or one that may not be read.
+    ValueError
+        If the file is not one of ours, is damaged, or of a newer version.
+    """
     with open(path, "rb"):
         pass
     try:
@@ -86,11 +105,6 @@ def read(
     _check_version(path, header)
     intact = header["version"] == 1 or _of_text(sealed[FORMAT]) == sealed.get(_CHECKSUM)
     require(intact, "the checksum of its metadata differs")
-    if header.get("class") != class_name:
-        raise ValueError(
-            f"{os.fspath(path)!r} holds a {str(header.get('class'))[:80]}; load it with that "
-            f"class, not with {class_name}."
-        )
     _check(header, arrays)
     return arrays, header
 

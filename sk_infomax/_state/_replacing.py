@@ -3,9 +3,10 @@
 import os
 import platform
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 __all__ = ["replacing"]
 
@@ -14,7 +15,7 @@ _TOKEN_BYTES = 4  # that tell the writers of one process apart
 _NAME_LENGTH = 100  # characters of the file's name in that of a temporary one: 255 are allowed
 
 
-def replacing(path: str | os.PathLike[str], content: bytes) -> None:
+def replacing(path: str | os.PathLike[str], content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file so that at every moment the old or the new one is there, and whole.
 
     The content goes to a temporary file beside it, and to the disk, before that takes its name. A
@@ -26,8 +27,8 @@ def replacing(path: str | os.PathLike[str], content: bytes) -> None:
     ----------
     path : str or path-like
         Where to.
-    content : bytes
-        All of it.
+    content : bytes or callable
+        All of it, or what writes it to a binary file.
 
     Raises
     ------
@@ -36,7 +37,8 @@ def replacing(path: str | os.PathLike[str], content: bytes) -> None:
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        target.write_bytes(content)
+        with open(target, "wb") as file:
+            _fill(file, content)
         return
     start = f".{target.name[:_NAME_LENGTH]}.{platform.node()}."
     for left in _leftovers(target.parent, start):
@@ -55,13 +57,20 @@ def replacing(path: str | os.PathLike[str], content: bytes) -> None:
     _sync_folder(target.parent)
 
 
-def _write(new: Path, content: bytes) -> None:
+def _write(new: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file that must not be there yet, to the disk."""
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _MODE)
     with open(handle, "wb") as file:
-        file.write(content)
+        _fill(file, content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:
+    if callable(content):
+        content(file)
+    else:
+        file.write(content)
 
 
 def _leftovers(folder: Path, start: str) -> Iterable[Path]:
