@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from skorch.history import History
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._checks import check_columns, check_matrix, check_rows, forget_names
 from ._columns._numbers import MatrixOfColumns
@@ -427,6 +427,10 @@ class FittedFeatures(Fitted):
                 self.scaling.refuse_result(rows, start, found)
                 out[start : start + step] = found.numpy()
         return out
+
+    def encoder(self) -> nn.Module:
+        """A copy of the trained encoder, in evaluation mode on the CPU."""
+        return self._copied(self.net.module_).encoder.cpu().eval()
 
     def nats(self, rows: Rows, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""

@@ -28,6 +28,7 @@ from ._checks import (
 )
 from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
+from ._export import Exported
 from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
 from ._modes import in_own_modes
@@ -61,7 +62,7 @@ __all__ = ["DeepInfoMaxTransformer"]
 
 
 class DeepInfoMaxTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Resumable, NamedParts
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Exported, Resumable, NamedParts
 ):
     """Learn features of unlabelled data by maximising mutual information.
 

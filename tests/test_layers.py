@@ -18,6 +18,7 @@ LAYERS = [
     {"_objectives"},
     {"_settings"},
     {"_fitted"},
+    {"_export"},
     {"deep_infomax"},
     {"evaluation", "paper"},
     {"displays"},

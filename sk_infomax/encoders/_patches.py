@@ -12,6 +12,7 @@ from torch.linalg import vector_norm
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, unfold
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
+from .._modes import in_blocks
 from ._base import Encoder, Views
 from ._closed_form import (
     SHARE_OF_STEPS,
@@ -324,7 +325,7 @@ class PatchDictionary(Stem):
         places = math.prod((side - self.size) // self.stride + 1 for side in sides)
         few = max(1, _CACHED_VALUES // (len(self.filters) * places))
         few = few if x.device.type == "cpu" else max(few, _BLOCK)
-        for block in x.split(few):
+        for block in in_blocks(x, few):
             block = avg_pool2d(block, self.coarse) if self.coarse > 1 else block
             yield block.clone(memory_format=torch.channels_last)
 
@@ -498,7 +499,7 @@ def _spans(side: int, cells: int) -> list[tuple[int, int]]:
 
 def _cell_moments(channels: Tensor, spans: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:
     """Sums (n, s * s, c) and sums of products (n, s * s, c * c) in s x s cells, row by row."""
-    n, c, cells = len(channels), channels.shape[-1], len(spans[0]) ** 2
+    n, c, cells = channels.shape[0], channels.shape[-1], len(spans[0]) ** 2
     sums, products = channels.new_empty(n, cells, c), channels.new_empty(n, cells, c, c)
     for cell, ((top, bottom), (left, right)) in enumerate(itertools.product(*spans)):
         part = channels[:, top:bottom, left:right].reshape(n, -1, c)
