@@ -29,6 +29,7 @@ from sklearn.utils.validation import (
 
 from ._columns._reading import array_of
 from ._columns._sparse import Rows, SparseRows, refuse_infinite_values
+from .exceptions import InfomaxWarning
 
 __all__ = [
     "AT_LEAST_TWO",
@@ -221,13 +222,13 @@ def output_library(estimator: Any) -> str:
     return _get_output_config("transform", estimator=estimator)["dense"]
 
 
-def say(findings: Iterable[str]) -> None:
+def say(findings: Iterable[str], category: type[InfomaxWarning]) -> None:
     """Warn of each finding once, at the line of whoever called the package or a Pipeline."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USER):
         level, frame = level + 1, frame.f_back
     for finding in dict.fromkeys(findings):
-        warnings.warn(finding, UserWarning, stacklevel=level)
+        warnings.warn(finding, category, stacklevel=level)
 
 
 def take_samples(X: Any, rows: np.ndarray) -> Any:

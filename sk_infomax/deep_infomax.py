@@ -24,6 +24,7 @@ from ._checks import (
     POSITIVE_INT,
     draft_of,
     one_of,
+    say,
     validate_params,
 )
 from ._columns._sparse import Rows
@@ -40,6 +41,7 @@ from ._settings import (
     MADE_BY_FIT,
     PRESETS,
     REGISTRIES,
+    asked_of,
     kind_said,
     plan_of_fit,
     plan_of_pass,
@@ -466,6 +468,11 @@ class DeepInfoMaxTransformer(
         n, parts = len(work.rows), fitted.parts
         subsets = rows_apart(self, parts, n, fitted.seed) if work.apart else (None, None)
         fitted.train(work.rows, work.plan, subsets, self.num_workers, start, keep)
+
+    def _tell(self, fitted: FittedFeatures, work: Work) -> None:
+        if work.apart:
+            for category, finding in fitted.findings(asked_of(self, fitted.parts, len(work.rows))):
+                say([finding], category)
 
     def _part(self, parameter: str) -> Any:
         return settle_part(self, parameter)

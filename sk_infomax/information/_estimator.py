@@ -34,6 +34,7 @@ from .._random import draw_seed
 from .._state import Saved
 from ..bounds import BOUNDS, Bound
 from ..critics import CRITICS, Critic
+from ..exceptions import DataWarning, EstimateWarning
 from ._columns import Columns
 from ._counts import Estimate, corrected_entropy
 from ._effort import EFFORTS
@@ -279,7 +280,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         columns: tuple[Columns, Columns], sides: Sides, rows: Rows, learned: Learned
     ) -> None:
         of_columns = [finding for known in columns for finding in known.findings]
-        say([*of_columns, *alike(columns, sides, rows), *learned.findings])
+        say([*of_columns, *alike(columns, sides, rows), *learned.findings], EstimateWarning)
 
     @in_own_modes
     def _learn(
@@ -411,7 +412,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         """Refuse columns that are not those of the fit; say which levels are new."""
         for known, side in zip(self._fitted.columns, sides):
             known.check(side)
-            say(known.unseen(side))
+            say(known.unseen(side), DataWarning)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Mean pointwise information of new pairs, an estimate of the information.
