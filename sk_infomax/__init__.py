@@ -14,6 +14,7 @@ in modules of their own, each with a registry: `bounds`, `critics`, `encoders`, 
 `views`.
 """
 
+from ._shown import show_versions
 from ._training._callbacks import Checkpoint
 from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
 from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
@@ -82,4 +83,5 @@ __all__ = [
     "mutual_info",
     "mutual_info_matrix",
     "mutual_info_scores",
+    "show_versions",
 ]

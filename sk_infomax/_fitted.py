@@ -26,6 +26,7 @@ from ._parts import Part
 from ._random import new_generator, private_rng, randomness, stream
 from ._scaling import Scaling
 from ._settings import Setup, kind_said, narrows_sparse, recall_parts, recall_setup, seen_by
+from ._shown import counted
 from ._state import (
     Fitted,
     Memory,
@@ -392,6 +393,18 @@ class FittedFeatures(Fitted):
     def findings(self, asked: Asked) -> Iterator[Finding]:
         """What should be said of the training that has just ended."""
         return of_training(self.net, asked, self.share)
+
+    def summary(self, n_features: int, output: str) -> dict[str, str]:
+        """What was fitted, in a few words for each."""
+        seconds = sum(row.get(_ENDED, 0.0) for row in self.net.history)
+        nats = [f"{name} {value:.2f}" for name, value in self.net.reported().items()]
+        numbers = "" if self.columns is None else f" of {counted(n_features, 'column')}"
+        return {
+            "data": f"{self.layout.said}{numbers}",
+            "features": f"{self.widths[output]:,} ({output})",
+            "epochs": f"{len(self.net.history):,} in {seconds:.3g} seconds",
+            "nats in training": ", ".join(nats) or "none yet",
+        }
 
     def _vectors(self, rows: Rows) -> Tensor:
         """What the network makes of some of the rows, (k, d)."""

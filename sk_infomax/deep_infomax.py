@@ -50,6 +50,7 @@ from ._settings import (
     settle_part,
     settle_setup,
 )
+from ._shown import Summarised
 from ._training._net import InfoMaxNet
 from ._training._resuming import Resumable, Work
 from .bounds import Bound
@@ -64,7 +65,7 @@ __all__ = ["DeepInfoMaxTransformer"]
 
 
 class DeepInfoMaxTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Exported, Resumable, NamedParts
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Summarised, Exported, Resumable, NamedParts
 ):
     """Learn features of unlabelled data by maximising mutual information.
 
@@ -547,6 +548,9 @@ class DeepInfoMaxTransformer(
     def n_iter_(self) -> int:
         """Number of epochs run."""
         return len(self.history_)
+
+    def _summary(self) -> dict[str, str]:
+        return self._fitted.summary(self.n_features_in_, self._layer)
 
     @property
     def _n_features_out(self) -> int:

@@ -67,7 +67,9 @@ def test_nothing_warns_without_a_class(path):
     assert "warnings.warn(" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("shape", [(60, 5), (60, 1, 20), pytest.param((40, 8, 8), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "shape", [(60, 5), (60, 1, 20), pytest.param((40, 8, 8), marks=pytest.mark.slow)]
+)
 def test_a_fit_with_the_defaults_is_silent(shape):
     X = samples(shape[0], int(np.prod(shape[1:]))).reshape(shape)
     said = said_by(X, n_components=256, max_epochs="auto", batch_size="auto", channels="first")

@@ -16,7 +16,7 @@ from ..exceptions import (
     ShortTrainingWarning,
     TooManyComponentsWarning,
 )
-from ._net import REPORTED, InfoMaxNet
+from ._net import InfoMaxNet
 
 __all__ = ["Asked", "Finding", "largest_share", "of_training"]
 
@@ -106,8 +106,7 @@ def _on_length(net: InfoMaxNet, asked: Asked) -> Iterator[Finding]:
 
 
 def _on_loss(net: InfoMaxNet) -> Iterator[Finding]:
-    row = net.history[-1] if net.history else {}
-    nats = [v for k, v in row.items() if k.startswith("train_") and k.endswith(REPORTED)]
+    nats = list(net.reported().values())
     if net.clock_.steps >= _FLAT_STEPS and nats and max(nats) < _FLAT:
         yield (
             FlatLossWarning,

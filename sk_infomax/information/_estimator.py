@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
@@ -31,6 +32,7 @@ from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
 from .._modes import in_own_modes
 from .._parts import Family, NamedParts
 from .._random import draw_seed
+from .._shown import Summarised, counted
 from .._state import Saved
 from ..bounds import BOUNDS, Bound
 from ..critics import CRITICS, Critic
@@ -48,7 +50,9 @@ __all__ = ["UNITS", "MutualInfoEstimator"]
 UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 
 
-class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved, NamedParts):
+class MutualInfoEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Summarised, Saved, NamedParts
+):
     """Estimate the mutual information of two sets of columns, with an interval.
 
     Columns may be of any kind: numbers, dates and durations go to normal scores by their rank,
@@ -333,6 +337,14 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
 
     # What was found ------------------------------------------------------------------------
 
+    def _summary(self) -> dict[str, str]:
+        low, high = self.confidence_interval_
+        return {
+            **{side: _said(known) for side, known in zip("Xy", self._fitted.columns)},
+            "mutual information": f"{self.mutual_info_:.3f} {self.units}",
+            f"{self.confidence_level:.0%} interval": f"{low:.3f} to {high:.3f} {self.units}",
+        }
+
     @property
     def mutual_info_(self) -> float:
         """The estimate, in `units`."""
@@ -501,3 +513,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         validate_params(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         return self._test(sides, n_permutations, rows)
+
+
+def _said(known: Columns) -> str:
+    """How many columns of which kind a side has."""
+    kinds = Counter(part.kind for part in known.parts)
+    return "columns of " + ", ".join(counted(n, kind) for kind, n in kinds.items())
