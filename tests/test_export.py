@@ -25,7 +25,7 @@ from sk_infomax import (
 )
 from sk_infomax._export import _estimator, _onnx
 from sk_infomax._fitted import OUTPUTS
-from sk_infomax.encoders import ENCODERS, _table_stem, _time
+from sk_infomax.encoders import ENCODERS, _patches, _table_stem, _time
 
 RTOL = 1e-5  # of the largest value of a column, or of columns in the mean where that is more
 NARROWER = NARROW | {
@@ -214,7 +214,7 @@ def test_there_is_nothing_to_export_before_fit(tmp_path):
 def test_what_a_graph_computes_is_what_the_network_does(name, monkeypatch):
     dim, X = of_encoder(name)
     expected = read(dim.to_torch(), X)
-    for module in (_modes, _time, _table_stem):
+    for module in (_modes, _time, _table_stem, _patches):
         monkeypatch.setattr(module, "is_traced", lambda: True)
     np.testing.assert_allclose(read(dim.to_torch(), X), expected, rtol=1e-5, atol=1e-6)
 
@@ -339,6 +339,23 @@ class Branching(torch.nn.Module):
     def forward(self, x):
         out = self.layer(x) if float(x.detach().sum()) < 1e9 else self.layer(-x)
         return out[:, None, :].repeat(1, 3, 1), out
+
+
+class Counting(Branching):
+    """A network that takes the number of samples of the first batch for that of all."""
+
+    def forward(self, x):
+        out = self.layer(x.reshape(len(x), 6))
+        return out[:, None, :].repeat(1, 3, 1), out
+
+
+@pytest.mark.slow
+def test_a_module_for_one_number_of_samples_is_refused(tmp_path):
+    pytest.importorskip("onnxscript", reason="torch writes ONNX with onnxscript")
+    dim = fitted(samples((6,)), encoder=TorchEncoder(Counting), n_components=5)
+    with pytest.raises(ValueError, match=r"for one number of samples only.*x\.shape\[0\]"):
+        dim.to_onnx(tmp_path / "x.onnx")
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.slow

@@ -78,9 +78,15 @@ def written_down(network: nn.Module, shape: tuple[int, ...]) -> bytes:
             f"torch can't write this encoder down as ONNX: {cause} Use to_torch(), or an "
             "encoder whose steps are the same for all values and numbers of samples."
         ) from error
-    if program is None:
-        raise RuntimeError("torch gave no ONNX model, and no reason. Use to_torch().")
-    return program.model_proto.SerializeToString()
+    model = None if program is None else program.model_proto
+    # Where it can't keep the number of samples open torch tries again with that of the example.
+    if model is None or not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise ValueError(
+            "torch can write this encoder down as ONNX for one number of samples only. Use "
+            "to_torch(), or an encoder whose steps are the same for all numbers of samples: "
+            "x.shape[0] in place of len(x)."
+        )
+    return model.SerializeToString()
 
 
 @contextmanager

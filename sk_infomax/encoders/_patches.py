@@ -12,7 +12,7 @@ from torch.linalg import vector_norm
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, unfold
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
-from .._modes import in_blocks
+from .._modes import in_blocks, is_traced
 from ._base import Encoder, Views
 from ._closed_form import (
     SHARE_OF_STEPS,
@@ -298,6 +298,8 @@ class PatchDictionary(Stem):
         start = 0
         for block in self._split(x):
             parts = self._read(block)
+            if is_traced():  # the block is the whole batch
+                return Codes(*parts)
             if not found:  # places for all, so that no block is copied twice
                 found = [part.new_empty(len(x), *part.shape[1:]) for part in parts]
             for whole, part in zip(found, parts):
@@ -395,7 +397,7 @@ class PatchDictionary(Stem):
 
     def _second(self, codes: Tensor) -> Tensor:
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
-        n, c = len(codes), self.basis.shape[1]
+        n, c = codes.shape[0], self.basis.shape[1]
         channels = torch.addmm(-(self.mean @ self.basis), codes.sqrt().flatten(0, 2), self.basis)
         sums, products = _cell_moments(channels.unflatten(0, codes.shape[:3]), self.spans)
         pairs = self.pairs[0] * c + self.pairs[1]
@@ -411,7 +413,10 @@ class PatchDictionary(Stem):
             upper = covariance.flatten(1).index_select(1, pairs)
             found.append(self._covariances(upper.view(n, width, width, -1)))
         both = torch.cat(found, 1)
-        return (both.abs() + _LEAST_CODE).sqrt_().copysign_(both)
+        roots = (both.abs() + _LEAST_CODE).sqrt_()
+        if is_traced():  # ONNX can't copy signs
+            return torch.where(both < 0, -roots, roots)
+        return roots.copysign_(both)
 
     def _covariances(self, values: Tensor) -> Tensor:
         """Covariances (n, w, w, d) over windows, flattened; once each where mirrored."""
