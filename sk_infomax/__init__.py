@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._shown import show_versions
     from ._training._callbacks import Checkpoint
     from .bounds import NWJ, SMILE, DonskerVaradhan, InfoNCE, JensenShannon
     from .critics import BilinearCritic, ConcatCritic, DotCritic, GatedCritic
@@ -86,13 +87,15 @@ __all__ = [
     "mutual_info",
     "mutual_info_matrix",
     "mutual_info_scores",
+    "show_versions",
 ]
 
 _MODULES = (
     *("bounds", "contexts", "critics", "datasets", "deep_infomax", "displays", "encoders"),
-    *("evaluation", "information", "paper", "priors", "series", "views"),
+    *("evaluation", "exceptions", "information", "paper", "priors", "series", "views"),
 )
-_ELSEWHERE = {"Checkpoint": "_training._callbacks"}  # of a module that is not public
+# Names of modules that are not public.
+_ELSEWHERE = {"Checkpoint": "_training._callbacks", "show_versions": "_shown"}
 
 
 # What type checkers shall not see, as any misspelt name would then pass.

@@ -27,7 +27,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._columns._reading import array_of
 from ._columns._sparse import Rows, SparseRows, refuse_infinite_values
+from .exceptions import InfomaxWarning
 
 __all__ = [
     "AT_LEAST_TWO",
@@ -101,8 +103,9 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
         check_shape(estimator.sample_shape)
     if sparse.issparse(X):
         refuse_infinite_values(X)
-    options: dict[str, Any] = {"dtype": _DTYPES, "ensure_min_samples": min_samples}
     X = _as_array(X)
+    dtypes = np.float32 if _is_half(X) else _DTYPES
+    options: dict[str, Any] = {"dtype": dtypes, "ensure_min_samples": min_samples}
     if getattr(X, "ndim", 2) <= 2:
         rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         shape = estimator.sample_shape
@@ -134,8 +137,7 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
 def _as_array(X: Any) -> Any:
     """Lists, tensors and frames whose names say nothing as arrays; what hides values is refused."""
     if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
-        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+        return array_of(X)
     if isinstance(X, np.ma.MaskedArray):
         if np.ma.is_masked(X):
             raise ValueError(
@@ -160,6 +162,15 @@ def _as_array(X: Any) -> Any:
                     "number: spread it over several columns."
                 )
     return X
+
+
+def _is_half(X: Any) -> bool:
+    """Whether all numbers are float16, which float32 holds as they are."""
+    types = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", []))
+    try:
+        return np.result_type(*types) == np.float16
+    except (TypeError, ValueError):  # nothing, or types that numpy does not know
+        return False
 
 
 def _names_of(X: Any) -> list[Any] | None:
@@ -211,13 +222,13 @@ def output_library(estimator: Any) -> str:
     return _get_output_config("transform", estimator=estimator)["dense"]
 
 
-def say(findings: Iterable[str]) -> None:
+def say(findings: Iterable[str], category: type[InfomaxWarning]) -> None:
     """Warn of each finding once, at the line of whoever called the package or a Pipeline."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USER):
         level, frame = level + 1, frame.f_back
     for finding in dict.fromkeys(findings):
-        warnings.warn(finding, UserWarning, stacklevel=level)
+        warnings.warn(finding, category, stacklevel=level)
 
 
 def take_samples(X: Any, rows: np.ndarray) -> Any:

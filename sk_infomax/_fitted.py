@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from skorch.history import History
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._checks import check_columns, check_matrix, check_rows, forget_names
 from ._columns._numbers import MatrixOfColumns
@@ -26,6 +26,7 @@ from ._parts import Part
 from ._random import new_generator, private_rng, randomness, stream
 from ._scaling import Scaling
 from ._settings import Setup, kind_said, narrows_sparse, recall_parts, recall_setup, seen_by
+from ._shown import counted
 from ._state import (
     Fitted,
     Memory,
@@ -42,6 +43,7 @@ from ._state import (
 )
 from ._training import _memory
 from ._training._batches import Data, coded, make_data
+from ._training._findings import Asked, Finding, largest_share, of_training
 from ._training._memory import Standing
 from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
@@ -201,11 +203,14 @@ class FittedFeatures(Fitted):
     ----------
     start : Progress or None
         Where training stands, of a file that was kept on the way.
+    share : float or None
+        Part of the variance of the embedding in one direction, after a training.
     kept : dict or None
         What else such a file says.
     """
 
     start: Progress | None = None
+    share: float | None = None
     kept: dict[str, Any] | None = None
 
     def __init__(
@@ -376,22 +381,43 @@ class FittedFeatures(Fitted):
 
     def _refuse_ruin(self, rows: Rows) -> None:
         """Look at what the last step has made of the network; go back where it is ruined."""
-        if not self._is_sound(rows):
+        vectors = self._vectors(rows)
+        if bool(vectors.isfinite().all()):
+            self.share = largest_share(vectors)
+        else:
             self.net.go_back()
             said = self.net.ruin("what the network makes of samples is no longer finite")
             self.net.history.pop()
             raise FloatingPointError(said)
 
-    def _is_sound(self, rows: Rows) -> bool:
-        """Whether what the network makes of some of the rows is finite."""
+    def findings(self, asked: Asked) -> Iterator[Finding]:
+        """What should be said of the training that has just ended."""
+        return of_training(self.net, asked, self.share)
+
+    def summary(self, n_features: int, output: str) -> dict[str, str]:
+        """What was fitted, in a few words for each."""
+        seconds = sum(row.get(_ENDED, 0.0) for row in self.net.history)
+        nats = [f"{name} {value:.2f}" for name, value in self.net.reported().items()]
+        numbers = "" if self.columns is None else f" of {counted(n_features, 'column')}"
+        return {
+            "data": f"{self.layout.said}{numbers}",
+            "features": f"{self.widths[output]:,} ({output})",
+            "epochs": f"{len(self.net.history):,} in {seconds:.3g} seconds",
+            "nats in training": ", ".join(nats) or "none yet",
+        }
+
+    def _vectors(self, rows: Rows) -> Tensor:
+        """What the network makes of some of the rows, (k, d)."""
         block = self.scaling.apply(self.complete(rows[:BLOCK])).to(self.net.device)
         self.net.module_.eval()
         with torch.no_grad():
-            return bool(self.net.module_.encoder(block).summary().isfinite().all())
+            return self.net.module_.encoder(block).summary()
 
     def trained(self, rows: Rows) -> bool:
         """Whether an epoch of this training ended well, and the network is sound after it."""
-        return len(self.net.history) > self.net.n_rows_before_ and self._is_sound(rows)
+        return len(self.net.history) > self.net.n_rows_before_ and bool(
+            self._vectors(rows).isfinite().all()
+        )
 
     @property
     def _draws_from_torch(self) -> bool:
@@ -427,6 +453,10 @@ class FittedFeatures(Fitted):
                 self.scaling.refuse_result(rows, start, found)
                 out[start : start + step] = found.numpy()
         return out
+
+    def encoder(self) -> nn.Module:
+        """A copy of the trained encoder, in evaluation mode on the CPU."""
+        return self._copied(self.net.module_).encoder.cpu().eval()
 
     def nats(self, rows: Rows, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""

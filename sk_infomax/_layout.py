@@ -64,6 +64,15 @@ class Layout:
         return math.prod(self.shape)
 
     @property
+    def said(self) -> str:
+        """What a sample is, in words: "image of 28 x 28 values in 1 channel"."""
+        channels, *sides = self.arranged_shape
+        if self.kind == "table":
+            return f"table of {channels:,} numbers in a row"
+        places = " x ".join(map(str, sides))
+        return f"{self.kind} of {places} values in {channels} channel{'s' * (channels != 1)}"
+
+    @property
     def network_shape(self) -> tuple[int, ...]:
         """Shape of a sample as the network sees it: (p,), (c, t) or (c, h, w)."""
         if self.kind == "table":

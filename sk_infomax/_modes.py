@@ -7,8 +7,9 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
+from torch import Tensor
 
-__all__ = ["in_own_modes", "own_modes"]
+__all__ = ["in_blocks", "in_own_modes", "is_traced", "own_modes"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,3 +70,13 @@ def in_own_modes(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return inner
+
+
+def is_traced() -> bool:
+    """Whether torch writes down what is computed, for other batches than the one that it sees."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def in_blocks(x: Tensor, size: int) -> tuple[Tensor, ...]:
+    """A batch (n, ...) in blocks, or whole where it is traced: n is then any number."""
+    return (x,) if is_traced() else x.split(size)

@@ -1,5 +1,6 @@
 """From an estimator's parameters to the parts of its network, each checked."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -17,11 +18,13 @@ from ._objectives import Parts
 from ._parts import Auto, Family, checked_part, resolve_part
 from ._state import Unsaved, fact, require
 from ._training._callbacks import Checkpoint, HeldOutStopping, ProgressBar
+from ._training._findings import Asked
 from ._training._schedule import Plan
 from .bounds import BOUNDS, Bound
 from .contexts import CONTEXTS, Context
 from .critics import CRITICS, Critic
 from .encoders import ENCODERS, Encoder, TorchEncoder
+from .exceptions import DataWarning
 from .priors import PRIORS, Prior
 from .series._rows import doubts
 from .views import VIEWS, Augmentation, FunctionViews, Occlusion
@@ -190,7 +193,7 @@ def settle(
         shape = tuple(estimator.sample_shape or rows.shape[1:])
         layout = find_layout(shape, kind, estimator.channels)
     if not said:
-        say(doubts(layout, kind, estimator.channels, rows))
+        say(doubts(layout, kind, estimator.channels, rows), DataWarning)
     n_views = estimator.views
     if n_views == "auto":
         n_views = 2 if layout.kind == "image" else 1
@@ -343,6 +346,18 @@ def _batch_size(estimator, parts: Parts, n: int) -> int:
 def plan_of_pass(estimator, parts: Parts, n: int) -> Plan:
     """One pass over n samples at a constant rate."""
     return Plan(1, plan_of_fit(estimator, parts, n).batch_size)
+
+
+def asked_of(estimator, parts: Parts, n: int) -> Asked:
+    """What a fit of n samples was asked for, as far as warnings depend on it."""
+    usual = inspect.signature(type(estimator)).parameters["n_components"].default
+    return Asked(
+        n_samples=n,
+        n_components=parts.n_components,
+        chosen=parts.n_components != usual,
+        learns_all=parts.encoder.share_of_steps == 1,
+        patience=int(estimator.n_iter_no_change) if estimator.early_stopping else None,
+    )
 
 
 def rows_apart(

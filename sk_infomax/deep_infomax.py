@@ -24,10 +24,12 @@ from ._checks import (
     POSITIVE_INT,
     draft_of,
     one_of,
+    say,
     validate_params,
 )
 from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
+from ._export import Exported
 from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
 from ._modes import in_own_modes
@@ -39,6 +41,7 @@ from ._settings import (
     MADE_BY_FIT,
     PRESETS,
     REGISTRIES,
+    asked_of,
     kind_said,
     plan_of_fit,
     plan_of_pass,
@@ -47,6 +50,7 @@ from ._settings import (
     settle_part,
     settle_setup,
 )
+from ._shown import Summarised
 from ._training._net import InfoMaxNet
 from ._training._resuming import Resumable, Work
 from .bounds import Bound
@@ -61,7 +65,7 @@ __all__ = ["DeepInfoMaxTransformer"]
 
 
 class DeepInfoMaxTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Resumable, NamedParts
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Summarised, Exported, Resumable, NamedParts
 ):
     """Learn features of unlabelled data by maximising mutual information.
 
@@ -466,6 +470,11 @@ class DeepInfoMaxTransformer(
         subsets = rows_apart(self, parts, n, fitted.seed) if work.apart else (None, None)
         fitted.train(work.rows, work.plan, subsets, self.num_workers, start, keep)
 
+    def _tell(self, fitted: FittedFeatures, work: Work) -> None:
+        if work.apart:
+            for category, finding in fitted.findings(asked_of(self, fitted.parts, len(work.rows))):
+                say([finding], category)
+
     def _part(self, parameter: str) -> Any:
         return settle_part(self, parameter)
 
@@ -539,6 +548,9 @@ class DeepInfoMaxTransformer(
     def n_iter_(self) -> int:
         """Number of epochs run."""
         return len(self.history_)
+
+    def _summary(self) -> dict[str, str]:
+        return self._fitted.summary(self.n_features_in_, self._layer)
 
     @property
     def _n_features_out(self) -> int:

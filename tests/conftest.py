@@ -28,6 +28,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("drawn")
 
 
+def pytest_configure(config):
+    """Fits of tests are short on purpose; what they are told is tested in test_exceptions.py."""
+    config.addinivalue_line("filterwarnings", "ignore::sk_infomax.exceptions.TrainingWarning")
+
+
 @pytest.fixture(scope="session")
 def digits():
     """Images (n, 8, 8) in float32 and labels of the first 300 digits."""

@@ -282,9 +282,9 @@ def test_probe_scoring_and_groups(iris):
     ).scoring
 
 
-def test_verbose_prints_folds(iris, capsys):
+def test_verbose_tells_of_folds(iris, capsys):
     compare(*iris, transformer=quick_ours(), rivals=False, verbose=1, **QUICK)
-    assert capsys.readouterr().out.count("fold of 75 test samples: raw 0.") == 2
+    assert capsys.readouterr().err.count("fold of 75 test samples: raw 0.") == 2
 
 
 class Failing(Spy):

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from ._kinds import Column, read_values
 
-__all__ = ["MISSING", "complete_rows", "is_mixed", "read_columns", "take_rows"]
+__all__ = ["MISSING", "array_of", "complete_rows", "is_mixed", "read_columns", "take_rows"]
 
 MISSING = ("error", "drop", "level")
 
@@ -136,11 +136,17 @@ def _refuse_missing(column: Column) -> None:
 # Containers -------------------------------------------------------------------------------
 
 
+def array_of(tensor: torch.Tensor) -> np.ndarray:
+    """The values of a tensor, from whatever device; what is in half precision in float32."""
+    tensor = tensor.detach().cpu()
+    halves = torch.float16, torch.bfloat16
+    return (tensor.float() if tensor.dtype in halves else tensor).numpy()
+
+
 def _as_table(values: Any, argument: str) -> Any:
     """Containers that are nearly a frame, a series or an array as one of these."""
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        return array_of(values)
     if sparse.issparse(values):
         return _spread(values, argument)
     pyarrow = nw.dependencies.get_pyarrow()

@@ -316,6 +316,13 @@ class InfoMaxNet(NeuralNet):
                 self.shuffler.set_state(self.order_)
         return self.means_
 
+    def reported(self) -> dict[str, float]:
+        """What the last epoch has reported of training, by the name of the term."""
+        row = self.history[-1] if self.history else {}
+        start, end = len("train_"), -len(REPORTED)
+        names = [k for k in row if k.startswith("train_") and k.endswith(REPORTED)]
+        return {name[start:end]: row[name] for name in names}
+
     def held_out_loss(self, data: Data) -> float:
         """Mean loss over fixed blocks of the data, the module in evaluation mode."""
         means = _RunningMeans()

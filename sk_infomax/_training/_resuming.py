@@ -58,6 +58,10 @@ class Resumable(Saved):
     def _run(self, fitted: Any, work: Work, start: Any, keep: Callable | None) -> None:
         """Train."""
 
+    @abstractmethod
+    def _tell(self, fitted: Any, work: Work) -> None:
+        """Warn of what a training has come to, once it is kept."""
+
     def save(self, path: str | os.PathLike[str], training_state: bool = False) -> None:
         """Write the fitted estimator to one safetensors file, which holds no code.
 
@@ -153,12 +157,13 @@ class Resumable(Saved):
             if fitted.trained(work.rows):
                 self._adopt(draft, fitted)
             raise
-        return self._adopt(draft, fitted)
+        self._adopt(draft, fitted)
+        self._tell(fitted, work)
+        return self
 
-    def _adopt(self, draft: Any, fitted: Any) -> Self:
+    def _adopt(self, draft: Any, fitted: Any) -> None:
         adopt_names(self, draft)
         self._fitted = fitted
-        return self
 
 
 def _left_open(meta: Any) -> set[str]:

@@ -25,7 +25,7 @@ def fall(x: Tensor, features: Tensor, thresholds: Tensor) -> Tensor:
         level by level.
     """
     trees, nodes = features.shape
-    node = torch.zeros(len(x), trees, dtype=torch.long, device=x.device)
+    node = torch.zeros(x.shape[0], trees, dtype=torch.long, device=x.device)
     tree = torch.arange(trees, device=x.device)
     for _ in range((nodes + 1).bit_length() - 1):
         right = x.gather(1, features[tree, node]) > thresholds[tree, node]

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
+from .._modes import in_blocks
 from ._base import Encoder, Views
 from ._closed_form import (
     SHARE_OF_STEPS,
@@ -240,7 +241,7 @@ class BackboneStem(Stem):
 
     def _blocks(self, x: Tensor) -> Iterator[list[Tensor]]:
         """Outputs of blocks of a batch."""
-        for block in x.split(max(1, _BLOCK_VALUES // x[0].numel())):
+        for block in in_blocks(x, max(1, _BLOCK_VALUES // x[0].numel())):
             yield [out.to(x.dtype) for out in self._outputs(block)]
 
     def _outputs(self, x: Tensor) -> list[Tensor]:

@@ -12,6 +12,7 @@ from torch.linalg import vector_norm
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, unfold
 
 from .._checks import AUTO, NON_NEGATIVE_INT, POSITIVE_INT
+from .._modes import in_blocks, is_traced
 from ._base import Encoder, Views
 from ._closed_form import (
     SHARE_OF_STEPS,
@@ -294,9 +295,11 @@ class PatchDictionary(Stem):
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, 2 * n_filters, rows, columns), roots of codes; pooled (n, d)."""
         start, maps, pooled = 0, None, None
-        space = _Space()
+        space = None if is_traced() else _Space()
         for block in self._split(x):
             found = self._read(block, space)
+            if is_traced():  # the block is the whole batch
+                return found
             if maps is None or pooled is None:  # places for all, so that no block is copied twice
                 maps = _channels_last(found.maps, len(x))
                 pooled = found.pooled.new_empty(len(x), found.pooled.shape[1])
@@ -326,7 +329,7 @@ class PatchDictionary(Stem):
         places = math.prod((side - self.size) // self.stride + 1 for side in sides)
         few = max(1, _CACHED_VALUES // (len(self.filters) * places))
         few = few if x.device.type == "cpu" else max(few, _BLOCK)
-        for block in x.split(few):
+        for block in in_blocks(x, few):
             block = avg_pool2d(block, self.coarse) if self.coarse > 1 else block
             yield block.clone(memory_format=torch.channels_last)
 
@@ -398,7 +401,7 @@ class PatchDictionary(Stem):
 
     def _second(self, codes: Tensor, space: "_Space | None" = None) -> Tensor:
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
-        n, c = len(codes), self.basis.shape[1]
+        n, c = codes.shape[0], self.basis.shape[1]
         flat = codes.flatten(0, 2)
         roots = torch.sqrt(flat, out=_space_for(space, "roots", flat, flat.shape[1]))
         channels = torch.addmm(-(self.mean @ self.basis), roots, self.basis)
@@ -414,7 +417,10 @@ class PatchDictionary(Stem):
             upper = covariance.flatten(1).index_select(1, pairs).view(width, width, n, -1)
             found.append(self._covariances(upper.movedim(2, 0)))
         both = torch.cat(found, 1)
-        return (both.abs() + _LEAST_CODE).sqrt_().copysign_(both)
+        roots = (both.abs() + _LEAST_CODE).sqrt_()
+        if is_traced():  # ONNX can't copy signs
+            return torch.where(both < 0, -roots, roots)
+        return roots.copysign_(both)
 
     def _covariances(self, values: Tensor) -> Tensor:
         """Covariances (n, w, w, d) over windows, flattened; once each where mirrored."""
@@ -522,7 +528,7 @@ def _channels_last(maps: Tensor, n: int) -> Tensor:
 
 def _cell_moments(channels: Tensor, spans: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:
     """Sums (s * s, n * c) and sums of products (s * s, n * c * c) in s x s cells, row by row."""
-    n, c, cells = len(channels), channels.shape[-1], len(spans[0]) ** 2
+    n, c, cells = channels.shape[0], channels.shape[-1], len(spans[0]) ** 2
     sums, products = channels.new_empty(cells, n, c), channels.new_empty(cells, n, c, c)
     for cell, ((top, bottom), (left, right)) in enumerate(itertools.product(*spans)):
         part = channels[:, top:bottom, left:right].reshape(n, -1, c)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
+from .._modes import in_blocks
 from ._base import Views
 from ._closed_form import Codes, Stem
 from ._dictionary import CONTRAST_FLOOR, find_filters
@@ -235,7 +236,7 @@ class SeriesStem(Stem):
         return Codes(*by_length(self._of_one_length, x))
 
     def _of_one_length(self, x: Tensor) -> tuple[Tensor, ...]:
-        blocks = [self._block(block) for block in x.split(_BLOCK)]
+        blocks = [self._block(block) for block in in_blocks(x, _BLOCK)]
         return tuple(torch.cat(part) for part in zip(*blocks))
 
     def _block(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -285,16 +286,16 @@ class SeriesStem(Stem):
 
     def _of_level(self, signal: Tensor, index: int) -> tuple[Tensor, ...]:
         """The same of one level, of a signal (n, s, t)."""
-        level, few, found = self.levels[index], len(signal), []
+        level, few, found = self.levels[index], signal.shape[0], []
         signal = long_enough(signal, (self.taps - 1) * level.dilation + 1)
         if signal.device.type == "cpu":  # what fits its cache is done twice as fast
             few = max(1, _CACHED_VALUES // (_CONTESTS * _RIVALS * level.places))
-        for block in signal.split(few):
+        for block in in_blocks(signal, few):
             stretches = self._stretches(block, level)
             if index < self.n_contested:  # those of differences told no more
                 rest = self._contests(stretches, index), self._above(stretches, index)
             else:
-                rest = (stretches.new_zeros(len(block), 0),) * 2
+                rest = (stretches.new_zeros(block.shape[0], 0),) * 2
             found.append((*self._alike(stretches, index), *rest))
         return tuple(torch.cat(part) for part in zip(*found))
 

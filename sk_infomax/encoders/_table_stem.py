@@ -15,6 +15,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from .._checks import POSITIVE_INT
+from .._modes import in_blocks, is_traced
 from ._base import Encoder, Views
 from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
 from ._forest import fall, grow_forest
@@ -43,6 +44,7 @@ _RANK_FLOOR = 1e-9  # of the largest variance; directions below are rounding
 _MAPS = 64  # leading directions that a small network reads (rule of thumb)
 _PLACES = 8  # places of its map, each with the same number of them (rule of thumb)
 _BLOCK = 1024  # rows that are compared with all landmarks at once
+_TRACED_TREES = 8  # trees whose landmarks a traced graph gathers at once (rule of thumb)
 _TINY = 1e-12  # least number to divide by; only guards against a division by 0
 
 
@@ -175,7 +177,7 @@ class TableStem(Stem):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, n_maps, n_places) and all columns (n, n_pooled) of rows (n, p)."""
-        kernels = (self.compare(block) for block in x.split(_BLOCK))
+        kernels = (self.compare(block) for block in in_blocks(x, _BLOCK))
         pooled = torch.cat([kernel @ self.matrix for kernel in kernels]) - self.offset
         return Codes((pooled @ self.leading).unflatten(1, (self.n_maps, -1)), pooled)
 
@@ -188,23 +190,19 @@ class TableStem(Stem):
     def _compare(self, values: Tensor, leaves: Tensor) -> Tensor:
         """The four ways of comparing values (n, 2 p) and leaves (n, trees), (n, m, 4)."""
         white, marks = values - self.centre, self.landmarks - self.centre
-        shared = torch.nn.functional.embedding_bag(
-            leaves + 2**_DEPTH * torch.arange(_TREES, device=leaves.device),
-            self.leaf_table,
-            mode="mean",
-        )
+        rows = leaves + 2**_DEPTH * torch.arange(_TREES, device=leaves.device)
         ways = [
             _radial(values, self.landmarks, self.rates[0]),
             _radial(white @ self.whitening, marks @ self.whitening, self.rates[1]),
             white @ marks.T,
-            shared,
+            _mean_rows(self.leaf_table, rows),
         ]
         return torch.stack(ways, 2)
 
     def values(self, x: Tensor) -> Tensor:
         """Values, cut off, and their normal scores, (n, 2 p), of rows (n, p)."""
         columns = x.T.contiguous()
-        place = torch.searchsorted(self.knots, columns).clamp(1, _KNOTS - 1)
+        place = _first_place(self.knots, columns).clamp(1, _KNOTS - 1)
         low, high = self.knots.gather(1, place - 1), self.knots.gather(1, place)
         share = ((columns - low) / (high - low).clamp(min=_TINY)).clamp(0, 1)
         below, above = self.scores.gather(1, place - 1), self.scores.gather(1, place)
@@ -276,6 +274,33 @@ class TableStem(Stem):
         spread = ((found - mean) @ turned).std(0, correction=0)[: self.leading.shape[1]]
         size = torch.where(spread > 0, 1 / spread.clamp(min=_TINY), 0.0)
         self.leading.zero_()[: len(size), : len(size)] = size.diag().to(self.leading.dtype)
+
+
+def _first_place(knots: Tensor, values: Tensor) -> Tensor:
+    """How many of ordered knots (p, k) lie below values (p, n), as `torch.searchsorted` says.
+
+    A graph that is written down halves the knots step by step: ONNX knows no other way.
+    """
+    if not is_traced():
+        return torch.searchsorted(knots, values)
+    most = knots.shape[1]
+    place = torch.zeros_like(values, dtype=torch.long)
+    for power in reversed(range(most.bit_length())):
+        ahead = place + 2**power
+        below = knots.gather(1, (ahead - 1).clamp(max=most - 1)) < values
+        place = torch.where(below & (ahead <= most), ahead, place)
+    return place
+
+
+def _mean_rows(table: Tensor, rows: Tensor) -> Tensor:
+    """Mean (n, m) of the rows (n, trees) of a table (k, m) of ones and zeros, whose sums are exact.
+
+    A graph that is written down gathers them, as ONNX has no other way that is fast.
+    """
+    if not is_traced():
+        return torch.nn.functional.embedding_bag(rows, table, mode="mean")
+    parts = [table[some].sum(1) for some in rows.split(_TRACED_TREES, 1)]
+    return torch.stack(parts).sum(0) / rows.shape[1]
 
 
 def _shaped(centred: Tensor, kept: int, power: float) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .._modes import is_traced
+
 __all__ = [
     "Level",
     "averages",
@@ -66,7 +68,8 @@ def lengths_of(x: Tensor) -> Tensor:
 def by_length(function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor) -> tuple[Tensor, ...]:
     """What a function says of series (n, c, t), those of one length at a time, in their order."""
     lengths = lengths_of(x)
-    if bool((lengths == x.shape[2]).all()):
+    # A graph that is written down reads series of one length: it has no branch on values.
+    if is_traced() or bool((lengths == x.shape[2]).all()):
         return function(x)
     order = lengths.argsort(stable=True)
     found, counts = lengths[order].unique_consecutive(return_counts=True)

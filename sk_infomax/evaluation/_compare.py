@@ -20,6 +20,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from .._checks import check_choice, take_samples
+from .._shown import tell
 from ..deep_infomax import DeepInfoMaxTransformer
 from ._features import RandomState
 from ._rivals import Values, cheap_rivals, layout_of
@@ -301,7 +302,7 @@ def compare(
     random_state : int, RandomState instance or None, default=0
         Seed of folds, draws and default methods.
     verbose : int, default=0
-        1 prints each fold that is done.
+        1 logs each fold that is done, as "sk_infomax"; on stderr where logging is not set up.
 
     Returns
     -------
@@ -452,7 +453,7 @@ def _run_fold(
         found[name] = Outcome(scores, seconds, features[0].shape[1])
     if verbose:
         reached = ", ".join(f"{name} {outcome.scores[-1]:.3f}" for name, outcome in found.items())
-        print(f"fold of {len(rows_test)} test samples: {reached}", flush=True)
+        tell(f"fold of {len(rows_test)} test samples: {reached}")
     return found
 
 

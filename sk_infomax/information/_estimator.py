@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
@@ -31,9 +32,11 @@ from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
 from .._modes import in_own_modes
 from .._parts import Family, NamedParts
 from .._random import draw_seed
+from .._shown import Summarised, counted
 from .._state import Saved
 from ..bounds import BOUNDS, Bound
 from ..critics import CRITICS, Critic
+from ..exceptions import DataWarning, EstimateWarning
 from ._columns import Columns
 from ._counts import Estimate, corrected_entropy
 from ._effort import EFFORTS
@@ -47,7 +50,9 @@ __all__ = ["UNITS", "MutualInfoEstimator"]
 UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 
 
-class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Saved, NamedParts):
+class MutualInfoEstimator(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, Summarised, Saved, NamedParts
+):
     """Estimate the mutual information of two sets of columns, with an interval.
 
     Columns may be of any kind: numbers, dates and durations go to normal scores by their rank,
@@ -279,7 +284,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         columns: tuple[Columns, Columns], sides: Sides, rows: Rows, learned: Learned
     ) -> None:
         of_columns = [finding for known in columns for finding in known.findings]
-        say([*of_columns, *alike(columns, sides, rows), *learned.findings])
+        say([*of_columns, *alike(columns, sides, rows), *learned.findings], EstimateWarning)
 
     @in_own_modes
     def _learn(
@@ -331,6 +336,14 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         )
 
     # What was found ------------------------------------------------------------------------
+
+    def _summary(self) -> dict[str, str]:
+        low, high = self.confidence_interval_
+        return {
+            **{side: _said(known) for side, known in zip("Xy", self._fitted.columns)},
+            "mutual information": f"{self.mutual_info_:.3f} {self.units}",
+            f"{self.confidence_level:.0%} interval": f"{low:.3f} to {high:.3f} {self.units}",
+        }
 
     @property
     def mutual_info_(self) -> float:
@@ -411,7 +424,7 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         """Refuse columns that are not those of the fit; say which levels are new."""
         for known, side in zip(self._fitted.columns, sides):
             known.check(side)
-            say(known.unseen(side))
+            say(known.unseen(side), DataWarning)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Mean pointwise information of new pairs, an estimate of the information.
@@ -500,3 +513,9 @@ class MutualInfoEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sav
         validate_params(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         return self._test(sides, n_permutations, rows)
+
+
+def _said(known: Columns) -> str:
+    """How many columns of which kind a side has."""
+    kinds = Counter(part.kind for part in known.parts)
+    return "columns of " + ", ".join(counted(n, kind) for kind, n in kinds.items())

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._checks import say
 from .._columns._kinds import Column
 from .._columns._reading import complete_rows, read_columns, take_rows
+from ..exceptions import EstimateWarning
 from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
 from ._estimator import UNITS, MutualInfoEstimator
@@ -381,7 +382,10 @@ def _say_of_sides(sides: dict[str, list[Column]], block_length: int, found: list
     x, y, *given = (Columns(columns, argument=name) for name, columns in sides.items())
     of_columns = [finding for known in (x, y, *given) for finding in known.findings]
     of_x, of_y, *_ = sides.values()
-    say([*of_columns, *alike((x, y), Sides(of_x, of_y), Rows(block_length)), *found])
+    say(
+        [*of_columns, *alike((x, y), Sides(of_x, of_y), Rows(block_length)), *found],
+        EstimateWarning,
+    )
 
 
 def _memory(sides: dict[str, list[Column]], n: int) -> int:

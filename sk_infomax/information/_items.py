@@ -13,6 +13,7 @@ import numpy as np
 from .._checks import say
 from .._columns._kinds import Column
 from .._columns._reading import complete_rows, read_columns
+from ..exceptions import EstimateWarning
 from ._columns import Columns, findings_of, listed
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import MutualInfoEstimator
@@ -155,7 +156,10 @@ def say_of_items(
 ) -> None:
     """Say what there is of columns, of their rows, and of pairs of items by their names."""
     of_pairs = [(where, finding) for where, one in found for finding in one.findings]
-    say([*(f for items in sides for f in _of_columns(items)), *of_rows, *merged(of_pairs)])
+    say(
+        [*(f for items in sides for f in _of_columns(items)), *of_rows, *merged(of_pairs)],
+        EstimateWarning,
+    )
 
 
 def _of_columns(items: list[Item]) -> list[str]:

@@ -26,6 +26,7 @@ from .._checks import (
 )
 from .._columns._kinds import Column
 from .._columns._reading import MISSING, complete_rows, read_columns
+from ..exceptions import SelectionWarning
 from ._items import alike_items, information_of, items_of, p_value_of, say_of_items, target_of
 from ._sides import refuse_vector
 
@@ -192,7 +193,13 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):
             complete_rows({"X": columns}, "error")
         mask = self._get_support_mask()
         if not mask.any():
-            say(["No column was selected: none tells about y as far as so many rows show."])
+            say(
+                [
+                    "No column was selected: none tells about y as far as so many rows show. Give "
+                    "more rows, or raise fdr."
+                ],
+                SelectionWarning,
+            )
         only_numbers = all(column.kind == "number" for column in columns)
         chosen = take_columns(_as_container(X, only_numbers, self), mask)
         return self._renamed(chosen)

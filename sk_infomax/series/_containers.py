@@ -12,6 +12,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 
+from .._columns._reading import array_of
+
 __all__ = ["Held", "held_in"]
 
 _CHUNK_VALUES = 2**20  # values looked through at once: 8 MB
@@ -55,7 +57,7 @@ def held_in(X: Any, kind: str | None, length: int | None = None) -> Held | None:
     if nw.dependencies.is_into_dataframe(X):
         return _in_columns(X, kind)
     if isinstance(X, torch.Tensor):
-        X = X.detach().cpu().numpy()
+        X = array_of(X)
     if isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and _is_objects(X)):
         return _in_list(list(X), kind, length, pandas)
     if isinstance(X, np.ndarray):

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
+from .._columns._reading import array_of
 from .._columns._sparse import Rows, SparseRows
 from .._layout import Layout
 from ._containers import Held
@@ -80,6 +82,8 @@ def filled(rows: Rows, layout: Layout) -> Rows:
 
 def _numbers(item: Any, row: int) -> np.ndarray:
     """A series as an array of floats, with NaN for what is missing."""
+    if isinstance(item, torch.Tensor):
+        item = array_of(item)
     try:
         array = np.ma.asarray(item) if isinstance(item, np.ma.MaskedArray) else np.asarray(item)
     except ValueError as error:
@@ -100,6 +104,8 @@ def _numbers(item: Any, row: int) -> np.ndarray:
             _refuse_value(
                 row, "complex numbers" if isinstance(wrong[0], complex) else "text", wrong
             )
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
     wide = array if array.dtype == np.float32 else _as_float64(array, row)
     return wide.filled(np.nan) if isinstance(wide, np.ma.MaskedArray) else wide
 

@@ -10,6 +10,7 @@ import numpy as np
 from .._checks import check_shape, say
 from .._columns._sparse import Rows, SparseRows
 from .._layout import Layout
+from ..exceptions import DataWarning
 from ._containers import Held, held_in
 from ._equal import as_array, longest, read_each
 
@@ -106,7 +107,8 @@ def _as_rows(estimator: Any, held: Held, known: Layout | None) -> SeriesRows:
                 f"{longer} of {len(series)} series in X are much longer than the {length} values "
                 "that fit has seen at most: they are averaged down to that length, at which they "
                 "go faster. Fit on series as long as these, or cut them, if their pace matters."
-            ]
+            ],
+            DataWarning,
         )
     rows = as_array(series, length)
     if known.channel_axis == 1:
