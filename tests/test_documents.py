@@ -157,7 +157,10 @@ def test_the_page_of_the_api_names_nothing_else():
 def test_relative_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", text_of(page))
     files = [link.partition("#")[0] for link in links if not re.match(r"\w+:|#", link)]
-    assert [name for name in files if not (page.parent / name).exists()] == []
+    # The gallery's pages are made of the examples when the documents are built.
+    made = {f"gallery/{path.stem}.rst" for path in (ROOT / "examples").glob("*.py")}
+    made.add("gallery/index.rst")
+    assert [name for name in files if not (page.parent / name).exists() and name not in made] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

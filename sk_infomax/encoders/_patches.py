@@ -294,20 +294,16 @@ class PatchDictionary(Stem):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, 2 * n_filters, rows, columns), roots of codes; pooled (n, d)."""
-        start, maps, pooled = 0, None, None
-        space = None if is_traced() else _Space()
+        if is_traced():  # the only block is the whole batch
+            return self._read(next(self._split(x)))
+        start, space, places = 0, _Space(), None
         for block in self._split(x):
             found = self._read(block, space)
-            if is_traced():  # the block is the whole batch
-                return found
-            if maps is None or pooled is None:  # places for all, so that no block is copied twice
-                maps = _channels_last(found.maps, len(x))
-                pooled = found.pooled.new_empty(len(x), found.pooled.shape[1])
+            places = places or _places_like(found, len(x))  # no block is copied twice
             end = start + len(block)
-            maps[start:end], pooled[start:end] = found
+            places.maps[start:end], places.pooled[start:end] = found
             start = end
-        assert maps is not None and pooled is not None
-        return Codes(maps, pooled)
+        return places or self._read(x)
 
     @torch.no_grad()
     def maps(self, x: Tensor) -> Tensor:
@@ -519,11 +515,11 @@ def _space_for(space: _Space | None, name: str, rows: Tensor, width: int) -> Ten
     return space[name][: len(rows)]
 
 
-def _channels_last(maps: Tensor, n: int) -> Tensor:
-    """An empty place for n maps (n, c, h, w) of which those are the first ones."""
-    places = (n, *maps.shape[1:])
-    last = torch.channels_last
-    return torch.empty(places, dtype=maps.dtype, device=maps.device, memory_format=last)
+def _places_like(codes: Codes, n: int) -> Codes:
+    """Empty places for the codes of n images, of which those are the first ones."""
+    size, last = (n, *codes.maps.shape[1:]), torch.channels_last
+    maps = torch.empty(size, dtype=codes.maps.dtype, device=codes.device, memory_format=last)
+    return Codes(maps, codes.pooled.new_empty(n, codes.pooled.shape[1]))
 
 
 def _cell_moments(channels: Tensor, spans: list[list[tuple[int, int]]]) -> tuple[Tensor, Tensor]:
