@@ -52,8 +52,8 @@ class Change:
     flip: bool = False
 
 
-def _one_polarity(stem, x):
-    codes = _BOTH(stem, x)
+def _one_polarity(stem, *args):
+    codes = _BOTH(stem, *args)
     codes[..., len(stem.filters) :] = _patches._LEAST_CODE
     return codes
 

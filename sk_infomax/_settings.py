@@ -128,7 +128,7 @@ class Preset:
 # three and ten minutes of one core (benchmarks/README.md, representation.py).
 PRESETS: dict[str, Preset] = {
     "fast": Preset(600, 100),
-    "balanced": Preset(1200, 200, {"image": {"n_channels": 96, "n_places": 28}}),
+    "balanced": Preset(1200, 200, {"image": {"n_filters": 128, "n_channels": 96, "n_places": 28}}),
     "accurate": Preset(
         1800,
         300,

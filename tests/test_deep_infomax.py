@@ -217,6 +217,7 @@ def test_score_is_the_weighted_mean_of_the_terms(digits):
     assert model.score(images) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prior", "settings"),
     [

@@ -24,6 +24,7 @@ def noisy_copy(noise):
 # MINE -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_mine_of_noisy_features_is_near_the_truth(normal):
     truth = 1.5 * np.log1p(1 / 1.0**2)
     assert mine(noisy_copy(1.0), normal, max_steps=150) == pytest.approx(truth, abs=0.2)
@@ -58,6 +59,7 @@ def test_mine_projects_wide_sides():
     assert whole > 1
 
 
+@pytest.mark.slow
 def test_mine_chooses_in_a_grid_search():
     X = np.random.RandomState(0).normal(size=(400, 6)) * [6, 5, 4, 3, 2, 1]
     search = GridSearchCV(

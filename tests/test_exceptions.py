@@ -174,6 +174,7 @@ def test_a_warning_made_an_error_leaves_the_fit():
     assert dim.transform(samples()).shape == (80, 4)
 
 
+@pytest.mark.slow
 def test_warnings_of_data_estimates_and_selections():
     wide = np.random.RandomState(0).normal(size=(12, 20, 3))
     with pytest.warns(DataWarning, match='Say channels="last"'):

@@ -33,6 +33,8 @@ PAGES = [
     "information_bottleneck",
     "paper",
     "parts",
+    "export",
+    "reliability",
 ]
 SHORT = {
     "command_line",
@@ -42,6 +44,7 @@ SHORT = {
     "learning",
     "paper",
     "parts",
+    "reliability",
 }
 FEW = 96  # samples that a fit sees of those that a page hands over
 PRESETS = dict(_settings.PRESETS)

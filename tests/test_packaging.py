@@ -12,7 +12,7 @@ import sk_infomax
 ROOT = Path(__file__).parent.parent
 FILES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = FILES["project"]["optional-dependencies"]
-FOR_USERS = ("plot", "images", "onnx")
+FOR_USERS = ("cli", "plot", "images", "onnx")
 MODULES = {
     "pillow": "PIL",
     "pytorch-metric-learning": "pytorch_metric_learning",

@@ -60,7 +60,13 @@ ENCODERS = {"cifar10": 32, "cifar100": 32, "FILE.npz": 32}
 
 
 @pytest.mark.filterwarnings("ignore:The number of unique classes")  # 40 images, 25 classes
-@pytest.mark.parametrize("data", WRITE)
+LARGE = ("stl10", "tiny-imagenet")  # pictures of 64 pixels and more
+
+
+@pytest.mark.parametrize(
+    "data",
+    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else []) for name in WRITE],
+)
 def test_paper_runs_on(data, tmp_path, monkeypatch):
     WRITE[data](tmp_path)
     where = str(tmp_path / PLACES[data]) if data in PLACES else data

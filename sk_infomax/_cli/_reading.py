@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +68,9 @@ def read_data(data: str, asked: Asked, classes: bool = False, model: Any = None)
 
 
 def _read_folder(path: Path, asked: Asked, classes: bool, model: Any) -> Samples:
+    from .._checks import say
     from ..datasets import load_image_folder
+    from ..exceptions import DataWarning
 
     asked.only("a folder of pictures", "size", "grey", "skip_broken", "jobs")
     size, mode = (asked.size or SIZE, "L" if asked.grey else "RGB")
@@ -83,7 +84,7 @@ def _read_folder(path: Path, asked: Asked, classes: bool, model: Any) -> Samples
     except ValueError as error:
         raise Failed(_in_options(str(error))) from error
     if found.broken:
-        warnings.warn(f"Left out, as they cannot be read: {', '.join(found.broken)}.", stacklevel=1)
+        say([f"Left out, as they cannot be read: {', '.join(found.broken)}."], DataWarning)
     names = np.array(found.target_names)
     labels = names[found.target] if len(names) else None
     return Samples(str(path), found.images, "image", found.filenames, labels, "file", "class")

@@ -40,6 +40,12 @@ _PATCH_VALUES = 2**23  # values of all patches together; 32 MB in float32, for c
 _BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
 _CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
 _FILTERS_EACH = 8  # filters for each value of a patch, at most (rule of thumb)
+# Filters by default, and channels. 62 filters and 46 channels, for grey patches of 5 x 5, lost 0.7
+# points with all labels, 0.6 with 100 a class and gained 0.2 with 10 against 128 and 64 on 4,000
+# images of Fashion-MNIST, in 0.4 of the time (ridge).
+_FILTERS, _CHANNELS = 128, 64
+_FEW_FILTERS_EACH = 2.5  # for each value of a patch
+_FEW_CHANNELS = 16  # and one for each two filters, but no more than filters (rule of thumb)
 _MOST_DIRECTIONS = 4096  # directions; as many as there are images to find them on
 _ROOT_FLOOR = 1e-6  # added to codes under a root, whose slope is then 500 at most
 # Windows on each side for each number of cells on each side: the whole, and halves of it.
@@ -75,12 +81,13 @@ class PatchEncoder(Encoder):
 
     Parameters
     ----------
-    n_filters : int, default=128
+    n_filters : int or "auto", default="auto"
         Size of the dictionary, but no more than eight for each value of a patch. More filters make
-        better features in more time.
+        better features in more time. "auto" is 128, but no more than 2.5 for each value of a patch,
+        which is 62 for patches of 5 x 5 grey pixels.
     n_directions : int or "auto", default="auto"
         Number of directions of step 2 that are kept. There are no more than images that `fit`
-        looks at, 4,096; further columns are 0. "auto" is `n_filters` times `n_places`, but
+        looks at, 4,096; further columns are 0. "auto" is `n_filters`, or 128, times `n_places`, but
         no more than 4,096, and than a quarter as many as there are images, or 128: the last ones
         fit the noise of few.
     width : int, default=128
@@ -88,8 +95,9 @@ class PatchEncoder(Encoder):
     patch_size : int or None, default=None
         Pixels on each side of a patch, after averaging (see Notes); None is 5 or a little more for
         images of 20 to 32 pixels, as large a part of larger ones, 3 for very small ones.
-    n_channels : int, default=64
-        Channels whose covariances are pooled; 0 for none.
+    n_channels : int or "auto", default="auto"
+        Channels whose covariances are pooled; 0 for none. "auto" is 16 and one for each two
+        filters, but no more than filters, and than 64.
     n_places : int, default=14
         Patches along the shorter side of an image, about; more make better features in more time.
     overlapping : bool, default=False
@@ -117,11 +125,11 @@ class PatchEncoder(Encoder):
     """
 
     _parameter_constraints: dict = {
-        "n_filters": [POSITIVE_INT],
+        "n_filters": [POSITIVE_INT, AUTO],
         "n_directions": [POSITIVE_INT, AUTO],
         "width": [POSITIVE_INT],
         "patch_size": [POSITIVE_INT, None],
-        "n_channels": [NON_NEGATIVE_INT],
+        "n_channels": [NON_NEGATIVE_INT, AUTO],
         "n_places": [POSITIVE_INT],
         "overlapping": ["boolean"],
         "mirrored": ["boolean", AUTO],
@@ -132,11 +140,11 @@ class PatchEncoder(Encoder):
 
     def __init__(
         self,
-        n_filters: int = 128,
+        n_filters: int | Literal["auto"] = "auto",
         n_directions: int | Literal["auto"] = "auto",
         width: int = 128,
         patch_size: int | None = None,
-        n_channels: int = 64,
+        n_channels: int | Literal["auto"] = "auto",
         n_places: int = 14,
         overlapping: bool = False,
         mirrored: bool | Literal["auto"] = "auto",
@@ -163,7 +171,8 @@ class PatchEncoder(Encoder):
         """How many directions are kept, whatever the number of images."""
         if self.n_directions != "auto":
             return int(self.n_directions)
-        return min(self.n_filters * self.n_places, _MOST_DIRECTIONS)
+        filters = _FILTERS if self.n_filters == "auto" else self.n_filters
+        return min(filters * self.n_places, _MOST_DIRECTIONS)
 
     def coarse(self, shape: tuple[int, ...]) -> int:
         """1 up to 63 pixels on the shorter side of images (c, h, w), then a 32nd of it."""
@@ -181,19 +190,29 @@ class PatchEncoder(Encoder):
         stride = max(1, round(min(sides) / self.n_places))
         mirrored = self.mirrored is True
         size = self._patch(sides, stride, mirrored, coarse)
-        # Patches of few values are told apart by few filters.
-        filters = min(self.n_filters, _FILTERS_EACH * shape[0] * size**2)
+        filters, channels = self._sizes(shape[0] * size**2)
         stem = PatchDictionary(
             (shape[0], *sides),
             filters + (filters % 2 if mirrored else 0),
             size,
             stride,
-            max(min(self.n_channels, 1), self.n_channels * filters // self.n_filters),
+            channels,
             self.overlapping,
             mirrored,
             coarse,
         )
         return ClosedFormNetwork(stem, self._most_directions(), self.width, shape, n_components)
+
+    def _sizes(self, values: int) -> tuple[int, int]:
+        """Filters and channels for patches of so many values, which few filters tell apart."""
+        if self.n_filters == "auto":
+            wanted = filters = min(_FILTERS, max(1, int(_FEW_FILTERS_EACH * values)))
+        else:
+            wanted = self.n_filters
+            filters = min(wanted, _FILTERS_EACH * values)
+        if self.n_channels == "auto":
+            return filters, min(_CHANNELS, filters, _FEW_CHANNELS + filters // 2)
+        return filters, max(min(self.n_channels, 1), self.n_channels * filters // wanted)
 
     def _patch(self, sides: list[int], stride: int, mirrored: bool, coarse: int) -> int:
         """Pixels on each side of a patch."""

@@ -36,6 +36,7 @@ _LANDMARKS = 512  # rows that Nystroem's kernel features are made of, at most (r
 _MEDIAN_ROWS = 500  # rows whose distances the width of the kernel is the median of
 _PREPARE_ROWS = 4096  # samples that a stem is found on, as in `DeepInfoMaxTransformer`
 _BLOCK = 256  # samples whose columns are made at once
+_RIVAL_FILTERS = 128  # of a dictionary of patches; Coates, Ng and Lee (2011) begin with 100
 _SHORTEST = 9  # values of a series, under which MiniRocket has no kernels
 _TINY = 1e-12  # least median to divide by, for rows that are all the same
 
@@ -205,7 +206,7 @@ def cheap_rivals(reader: Any, layout: Layout, seed: int) -> dict[str, Any]:
         found["Nystroem"] = make_pipeline(values, KernelColumns(seed))
     elif layout.kind == "image":
         if min(layout.network_shape[1:]) > 1:
-            encoder = PatchEncoder(n_channels=0)
+            encoder = PatchEncoder(_RIVAL_FILTERS, n_channels=0)
             found["patch dictionary"] = StemColumns(reader, encoder, None, seed)
     elif _has_aeon() and layout.network_shape[-1] >= _SHORTEST:
         found["MiniRocket"] = RocketColumns(reader, seed)
