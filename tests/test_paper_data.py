@@ -59,10 +59,10 @@ PLACES = {"FOLDER": "pictures", "FILE.npz": "own.npz"}
 ENCODERS = {"cifar10": 32, "cifar100": 32, "FILE.npz": 32}
 
 
-@pytest.mark.filterwarnings("ignore:The number of unique classes")  # 40 images, 25 classes
 LARGE = ("stl10", "tiny-imagenet")  # pictures of 64 pixels and more
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")  # 40 images, 25 classes
 @pytest.mark.parametrize(
     "data",
     [pytest.param(name, marks=pytest.mark.slow if name in LARGE else []) for name in WRITE],
