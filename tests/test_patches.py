@@ -159,6 +159,7 @@ def test_directions_follow_filters_and_samples():
         assert encoder.fitted_to(1200).n_directions == 300
         assert encoder.fitted_to(40).n_directions == 128
         assert encoder.n_directions == "auto"
+    assert PatchEncoder().fitted_to(60_000).n_directions == 1792
     given = PatchEncoder(128, 2500, mirrored=False)
     assert given.fitted_to(40) is given
     assert PatchEncoder().fitted_to(40, ImageViews(flip=True)).mirrored
