@@ -29,8 +29,7 @@ __all__ = ["PatchEncoder"]
 # Pixels; of a side of twice as many each patch sees means of 2 x 2, and so on. 48 lost 4 points on
 # photographs of 32 pixels that were enlarged to 64 and to 224 (1,200 of CIFAR-10, ridge).
 _FINEST = 32
-_PATCH = 5  # pixels of 32 on each side of a patch; 6, as Coates, Ng and Lee (2011), lost a point
-_GREY_PATCH = 6  # the same of one channel, whose patches hold less; 5 lost 0.4 to 0.8 points
+_PATCH = 6  # pixels of 32 on each side of a patch, as Coates, Ng and Lee (2011); 5 is no better
 _LEAST_PATCH = 3  # pixels; for images too small for four patches in a row (rule of thumb)
 _GRID = 8  # cells on each side of an image, of which the learned part reads (rule of thumb)
 _POOLS = (1, 2, 4)  # cells on each side; without 4, up to 2.4 points are lost (docs/ablation.md)
@@ -42,10 +41,10 @@ _BLOCK = 256  # images whose patches or codes are held at once (rule of thumb)
 _CACHED_VALUES = 2**19  # codes; 2 MB in float32, what the cache of a core holds
 _FILTERS_EACH = 8  # filters for each value of a patch, at most (rule of thumb)
 # Filters and channels by default. Of equal seconds more places are worth more than more filters:
-# 40 filters and 32 channels at each pixel of 4,000 grey images of Fashion-MNIST gave 90.0, 79.6
-# and 87.1 per cent with all, 10 and 100 labels a class; 128 and 64 at each second one 88.4, 77.6 and
-# 85.4 in 2.5 times the seconds. Of 4,000 colour images of CIFAR-10 64 and 48 gave 69.1, 45.0 and
-# 62.7, 128 and 64 at each second pixel 67.7, 44.3 and 62.0 in as many (ridge).
+# 40 filters and 36 channels at each pixel of 4,000 grey images of Fashion-MNIST gave 89.9, 79.7
+# and 87.1 per cent with all, 10 and 100 labels a class; 128 and 64 at each second one 88.4, 77.6
+# and 85.4 in 2.5 times the seconds. Of 4,000 colour images of CIFAR-10 64 and 48 gave 69.1, 45.3
+# and 62.6, 128 and 64 at each second pixel 67.7, 44.3 and 62.0 in as many (ridge).
 _FILTERS = 64
 _FEW_FILTERS = 16  # and two for each three values of a patch (rule of thumb)
 _FEW_CHANNELS = 16  # and one for each two filters, but no more than filters (rule of thumb)
@@ -96,8 +95,8 @@ class PatchEncoder(Encoder):
     width : int, default=128
         Channels of the local map.
     patch_size : int or None, default=None
-        Pixels on each side of a patch, after averaging (see Notes); None is 5 for colours and 6 for
-        one channel of 24 to 32 pixels, as large a part of larger ones, 3 for very small ones.
+        Pixels on each side of a patch, after averaging (see Notes); None is 6 for images of
+        24 to 32 pixels, as large a part of larger ones, 3 for very small ones.
     n_channels : int or "auto", default="auto"
         Channels whose covariances are pooled; 0 for none. "auto" is 16 and one for each two
         filters, but no more than filters.
@@ -192,8 +191,7 @@ class PatchEncoder(Encoder):
         sides = [side // coarse for side in shape[1:]]
         stride = max(1, round(min(sides) / self.n_places))
         mirrored = self.mirrored is True
-        usual = _GREY_PATCH if shape[0] == 1 else _PATCH
-        size = self._patch(sides, stride, mirrored, coarse, usual)
+        size = self._patch(sides, stride, mirrored, coarse)
         filters, channels = self._sizes(shape[0] * size**2)
         stem = PatchDictionary(
             (shape[0], *sides),
@@ -218,8 +216,8 @@ class PatchEncoder(Encoder):
             return filters, min(filters, _FEW_CHANNELS + filters // 2)
         return filters, max(min(self.n_channels, 1), self.n_channels * filters // wanted)
 
-    def _patch(self, sides: list[int], stride: int, mirrored: bool, coarse: int, usual: int) -> int:
-        """Pixels on each side of a patch, which are usually so many of 32."""
+    def _patch(self, sides: list[int], stride: int, mirrored: bool, coarse: int) -> int:
+        """Pixels on each side of a patch."""
         shorter = min(sides)
         if self.patch_size is not None:
             if self.patch_size > shorter:
@@ -229,7 +227,7 @@ class PatchEncoder(Encoder):
                     + f". Choose 1 to {shorter}."
                 )
             return self.patch_size
-        wanted = max(usual, round(usual * shorter / _FINEST))
+        wanted = max(_PATCH, round(_PATCH * shorter / _FINEST))
         size = min(shorter, max(_LEAST_PATCH, min(shorter // 4, wanted)))
         # Patches and their mirror images lie at the same places only if the last one ends the row.
         return min(shorter, size + (sides[1] - size) % stride) if mirrored else size
