@@ -60,6 +60,7 @@ __all__ = ["OUTPUTS", "Columns", "FittedFeatures", "Read", "read_output", "read_
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 _TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
+_TRANSFORM_ROWS = 4096  # samples of it at most: networks are wider than narrow tables
 _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
 _PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
 _OF_TRAINING = ("training", "progress", "random")  # first parts of names of arrays
@@ -445,7 +446,8 @@ class FittedFeatures(Fitted):
         if dtype == np.float64:
             encoder = copy.deepcopy(encoder).double()
         out = np.empty((len(rows), self.widths[output]), dtype)
-        step = max(1, _TRANSFORM_VALUES // math.prod(self.layout.network_shape))
+        values = math.prod(self.layout.network_shape)
+        step = min(_TRANSFORM_ROWS, max(1, _TRANSFORM_VALUES // values))
         with torch.inference_mode():
             for start in range(0, len(rows), step):
                 batch = self.scaling.apply(rows[start : start + step], dtype)

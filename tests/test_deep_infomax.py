@@ -217,11 +217,10 @@ def test_score_is_the_weighted_mean_of_the_terms(digits):
     assert model.score(images) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prior", "settings"),
     [
-        ("uniform", {"encoder": "table", "max_epochs": 8}),
+        pytest.param("uniform", {"encoder": "table", "max_epochs": 8}, marks=pytest.mark.slow),
         pytest.param("uniform", {}, marks=pytest.mark.nightly),
         pytest.param("normal", {}, marks=pytest.mark.nightly),
     ],

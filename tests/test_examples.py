@@ -9,16 +9,15 @@ import pytest
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("plot_*.py"))
 NIGHTLY = {
     "plot_01_digits",
-    "plot_02_columns",
-    "plot_05_mixed_frame",
-    "plot_06_text_counts",
     "plot_08_few_labels",
+    "plot_09_folder_of_pictures",
+    "plot_10_search",
     "plot_12_independence",
     "plot_13_lags",
     "plot_17_information_plane",
     "plot_18_bounds",
 }
-"""Those that take 20 seconds or more of one core."""
+"""Those that take ten seconds or more of one core, but for that of every function of columns."""
 
 
 def marked(path):

@@ -46,6 +46,7 @@ SHORT = {
     "parts",
     "reliability",
 }
+LONG = {"how_to_information", "judging"}
 FEW = 96  # samples that a fit sees of those that a page hands over
 PRESETS = dict(_settings.PRESETS)
 
@@ -61,7 +62,7 @@ def fragments(page):
 def marked(page):
     """A page as a case, slow unless its fragments are short."""
     marks = [] if page in SHORT else [pytest.mark.slow]
-    return pytest.param(page, marks=[pytest.mark.nightly] if page == "judging" else marks, id=page)
+    return pytest.param(page, marks=[pytest.mark.nightly] if page in LONG else marks, id=page)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_scikit_learn_check_of_other_critics(estimator, check):
     ("task", "tolerance"),
     [
         (multinormal_sparse(3, 3), 0.04),
-        pytest.param(correlated_normal(5, 4.0), 0.15, marks=pytest.mark.slow),
+        pytest.param(correlated_normal(5, 4.0), 0.15, marks=pytest.mark.nightly),
         pytest.param(correlated_normal(20, 4.0), 0.15, marks=pytest.mark.nightly),
         pytest.param(correlated_normal(20, 4.0, cubic=True), 0.15, marks=pytest.mark.nightly),
         (student(3, 3, 2), 0.08),
@@ -105,7 +105,7 @@ def test_every_bound_and_critic_trains(bound, critic):
     [
         pytest.param(
             name,
-            marks=pytest.mark.slow if name in ("jsd", "infonce") else pytest.mark.nightly,
+            marks=pytest.mark.slow if name == "jsd" else pytest.mark.nightly,
         )
         for name in BOUNDS
     ],

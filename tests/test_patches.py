@@ -199,7 +199,7 @@ def test_directions_are_those_of_the_generalised_eigenproblem(images):
     pooled = network.stem(images).pooled.double()
     total = torch.cov(pooled.T, correction=0).numpy()
     within = np.diag(np.diag(total)) + 0.3 * np.diag(total).mean() * np.eye(len(total))
-    values = eigh(total, within, eigvals_only=True)[::-1] ** network.stem.power
+    values = eigh(total, within, eigvals_only=True)[::-1].clip(0) ** network.stem.power
     # What is kept is turned so that samples spread alike; their covariance has the same values.
     hidden = network(images).hidden.double()
     spread = torch.linalg.eigvalsh(torch.cov(hidden.T, correction=0)).flip(0).numpy()
