@@ -48,6 +48,7 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "alternatives": []},
 }
 WIDE = ["index", "start", "when_to_use", "alternatives", "gallery/index", "changelog"]
+WIDE += ["command_line", "export"]
 html_sidebars = {page: [] for page in WIDE}
 
 # MathJax is one file in the build, of a package that ships it, so that formulas need no network.
