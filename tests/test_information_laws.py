@@ -468,8 +468,9 @@ def test_9_many_columns_never_say_more_than_there_is(d, rank, n, seed):
     x, y = (rng.normal(size=(n, rank)) @ rng.normal(size=(rank, d)) for _ in "xy")
     _, (low, high) = mutual_info(x, y, **FAST | {"confidence_level": 0.9999})
     assert low == 0
+    # Columns that are all multiples of one are one column, of which rows are enough to know.
     if n < 2 * d:
-        assert math.isinf(high)
+        assert math.isinf(high) == (rank > 1)
 
 
 # What was fitted stays what it was ------------------------------------------------------
