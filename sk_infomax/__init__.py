@@ -94,6 +94,11 @@ _MODULES = (
     *("bounds", "contexts", "critics", "datasets", "deep_infomax", "displays", "encoders"),
     *("evaluation", "exceptions", "information", "paper", "priors", "series", "views"),
 )
+# Those whose names the package has too, each after those that it imports itself.
+_HOMES = (
+    *("bounds", "critics", "information", "views", "series", "priors", "encoders"),
+    "deep_infomax",
+)
 # Names of modules that are not public.
 _ELSEWHERE = {"Checkpoint": "_training._callbacks", "show_versions": "_shown"}
 
@@ -107,7 +112,7 @@ if not TYPE_CHECKING:
             return import_module(f".{name}", __name__)
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        homes = [_ELSEWHERE[name]] if name in _ELSEWHERE else _MODULES
+        homes = [_ELSEWHERE[name]] if name in _ELSEWHERE else _HOMES
         modules = (import_module(f".{home}", __name__) for home in homes)
         globals()[name] = found = next(vars(m)[name] for m in modules if name in m.__all__)
         return found

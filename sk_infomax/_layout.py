@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 __all__ = ["Layout", "find_layout"]
 
 _COLOURS = range(1, 5)
@@ -90,12 +88,17 @@ class Layout:
         sides = [s for axis, s in enumerate(self.shape) if axis != self.channel_axis]
         return (self.shape[self.channel_axis], *sides)
 
-    def arrange(self, rows: np.ndarray) -> np.ndarray:
-        """Samples (n, ...) in the user's shape or flattened, as (n, *arranged_shape)."""
-        samples = rows.reshape(len(rows), *self.shape)
+    def arrange(self, rows: Any) -> Any:
+        """Samples (n, ...) in the user's shape or flattened, as (n, *arranged_shape).
+
+        Of arrays and of tensors, whose number of samples may be open.
+        """
+        n = rows.shape[0]
+        samples = rows.reshape(n, *self.shape)
         if self.channel_axis is not None and self.kind != "table":
-            samples = np.moveaxis(samples, 1 + self.channel_axis, 1)
-        return samples.reshape(len(rows), *self.arranged_shape)
+            for axis in range(1 + self.channel_axis, 1, -1):  # the others keep their order
+                samples = samples.swapaxes(axis, axis - 1)
+        return samples.reshape(n, *self.arranged_shape)
 
 
 def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layout:

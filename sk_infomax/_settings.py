@@ -255,10 +255,10 @@ def settle_setup(estimator) -> Setup:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
     if estimator.verbose:
         callbacks.append(ProgressBar())
-    return setup_of(_asked_of(estimator), resolve_device(estimator.device), callbacks)
+    return setup_of(_optimizer_of(estimator), resolve_device(estimator.device), callbacks)
 
 
-def _asked_of(estimator) -> dict[str, Any]:
+def _optimizer_of(estimator) -> dict[str, Any]:
     """Optimizer, learning rate and weight decay as an estimator has them."""
     return {name: getattr(estimator, name) for name in ("optimizer", "lr", "weight_decay")}
 
@@ -280,7 +280,7 @@ def recall_setup(asked: Any, estimator: Any) -> Setup:
     An optimizer that no file holds is the estimator's; so is all that files do not say which were
     written before they did.
     """
-    of_estimator = _asked_of(estimator)
+    of_estimator = _optimizer_of(estimator)
     if asked is None:
         asked = of_estimator
     elif isinstance(asked.get("optimizer"), Unsaved):

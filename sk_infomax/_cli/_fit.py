@@ -66,7 +66,6 @@ def fit(
 
 
 def _report(estimator: Any, path: str, n: int, seconds: float, voice: Voice) -> None:
-    last = dict(estimator.history_[-1]) if len(estimator.history_) else {}
     facts = {
         "model": path,
         "kind": estimator.layout_.kind,
@@ -75,7 +74,7 @@ def _report(estimator: Any, path: str, n: int, seconds: float, voice: Voice) -> 
         "n_features_out": len(estimator.get_feature_names_out()),
         "epochs": estimator.n_iter_,
         "seconds": round(seconds, 3),
-        "nats": last.get("train_local_nats", last.get("train_local")),
+        "nats": estimator.net_.reported().get("local"),
     }
     text = (
         f"{path}: {n} samples of {facts['kind']} data {facts['sample_shape']}, "

@@ -52,7 +52,7 @@ class FeatureNetwork(nn.Module):
             written down can't refuse values.
         """
         self._refuse(x)
-        samples = (self._arranged(x.to(self.mean.dtype)) - self.mean) / self.scale
+        samples = (self.layout.arrange(x.to(self.mean.dtype)) - self.mean) / self.scale
         if self.layout.coarse > 1:
             samples = avg_pool2d(samples, self.layout.coarse)
         return read_output(self.encoder(samples), self.output)
@@ -70,14 +70,6 @@ class FeatureNetwork(nn.Module):
                 "Samples hold values that are not finite (NaN or infinite). Fill them in before; "
                 "series that end before others are read by transform alone."
             )
-
-    def _arranged(self, x: Tensor) -> Tensor:
-        """Samples as (n, *arranged_shape), as `Layout.arrange` has them."""
-        layout = self.layout
-        samples = x.reshape(x.shape[0], *layout.shape)
-        if layout.channel_axis is not None and layout.kind != "table":
-            samples = samples.movedim(1 + layout.channel_axis, 1)
-        return samples.reshape(x.shape[0], *layout.arranged_shape)
 
 
 def network_of(fitted: FittedFeatures, output: str) -> FeatureNetwork:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .._shown import counted
 from ..exceptions import (
     CollapsedEmbeddingWarning,
     EarlyStoppingWarning,
@@ -99,7 +100,7 @@ def _on_length(net: InfoMaxNet, asked: Asked) -> Iterator[Finding]:
         remedy = f"Raise max_time (now {clock.max_time})"
     yield (
         ShortTrainingWarning,
-        f"Training made {steps} step{'s' * (steps != 1)}, and this encoder learns all of its "
+        f"Training made {counted(steps, 'step')}, and this encoder learns all of its "
         f"layers: the features are nearly those of random weights. {remedy}, or leave the encoder "
         'at "auto", which finds most before training.',
     )

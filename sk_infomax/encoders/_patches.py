@@ -60,6 +60,9 @@ _POWER = 1.25
 _N_SCALED = 1024  # images that channels and sizes are measured on (rule of thumb)
 _PLACES_EACH = 196  # places of an image that channels are found among (rule of thumb)
 
+Space = dict[str, Tensor]
+"""Places for what each block needs anew; fresh memory takes longer than what is put there."""
+
 
 class PatchEncoder(Encoder):
     """The default for images, made for CPUs: a dictionary of patches that `fit` finds in seconds.
@@ -267,7 +270,7 @@ class PatchDictionary(Stem):
     basis: Tensor
     mean: Tensor
     sizes: Tensor
-    pairs: Tensor
+    upper: Tensor
     sign: Tensor
     even: Tensor
 
@@ -306,7 +309,8 @@ class PatchDictionary(Stem):
         counts = torch.outer(*(length.float() for length in lengths)).flatten()
         pairs = torch.triu_indices(n_channels, n_channels)
         even = (pairs[0] < self.n_even) == (pairs[1] < self.n_even)
-        constants = {"pairs": pairs, "sign": 2.0 * even - 1, "even": even.nonzero()[:, 0]}
+        upper = pairs[0] * n_channels + pairs[1]  # in a flat matrix
+        constants = {"upper": upper, "sign": 2.0 * even - 1, "even": even.nonzero()[:, 0]}
         for width in _WINDOWS[self.cells]:
             inside = _inside(self.cells, width)
             constants |= {f"inside_{width}": inside, f"total_{width}": (inside @ counts)[:, None]}
@@ -316,16 +320,17 @@ class PatchDictionary(Stem):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, 2 * n_filters, rows, columns), roots of codes; pooled (n, d)."""
+        blocks = self._split(x)
         if is_traced():  # the only block is the whole batch
-            return self._read(next(self._split(x)))
-        start, space, places = 0, _Space(), None
-        for block in self._split(x):
-            found = self._read(block, space)
-            places = places or _places_like(found, len(x))  # no block is copied twice
-            end = start + len(block)
-            places.maps[start:end], places.pooled[start:end] = found
+            return self._read(next(blocks))
+        space: Space = {}
+        first = self._read(next(blocks), space)
+        places, start = _places_like(first, len(x)), 0  # so that no block is copied twice
+        for codes in itertools.chain([first], (self._read(block, space) for block in blocks)):
+            end = start + len(codes.pooled)
+            places.maps[start:end], places.pooled[start:end] = codes
             start = end
-        return places or self._read(x)
+        return places
 
     @torch.no_grad()
     def maps(self, x: Tensor) -> Tensor:
@@ -351,7 +356,7 @@ class PatchDictionary(Stem):
             block = avg_pool2d(block, self.coarse) if self.coarse > 1 else block
             yield block.clone(memory_format=torch.channels_last)
 
-    def _codes(self, x: Tensor, space: "_Space | None" = None) -> Tensor:
+    def _codes(self, x: Tensor, space: Space | None = None) -> Tensor:
         """Codes (n, rows, columns, 2 * n_filters), all above 0: like first, then unlike."""
         patches = self._cut(x)
         mean = patches.mean(-1, keepdim=True)
@@ -390,7 +395,7 @@ class PatchDictionary(Stem):
         k = len(self.filters) // 2
         return maps.unflatten(1, (2, 2, k)).flip(2, -1).flatten(1, 3)
 
-    def _read(self, x: Tensor, space: "_Space | None" = None) -> Codes:
+    def _read(self, x: Tensor, space: Space | None = None) -> Codes:
         codes = self._codes(x, space)
         means = self._means(codes)
         pooled = self._first(means)
@@ -417,22 +422,21 @@ class PatchDictionary(Stem):
 
     # Second moments: covariances over windows ---------------------------------------------
 
-    def _second(self, codes: Tensor, space: "_Space | None" = None) -> Tensor:
+    def _second(self, codes: Tensor, space: Space | None = None) -> Tensor:
         """Signed roots of covariances over windows of the leading channels, (n, d2)."""
         n, c = codes.shape[0], self.basis.shape[1]
         flat = codes.flatten(0, 2)
         roots = torch.sqrt(flat, out=_space_for(space, "roots", flat, flat.shape[1]))
         channels = torch.addmm(-(self.mean @ self.basis), roots, self.basis)
         sums, products = _cell_moments(channels.unflatten(0, codes.shape[:3]), self.spans)
-        pairs = self.pairs[0] * c + self.pairs[1]
         found = []
         for width in _WINDOWS[self.cells]:
             inside, total = self.get_buffer(f"inside_{width}"), self.get_buffer(f"total_{width}")
-            weights = inside / total
+            weights = inside / total  # here, as float64 has more places than the buffers
             mean, product = weights @ sums, weights @ products  # windows first, then images
             means = mean.view(-1, 1, c)
             covariance = product.view(-1, c, c).baddbmm_(means.mT, means, alpha=-1)
-            upper = covariance.flatten(1).index_select(1, pairs).view(width, width, n, -1)
+            upper = covariance.flatten(1).index_select(1, self.upper).view(width, width, n, -1)
             found.append(self._covariances(upper.movedim(2, 0)))
         both = torch.cat(found, 1)
         roots = (both.abs() + _LEAST_CODE).sqrt_()
@@ -524,11 +528,7 @@ def _spans(side: int, cells: int) -> list[tuple[int, int]]:
     return [(i * side // cells, -(-(i + 1) * side // cells)) for i in range(cells)]
 
 
-class _Space(dict[str, Tensor]):
-    """Places for what each block needs anew; fresh memory takes longer than what is put there."""
-
-
-def _space_for(space: _Space | None, name: str, rows: Tensor, width: int) -> Tensor | None:
+def _space_for(space: Space | None, name: str, rows: Tensor, width: int) -> Tensor | None:
     """A place for as many rows as those (m, d), (m, width), or None where there is no space."""
     if space is None:
         return None
