@@ -6,6 +6,7 @@
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -26,10 +27,10 @@ MATCHED = ("uniform", "normal")
 WEIGHTS = (0.1, 1.0)
 
 
-def cases() -> dict[str, tuple[str, Prior | None, float]]:
+def cases(distributions: Sequence[str]) -> dict[str, tuple[str, Prior | None, float]]:
     """Distribution to measure against, prior and weight, by name."""
     found: dict[str, tuple[str, Prior | None, float]] = {}
-    for name in MATCHED:
+    for name in distributions:
         found[f"{name}, none"] = name, None, 0.0
         for weight in WEIGHTS:
             found[f"{name}, adversary, {weight:g}"] = name, PRIORS[name](), weight
@@ -77,6 +78,7 @@ def main() -> None:
         "python -m benchmarks.matching", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--distributions", nargs="+", default=MATCHED, choices=MATCHED)
     parser.add_argument("--components", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/matching.json"))
@@ -84,7 +86,7 @@ def main() -> None:
     torch.set_num_threads(1)
     content: dict = {"command": command_line("benchmarks.matching"), "seeds": args.seeds}
     content |= {"machine": describe_machine(), "load": load_average(), "results": {}}
-    for name, (distribution, prior, weight) in cases().items():
+    for name, (distribution, prior, weight) in cases(args.distributions).items():
         rows = [measure(distribution, prior, weight, seed, args) for seed in args.seeds]
         content["results"][name] = rows
         write_json(args.out, content)

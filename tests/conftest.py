@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 # SK_INFOMAX_CASES=2000 in its environment.
 hypothesis.settings.register_profile(
     "drawn",
-    max_examples=int(os.environ.get("SK_INFOMAX_CASES", "12")),
+    max_examples=int(os.environ.get("SK_INFOMAX_CASES", "8")),
     derandomize=True,
     deadline=None,
     database=None,

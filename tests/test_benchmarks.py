@@ -33,7 +33,8 @@ COMMANDS = {
     "curves": "--data fashion-mnist --out {out}",
     "fuzz_files": "--count 4 --out {out}/fuzz.json",
     "kills": "--count 1 --out {out}/kills.json",
-    "matching": "--seeds 0 --components 2 --epochs 1 --out {out}/matching.json",
+    "matching": "--seeds 0 --distributions normal --components 2 --epochs 1 "
+    "--out {out}/matching.json",
     "mutual_information": "--tasks contingency-3x3 --n-samples 60 --seeds 0 "
     "--methods ours ksg cca --out {out}/mi.json --picture {out}/mi.png",
     "open_tasks": "--drawn tried --tasks additive-1-0.38 --n-samples 60 --effort fast "

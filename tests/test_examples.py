@@ -7,22 +7,19 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("plot_*.py"))
-NIGHTLY = {
-    "plot_01_digits",
-    "plot_08_few_labels",
-    "plot_09_folder_of_pictures",
-    "plot_10_search",
-    "plot_12_independence",
-    "plot_13_lags",
-    "plot_17_information_plane",
-    "plot_18_bounds",
+IN_CI = {
+    "plot_02_columns",
+    "plot_04_series",
+    "plot_05_mixed_frame",
+    "plot_06_text_counts",
+    "plot_07_backbone",
 }
-"""Those that take ten seconds or more of one core, but for that of every function of columns."""
+"""Columns, and each kind of data that needs a word. The others run in a nightly run."""
 
 
 def marked(path):
     """An example as a case of a test, with the mark of its time."""
-    mark = pytest.mark.nightly if path.stem in NIGHTLY else pytest.mark.slow
+    mark = pytest.mark.slow if path.stem in IN_CI else pytest.mark.nightly
     return pytest.param(path, marks=mark, id=path.stem)
 
 
@@ -64,5 +61,5 @@ def test_example_is_a_page(path):
     assert [head for head, line in heads if len(head) != len(line)] == []
 
 
-def test_names_of_nightly_examples_are_those_of_files():
-    assert {path.stem for path in EXAMPLES} >= NIGHTLY
+def test_names_of_examples_in_ci_are_those_of_files():
+    assert {path.stem for path in EXAMPLES} >= IN_CI

@@ -46,7 +46,7 @@ SHORT = {
     "parts",
     "reliability",
 }
-LONG = {"how_to_information", "judging"}
+LONG = {"how_to_information", "judging", "migration"}
 FEW = 96  # samples that a fit sees of those that a page hands over
 PRESETS = dict(_settings.PRESETS)
 

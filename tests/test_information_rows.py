@@ -235,7 +235,7 @@ def _embedded(n, width):
     ("make", "sizes", "truth"),
     [
         (_images, (1000, 8), 4.0),
-        pytest.param(_images, (5000, 16), 4.0, marks=pytest.mark.slow),
+        pytest.param(_images, (5000, 16), 4.0, marks=pytest.mark.nightly),
         (_embedded, (1000, 60), 2.49),
         pytest.param(_embedded, (4000, 500), 2.49, marks=pytest.mark.nightly),
     ],
