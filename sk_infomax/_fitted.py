@@ -527,8 +527,9 @@ class FittedFeatures(Fitted):
         arrays, facts = dict(memory.arrays), memory.facts
         known = fact(facts, "parts", dict)
         n_samples = fact({"n_samples": None} | dict(facts), "n_samples", int, type(None))
-        parts, seed = recall_parts(known, estimator, n_samples), fact(facts, "seed", int)
-        layout = seen_by(parts.encoder, Layout.from_plain(facts.get("layout")))
+        layout, seed = Layout.from_plain(facts.get("layout")), fact(facts, "seed", int)
+        parts = recall_parts(known, estimator, layout, n_samples)
+        layout = seen_by(parts.encoder, layout)
         columns = _columns_of(facts, layout, arrays_under(arrays, "columns."))
         if not isinstance(columns, Narrowing):
             n_features = layout.n_features if columns is None else len(columns.parts)

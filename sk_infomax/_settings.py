@@ -207,7 +207,7 @@ def settle(
     layout = seen_by(encoder, layout)
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
     return Parts(
-        encoder=encoder.fitted_to(len(rows), augmentation),
+        encoder=encoder.fitted_to(len(rows), layout.network_shape, augmentation),
         critic=settle_part(estimator, "critic"),
         bound=settle_part(estimator, "bound"),
         prior=settle_part(estimator, "prior"),
@@ -295,7 +295,9 @@ def recall_setup(asked: Any, estimator: Any) -> Setup:
     return setup_of(asked, device)
 
 
-def recall_parts(facts: Mapping[str, Any], estimator: Any, n_samples: int | None) -> Parts:
+def recall_parts(
+    facts: Mapping[str, Any], estimator: Any, layout: Layout, n_samples: int | None
+) -> Parts:
     """The parts of a fit; those of a user's own class are the estimator's, settled.
 
     Raises
@@ -312,7 +314,8 @@ def recall_parts(facts: Mapping[str, Any], estimator: Any, n_samples: int | None
     for name in ("encoder", "critic", "bound"):
         require(found.get(name) is not None, f"it has no {name}")
     if isinstance(facts["encoder"], Unsaved) and n_samples is not None:
-        found["encoder"] = found["encoder"].fitted_to(n_samples, found.get("augmentation"))
+        shape = seen_by(found["encoder"], layout).network_shape
+        found["encoder"] = found["encoder"].fitted_to(n_samples, shape, found.get("augmentation"))
     require(fact(found, "n_components", int) > 0, "its n_components is below 1")
     require(fact(found, "n_views", int) in (1, 2), "its n_views is neither 1 nor 2")
     require(found.get("coordinates") in (None, *COORDINATES), "its coordinates are unknown")

@@ -22,7 +22,9 @@ from sk_infomax.views import Augmentation
 def prepared(images, views=None, n_filters=7, seed=0, **settings):
     torch.manual_seed(seed)
     settings = {"n_directions": 10**4, "width": 8, "n_channels": 5} | settings
-    encoder = PatchEncoder(n_filters, **settings).fitted_to(len(images), views)
+    encoder = PatchEncoder(n_filters, **settings).fitted_to(
+        len(images), tuple(images.shape[1:]), views
+    )
     network = encoder.build(tuple(images.shape[1:]), 6)
     prepare(network, images, views, new_generator(seed))
     return network.eval()
@@ -153,16 +155,18 @@ def test_own_views_say_whether_they_mirror(images):
 
 
 def test_directions_follow_filters_and_samples():
+    shape = (3, 32, 32)
     for n_filters, n_places, expected in ((32, 14, 448), (128, 14, 1792), (384, 28, 4096)):
         encoder = PatchEncoder(n_filters, n_places=n_places)
-        assert encoder.fitted_to(60_000).n_directions == expected
-        assert encoder.fitted_to(1200).n_directions == 300
-        assert encoder.fitted_to(40).n_directions == 128
+        assert encoder.fitted_to(60_000, shape).n_directions == expected
+        assert encoder.fitted_to(1200, shape).n_directions == 300
+        assert encoder.fitted_to(40, shape).n_directions == 128
         assert encoder.n_directions == "auto"
-    assert PatchEncoder().fitted_to(60_000).n_directions == 1792
+    assert PatchEncoder().fitted_to(60_000, shape).n_directions == 1792
+    assert PatchEncoder().fitted_to(60_000, (1, 28, 28)).n_directions == 1120
     given = PatchEncoder(128, 2500, mirrored=False)
-    assert given.fitted_to(40) is given
-    assert PatchEncoder().fitted_to(40, ImageViews(flip=True)).mirrored
+    assert given.fitted_to(40, shape) is given
+    assert PatchEncoder().fitted_to(40, shape, ImageViews(flip=True)).mirrored
 
 
 def test_kmeans_finds_clusters():
@@ -317,7 +321,7 @@ def test_presets_change_what_is_left_to_them(digits):
         n: [settle(model, large[:n])[0].encoder.n_directions for model in models.values()]
         for n in (40, 1200, len(large))
     }
-    assert directions == {40: [128] * 3, 1200: [300] * 3, 12_000: [1792, 3000, 3000]}
+    assert directions == {40: [128] * 3, 1200: [300] * 3, 12_000: [616, 2016, 2016]}
     assert [model.transform(images).shape[1] for model in models.values()] == [5 + 128] * 3
     epochs = {
         preset: plan_of_fit(

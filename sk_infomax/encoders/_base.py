@@ -184,13 +184,17 @@ class Encoder(Part):
         """
         return 1
 
-    def fitted_to(self, n_samples: int, views: "Views | None" = None) -> "Encoder":
+    def fitted_to(
+        self, n_samples: int, shape: tuple[int, ...], views: "Views | None" = None
+    ) -> "Encoder":
         """The same settings with all that depends on the samples settled.
 
         Parameters
         ----------
         n_samples : int
             How many there are to learn from.
+        shape : tuple of int
+            Of a sample, as `build` gets it.
         views : Augmentation or None
             What training will make views with.
 

@@ -150,7 +150,9 @@ class FrozenEncoder(Encoder):
         self.n_directions = n_directions
         self.width = width
 
-    def fitted_to(self, n_samples: int, views: Views | None = None) -> FrozenEncoder:
+    def fitted_to(
+        self, n_samples: int, shape: tuple[int, ...], views: Views | None = None
+    ) -> FrozenEncoder:
         """The same settings with as many directions as so many samples carry."""
         if self.n_directions != "auto":
             return self

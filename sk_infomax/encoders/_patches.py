@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from sklearn.base import clone
@@ -93,8 +93,8 @@ class PatchEncoder(Encoder):
         patch, but no more than 64: 40 for patches of 6 x 6 grey pixels.
     n_directions : int or "auto", default="auto"
         Number of directions of step 2 that are kept. There are no more than images that `fit`
-        looks at, 4,096; further columns are 0. "auto" is `n_filters`, or 64, times `n_places`, but
-        no more than 4,096, and than a quarter as many as there are images, or 128: the last ones
+        looks at, 4,096; further columns are 0. "auto" is `n_filters` times `n_places`, but no more
+        than 4,096, and than a quarter as many as there are images, or 128: the last ones
         fit the noise of few.
     width : int, default=128
         Channels of the local map.
@@ -124,9 +124,9 @@ class PatchEncoder(Encoder):
     Examples
     --------
     >>> from sk_infomax import PatchEncoder
-    >>> PatchEncoder().fitted_to(60_000).n_directions
+    >>> PatchEncoder().fitted_to(60_000, (3, 32, 32)).n_directions
     1792
-    >>> PatchEncoder().fitted_to(1000).n_directions
+    >>> PatchEncoder().fitted_to(1000, (3, 32, 32)).n_directions
     250
     """
 
@@ -164,21 +164,18 @@ class PatchEncoder(Encoder):
         self.overlapping = overlapping
         self.mirrored = mirrored
 
-    def fitted_to(self, n_samples: int, views: Views | None = None) -> "PatchEncoder":
+    def fitted_to(
+        self, n_samples: int, shape: tuple[int, ...], views: Views | None = None
+    ) -> "PatchEncoder":
         """The same settings with as many directions as so many images carry, mirrored as views."""
-        settled = {}
-        if self.n_directions == "auto":
-            settled["n_directions"] = min(self._most_directions(), carried_directions(n_samples))
+        settled: dict[str, Any] = {}
         if self.mirrored == "auto":
             settled["mirrored"] = views is not None and views.mirrors
+        if self.n_directions == "auto":
+            filters = clone(self).set_params(**settled)._plan(shape).n_filters
+            most = min(filters * self.n_places, _MOST_DIRECTIONS)
+            settled["n_directions"] = min(most, carried_directions(n_samples))
         return clone(self).set_params(**settled) if settled else self
-
-    def _most_directions(self) -> int:
-        """How many directions are kept, whatever the number of images."""
-        if self.n_directions != "auto":
-            return int(self.n_directions)
-        filters = _FILTERS if self.n_filters == "auto" else self.n_filters
-        return min(filters * self.n_places, _MOST_DIRECTIONS)
 
     def coarse(self, shape: tuple[int, ...]) -> int:
         """1 up to 63 pixels on the shorter side of images (c, h, w), then a 32nd of it."""
@@ -186,28 +183,35 @@ class PatchEncoder(Encoder):
 
     def build(self, shape: tuple[int, ...], n_components: int) -> nn.Module:
         """Make the network for images of shape (c, h, w)."""
+        plan = self._plan(shape)
+        stem = PatchDictionary(
+            (shape[0], *plan.sides),
+            plan.n_filters,
+            plan.size,
+            plan.stride,
+            plan.n_channels,
+            self.overlapping,
+            self.mirrored is True,
+            plan.coarse,
+        )
+        most = _MOST_DIRECTIONS if self.n_directions == "auto" else int(self.n_directions)
+        return ClosedFormNetwork(stem, most, self.width, shape, n_components)
+
+    def _plan(self, shape: tuple[int, ...]) -> "_Plan":
+        """Sizes of the stem for images of shape (c, h, w)."""
         if min(shape[1:]) < 2:
             raise ValueError(
                 f"PatchEncoder needs images of 2x2 pixels or more and got {shape[1:]}. "
                 "Treat the values as a table: encoder='table'."
             )
-        coarse = self.coarse(shape)
+        coarse, mirrored = self.coarse(shape), self.mirrored is True
         sides = [side // coarse for side in shape[1:]]
         stride = max(1, round(min(sides) / self.n_places))
-        mirrored = self.mirrored is True
         size = self._patch(sides, stride, mirrored, coarse)
         filters, channels = self._sizes(shape[0] * size**2)
-        stem = PatchDictionary(
-            (shape[0], *sides),
-            filters + (filters % 2 if mirrored else 0),
-            size,
-            stride,
-            channels,
-            self.overlapping,
-            mirrored,
-            coarse,
+        return _Plan(
+            coarse, sides, stride, size, filters + (filters % 2 if mirrored else 0), channels
         )
-        return ClosedFormNetwork(stem, self._most_directions(), self.width, shape, n_components)
 
     def _sizes(self, values: int) -> tuple[int, int]:
         """Filters and channels for patches of so many values, which few filters tell apart."""
@@ -235,6 +239,17 @@ class PatchEncoder(Encoder):
         size = min(shorter, max(_LEAST_PATCH, min(shorter // 4, wanted)))
         # Patches and their mirror images lie at the same places only if the last one ends the row.
         return min(shorter, size + (sides[1] - size) % stride) if mirrored else size
+
+
+class _Plan(NamedTuple):
+    """Sizes of a stem: of squares that are averaged, of what remains, of patches and codes."""
+
+    coarse: int
+    sides: list[int]
+    stride: int
+    size: int
+    n_filters: int
+    n_channels: int
 
 
 class PatchDictionary(Stem):

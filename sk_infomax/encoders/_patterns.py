@@ -54,7 +54,7 @@ class PatternEncoder(Encoder):
     Examples
     --------
     >>> from sk_infomax import PatternEncoder
-    >>> PatternEncoder().fitted_to(300).n_directions
+    >>> PatternEncoder().fitted_to(300, (1, 100)).n_directions
     300
     """
 
@@ -78,7 +78,9 @@ class PatternEncoder(Encoder):
         self.n_directions = n_directions
         self.width = width
 
-    def fitted_to(self, n_samples: int, views: Views | None = None) -> PatternEncoder:
+    def fitted_to(
+        self, n_samples: int, shape: tuple[int, ...], views: Views | None = None
+    ) -> PatternEncoder:
         """The same settings with as many directions as there are series."""
         if self.n_directions != "auto":
             return self

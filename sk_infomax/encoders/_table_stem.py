@@ -75,7 +75,7 @@ class KernelEncoder(Encoder):
     Examples
     --------
     >>> from sk_infomax import KernelEncoder
-    >>> KernelEncoder().fitted_to(300).n_landmarks
+    >>> KernelEncoder().fitted_to(300, (8,)).n_landmarks
     300
     """
 
@@ -89,7 +89,9 @@ class KernelEncoder(Encoder):
         self.n_landmarks = n_landmarks
         self.width = width
 
-    def fitted_to(self, n_samples: int, views: Views | None = None) -> KernelEncoder:
+    def fitted_to(
+        self, n_samples: int, shape: tuple[int, ...], views: Views | None = None
+    ) -> KernelEncoder:
         """The same settings with no more landmarks than there are rows."""
         return clone(self).set_params(n_landmarks=min(n_samples, self.n_landmarks))
 

@@ -153,7 +153,7 @@ class StemColumns(TransformerMixin, BaseEstimator):
         self.reading_ = Reading(self.reader, X)
         samples = self.reading_.apply(X)
         shape = self.reading_.layout.network_shape
-        settled = clone(self.encoder).fitted_to(len(samples))
+        settled = clone(self.encoder).fitted_to(len(samples), shape)
         with private_rng(self.random_state, torch.device("cpu")):
             network: Any = settled.build(shape, 1)
         generator = new_generator(self.random_state)

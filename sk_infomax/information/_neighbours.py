@@ -49,7 +49,7 @@ _SAME = (
     0.5  # of an error, by which both differ by chance: they have half of the neighbours in common
 )
 _BLUR = 1.0  # nats times rows of a level that neighbours in it may be wrong by (2 to 20 drawn rows)
-_SURELY = 1.0  # standard errors by which levels must foretell better than the order does: a rule
+_SURELY = 2.0  # standard errors by which levels must foretell better than the order does: a rule
 _FORETOLD = 20  # most frequent levels of the other side that are foretold: as many as indicators
 _CHANCE = 2.0  # nats of evidence under which a thin column of levels tells nothing: as for counts
 _INFLATION = 1.3  # of the spread of pointwise terms, which neighbours share (200 normal samples)
