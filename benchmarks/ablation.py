@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from sk_infomax import DeepInfoMaxTransformer, PatchEncoder
 from sk_infomax.critics import BilinearCritic, DotCritic
 from sk_infomax.datasets import READERS
-from sk_infomax.encoders import _patches
+from sk_infomax.encoders import _patch_dictionary
 from sk_infomax.views import ImageViews
 
 from . import describe_run, load_average, open_record, write_json
@@ -54,7 +54,7 @@ class Change:
 
 def _one_polarity(stem, *args):
     codes = _BOTH(stem, *args)
-    codes[..., len(stem.filters) :] = _patches._LEAST_CODE
+    codes[..., len(stem.filters) :] = _patch_dictionary._LEAST_CODE
     return codes
 
 
@@ -69,10 +69,13 @@ def _random_filters(self, x, views, generator):
     norms = self.filters.flatten(1).norm(dim=1).mean() / drawn.flatten(1).norm(dim=1)
     self.filters.copy_(drawn * norms[:, None, None, None])
     self.offset.zero_()
-    self._find_channels(x[: _patches._N_SCALED])
+    self._find_channels(x[: _patch_dictionary._N_SCALED])
 
 
-_BOTH, _PREPARE = _patches.PatchDictionary._codes, _patches.PatchDictionary.prepare
+_BOTH, _PREPARE = (
+    _patch_dictionary.PatchDictionary._codes,
+    _patch_dictionary.PatchDictionary.prepare,
+)
 
 CHANGES: dict[str, Change] = {
     "default": Change(),
@@ -140,7 +143,7 @@ def run_change(name: str, split: Split, seed: int, args) -> dict:
     with ExitStack() as changed:
         changed.enter_context(threadpool_limits(args.threads))
         for constant, value in change.constants.items():
-            changed.enter_context(mock.patch(f"{_patches.__name__}.{constant}", value))
+            changed.enter_context(mock.patch(f"{_patch_dictionary.__name__}.{constant}", value))
         dim = DeepInfoMaxTransformer(device="cpu", random_state=seed, **parameters)
         train, test = dim.fit_transform(split.X_train), dim.transform(split.X_test)
     seconds = time.process_time() - start

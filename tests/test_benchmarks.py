@@ -18,7 +18,7 @@ from benchmarks import ablation, paper
 from benchmarks._methods import METHODS
 from benchmarks._svm import LinearSVM
 from sk_infomax import DeepInfoMaxTransformer, PatchEncoder
-from sk_infomax.encoders import _patches
+from sk_infomax.encoders import _patch_dictionary
 from sk_infomax.evaluation import MEASURES, mine, neural_dependency, reconstruction
 
 COMMANDS = {
@@ -203,7 +203,7 @@ def test_methods_run(method, places, tmp_path, monkeypatch):
 @pytest.mark.parametrize("flip", [False, True])
 def test_changes_of_the_dictionary_change_what_they_say(name, flip, digits, monkeypatch):
     for constant, value in ablation.CHANGES[name].constants.items():
-        monkeypatch.setattr(f"{_patches.__name__}.{constant}", value)
+        monkeypatch.setattr(f"{_patch_dictionary.__name__}.{constant}", value)
     encoder = PatchEncoder(6, width=4, mirrored=flip)
     model = DeepInfoMaxTransformer(4, encoder=encoder, max_epochs=1, random_state=0)
     images = digits[0][:30]
@@ -218,7 +218,7 @@ def test_changes_of_the_dictionary_change_what_they_say(name, flip, digits, monk
 def test_constants_that_the_ablation_changes_are_there():
     for change in ablation.CHANGES.values():
         for constant, value in change.constants.items():
-            with mock.patch(f"{_patches.__name__}.{constant}", value):
+            with mock.patch(f"{_patch_dictionary.__name__}.{constant}", value):
                 pass
 
 

@@ -130,7 +130,7 @@ def test_the_page_of_bounds_has_each():
     assert missing(BOUNDS, text_of(DOCS / "bounds.md"), "`") == []
 
 
-@pytest.mark.parametrize("module", _registries.public_modules())
+@pytest.mark.parametrize("module", list(_registries.public_modules()))
 def test_every_public_name_is_on_the_page_of_the_api(module):
     listed = set(re.findall(r"^   ([\w.]+)$", text_of(DOCS / "api.rst"), re.MULTILINE))
     names = importlib.import_module(f"sk_infomax.{module}").__all__

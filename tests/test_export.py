@@ -25,7 +25,7 @@ from sk_infomax import (
 )
 from sk_infomax._export import _estimator, _onnx
 from sk_infomax._fitted import OUTPUTS
-from sk_infomax.encoders import ENCODERS, _patches, _table_stem, _time
+from sk_infomax.encoders import ENCODERS, _patch_dictionary, _table_stem, _time
 
 RTOL = 1e-5  # of the largest value of a column, or of columns in the mean where that is more
 NARROWER = NARROW | {
@@ -214,7 +214,7 @@ def test_there_is_nothing_to_export_before_fit(tmp_path):
 def test_what_a_graph_computes_is_what_the_network_does(name, monkeypatch):
     dim, X = of_encoder(name)
     expected = read(dim.to_torch(), X)
-    for module in (_modes, _time, _table_stem, _patches):
+    for module in (_modes, _time, _table_stem, _patch_dictionary):
         monkeypatch.setattr(module, "is_traced", lambda: True)
     np.testing.assert_allclose(read(dim.to_torch(), X), expected, rtol=1e-5, atol=1e-6)
 

@@ -15,7 +15,7 @@ from sk_infomax._settings import plan_of_fit, settle
 from sk_infomax.encoders._base import prepare
 from sk_infomax.encoders._dictionary import _kmeans
 from sk_infomax.encoders._directions import equal_spread, telling_directions
-from sk_infomax.encoders._patches import PatchDictionary
+from sk_infomax.encoders._patch_dictionary import PatchDictionary
 from sk_infomax.views import Augmentation
 
 
@@ -92,7 +92,7 @@ def test_channels_are_white(images):
 def test_codes_do_not_depend_on_the_size_of_blocks(images, monkeypatch):
     stem = prepared(images).stem
     whole = stem(images).pooled
-    monkeypatch.setattr("sk_infomax.encoders._patches._CACHED_VALUES", 1)
+    monkeypatch.setattr("sk_infomax.encoders._patch_dictionary._CACHED_VALUES", 1)
     torch.testing.assert_close(stem(images).pooled, whole, atol=1e-5, rtol=1e-4)
 
 
