@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ._columns._sources import Source
 from ._columns._sparse import Rows
 from ._layout import Layout
 
@@ -114,6 +115,8 @@ class Scaling:
     def _started(self, rows: Rows) -> "Scaling":
         """What is given, in the unit of the first rows that were seen."""
         mean, scale = self._given(self.fixed)
+        if isinstance(rows, Source):
+            rows.read_through()
         if rows.dtype == np.uint8 and self.layout.kind == "image" and not self.count:
             self.mean, self.scale = _WHITE * mean, _WHITE * scale
         elif np.array_equal(self.scale, scale):  # images of uint8 have nothing to count
