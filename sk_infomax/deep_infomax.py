@@ -210,8 +210,8 @@ class DeepInfoMaxTransformer(
     Notes
     -----
     Columns (tables) and channels (series, images) are standardised inside; images of uint8 are
-    mapped to [-1, 1]. Samples that are float64 are transformed in float64, others in float32,
-    which is faster.
+    mapped to [-1, 1]. Samples of a type that float32 does not hold, such as float64 and int64, are
+    transformed in float64; others, such as int16 and uint8, in float32, which is faster.
 
     A frame of pandas, polars or Arrow with more than complete numbers and flags becomes a float64
     matrix by what `fit` saw: numbers and durations stay, dates are days beside the time of day,
@@ -529,7 +529,8 @@ class DeepInfoMaxTransformer(
         Returns
         -------
         ndarray of shape (n, n_features_out)
-            float64 for float64 samples, else float32; `output` says of which layer.
+            float64 for samples that float32 does not hold, else float32; `output` says of which
+            layer.
 
         Raises
         ------
