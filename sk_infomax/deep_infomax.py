@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
@@ -30,13 +29,13 @@ from ._checks import (
     say,
     validate_params,
 )
-from ._columns._datasets import Stream, opened
+from ._columns._datasets import Samples, Stream, opened, pieces_of
 from ._columns._sinks import check_sink, filled_with
 from ._columns._sources import Source
 from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
 from ._export import Exported
-from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows, type_of_features
+from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
 from ._modes import in_own_modes, own_modes
 from ._parts import Auto, NamedParts
@@ -241,7 +240,8 @@ class DeepInfoMaxTransformer(
     What is too large for memory is read when it is due, and never as a whole. Arrays that slice
     along their first axis: `numpy.memmap`, datasets of h5py, arrays of zarr, dask and xarray; those
     in chunks are read chunk by chunk. A `torch.utils.data.Dataset` with a length, or one of Hugging
-    Face: its items are samples, tuples that begin with the sample, or dicts with one array.
+    Face: its items are samples, tuples that begin with the sample, or dicts with one array (of
+    integers that are not to become int64, by ``with_format("numpy", dtype=np.uint8)``).
     Of a `DataLoader` the dataset is read in its own order; one with a sampler or a `collate_fn` of
     its own is a stream of its batches. Streams, whose end nobody knows, are an `IterableDataset`,
     of samples, and other iterables without a length, of batches: `fit` and `score` take their first
@@ -393,7 +393,7 @@ class DeepInfoMaxTransformer(
     # Fitting -------------------------------------------------------------------------------
 
     @in_own_modes
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Samples, y: Any = None) -> Self:
         """Learn features from samples without labels.
 
         Parameters
@@ -437,7 +437,7 @@ class DeepInfoMaxTransformer(
         return self._train(draft, fitted, Work(rows, plan, apart=True))
 
     @in_own_modes
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def partial_fit(self, X: Samples, y: Any = None) -> Self:
         """Go through samples once, at a constant learning rate, from where training stands.
 
         Parameters
@@ -455,9 +455,7 @@ class DeepInfoMaxTransformer(
             Fitted.
         """
         validate_params(self)
-        found = opened(X)
-        pieces = found.pieces() if isinstance(found, Stream) else [found]
-        for piece in pieces:
+        for piece in pieces_of(opened(X)):
             self._pass(piece)
         return self
 
@@ -514,7 +512,7 @@ class DeepInfoMaxTransformer(
     __metadata_request__transform = {"out": UNUSED}
 
     @in_own_modes
-    def transform(self, X: ArrayLike, out: Any = None) -> np.ndarray:
+    def transform(self, X: Samples, out: Any = None) -> np.ndarray:
         """Features of samples, in batches of constant memory.
 
         Parameters
@@ -547,7 +545,7 @@ class DeepInfoMaxTransformer(
             return self._from_stream(found, out)
         return self._fitted.features(read_rows(self, found, self._fitted).rows, self._layer, out)
 
-    def transform_batches(self, X: ArrayLike) -> Iterator[np.ndarray]:
+    def transform_batches(self, X: Samples) -> Iterator[np.ndarray]:
         """Features of samples, given a batch at a time; all of them need never be in memory.
 
         Parameters
@@ -571,11 +569,8 @@ class DeepInfoMaxTransformer(
         """
         check_is_fitted(self)
         validate_params(self)
-        found = opened(X)
-        rows = self._rows_of(found) if isinstance(found, Stream) else None
-        if rows is None:
-            with own_modes():
-                rows = iter([read_rows(self, found, self._fitted).rows])
+        with own_modes():
+            rows = self._begun(opened(X))
         return _stepwise(self._blocks(rows))
 
     def _blocks(self, rows: Iterator[Rows]) -> Iterator[np.ndarray]:
@@ -583,22 +578,20 @@ class DeepInfoMaxTransformer(
         for piece in rows:
             yield from self._fitted.blocks(piece, self._layer)
 
-    def _rows_of(self, stream: Stream) -> Iterator[Rows]:
-        """Checked samples (n, ...) of a stream, piece by piece."""
-        for piece in stream.pieces():
-            yield read_rows(self, piece, self._fitted).rows
+    def _begun(self, X: Any) -> Iterator[Rows]:
+        """Checked samples (n, ...), those of a stream piece by piece, the first of them at once."""
+        pieces = (read_rows(self, piece, self._fitted).rows for piece in pieces_of(X))
+        return chain([next(pieces)], pieces)
 
     def _from_stream(self, stream: Stream, out: Any) -> Any:
         """Features (n, d) of all samples of a stream."""
-        if out is None:
-            return np.concatenate(list(self._blocks(self._rows_of(stream))))
-        pieces = self._rows_of(stream)
-        first = next(pieces)
-        check_sink(out, self._n_features_out, type_of_features(first))
-        return filled_with(self._blocks(chain([first], pieces)), out)
+        if out is not None:
+            check_sink(out, self._n_features_out)
+        blocks = self._blocks(self._begun(stream))
+        return np.concatenate(list(blocks)) if out is None else filled_with(blocks, out)
 
     @in_own_modes
-    def score(self, X: ArrayLike, y: Any = None) -> float:
+    def score(self, X: Samples, y: Any = None) -> float:
         """Mutual information in nats between global vectors and what they are set against.
 
         The weighted mean of the information terms, on fixed blocks of 256 samples and fixed

@@ -406,6 +406,7 @@ REFUSED = {
     "an empty stream": (iter([]), "gave no samples"),
     "a stream of vectors": (iter([X[0], X[1]]), "Give batches"),
     "a loader without batches": (DataLoader(Endless(X), batch_size=None), "batch_size=None"),
+    "arrays by name": ({"left": X, "right": X}, "holds arrays by name .'left', 'right'."),
     "one sample": (Sliced(X[:1]), "1 sample"),
     "an unknown length": (Unknown(X), "compute_chunk_sizes"),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -20,10 +21,14 @@ from torch.utils.data import (
 
 from ._sources import ArraySource, Source, array_of, is_sliceable, type_inside
 
-__all__ = ["DatasetSource", "Stream", "opened"]
+__all__ = ["DatasetSource", "Samples", "Stream", "opened", "pieces_of"]
+
+Samples = ArrayLike | Dataset[Any] | Iterable[Any]
+"""What estimators are given, for checkers of types: arrays and frames, datasets, streams."""
 
 _PIECE_VALUES = 2**22  # values of samples that are gathered before they are read: 16 MB in float32
 _PIECE_ROWS = 4096  # samples of them at most
+_SHOWN = 8  # names in an error
 
 
 class DatasetSource(Source):
@@ -125,6 +130,7 @@ class Stream:
 
 def opened(X: Any) -> Any:
     """A `Source` or a `Stream` of what is read piece by piece; anything else as it is."""
+    _refuse_several(X)
     if isinstance(X, DataLoader):
         return _of_loader(X)
     if isinstance(X, IterableDataset):
@@ -136,6 +142,24 @@ def opened(X: Any) -> Any:
     if _is_stream(X):
         return Stream(X, batched=True)
     return X
+
+
+def pieces_of(X: Any) -> Iterator[Any]:
+    """What there is of something `opened`, in pieces where it is a stream."""
+    if isinstance(X, Stream):
+        yield from X.pieces()
+    else:
+        yield X
+
+
+def _refuse_several(X: Any) -> None:
+    """Refuse a file or a group that holds arrays by name."""
+    if isinstance(X, Mapping) or hasattr(X, "data_vars"):
+        names = ", ".join(repr(name) for name in list(X)[:_SHOWN])
+        raise TypeError(
+            f"X is a {type(X).__name__}, which holds arrays by name ({names}). Give one of them, "
+            "such as X[name]; columns of a table as pandas.DataFrame(X)."
+        )
 
 
 def _is_stream(X: Any) -> bool:

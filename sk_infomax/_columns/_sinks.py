@@ -10,8 +10,8 @@ import numpy as np
 __all__ = ["check_sink", "filled_with"]
 
 
-def check_sink(out: Any, width: int, dtype: np.dtype, n: int | None = None) -> None:
-    """Refuse what can't hold n rows (n, width) of a type; n is None where nobody knows it.
+def check_sink(out: Any, width: int, dtype: np.dtype | None = None, n: int | None = None) -> None:
+    """Refuse what can't hold n rows (n, width) of a type; None is what nobody knows yet.
 
     Raises
     ------
@@ -30,8 +30,11 @@ def check_sink(out: Any, width: int, dtype: np.dtype, n: int | None = None) -> N
     if len(shape) != 2 or shape[1] != width or (n is not None and shape[0] != n):
         wanted = f"({'n' if n is None else n}, {width})"
         raise ValueError(f"out has shape {shape}, and the features have {wanted}.")
-    if not np.can_cast(dtype, out.dtype, "same_kind"):
-        raise ValueError(f"out holds {out.dtype}, and the features are {dtype}. Make it {dtype}.")
+    wanted_type = np.dtype(np.float32) if dtype is None else dtype
+    if not np.can_cast(wanted_type, out.dtype, "same_kind"):
+        raise ValueError(
+            f"out holds {out.dtype}, and the features are {wanted_type}. Make it {wanted_type}."
+        )
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out can't be written to: open it for writing, as with mode='r+'.")
 
