@@ -140,7 +140,7 @@ _BATCH = 128  # samples; fewer lost from fewer negatives where there is one view
 _SMALL_BATCH = 64  # samples; digits in half the time with the same features (benchmarks/README.md)
 _FEWEST_ROWS = 4096  # rows that training meets where there are more (rule of thumb)
 _FEW_SAMPLES = 4096  # samples under which two views gain from twice the steps
-_SHORTEST = 1e-3  # seconds of a training for which nothing is left: one step
+_SHORTEST = 1e-6  # seconds of a training for which nothing is left: one step
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, GANAdam, torch.optim.SGD)
 
 
@@ -367,6 +367,7 @@ def asked_of(estimator, parts: Parts, n: int) -> Asked:
         chosen=parts.n_components != usual,
         learns_all=parts.encoder.share_of_steps == 1,
         patience=int(estimator.n_iter_no_change) if estimator.early_stopping else None,
+        max_time=estimator.max_time,
     )
 
 

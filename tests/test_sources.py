@@ -1,6 +1,7 @@
 """Anything that slices, torch's datasets and streams: the features of an array, piece by piece."""
 
 import pickle
+import time
 import tracemalloc
 import uuid
 
@@ -442,3 +443,34 @@ def test_a_loader_that_draws_as_it_likes_is_a_stream():
     weighted = torch.utils.data.WeightedRandomSampler(torch.ones(37), 20)
     assert isinstance(opened(DataLoader(Labelled(X), sampler=weighted, batch_size=4)), Stream)
     assert isinstance(opened(DataLoader(Labelled(X), batch_size=4)), DatasetSource)
+
+
+def test_time_before_training_counts():
+    """Where reading takes longer than there is, one step is made."""
+
+    class Slow(Sliced):
+        def __getitem__(self, rows):
+            time.sleep(0.02)
+            return super().__getitem__(rows)
+
+    values = samples((5,), np.float32, 600)
+    model = DeepInfoMaxTransformer(
+        6, encoder="perceptron", max_epochs=5, max_time=0.01, batch_size=20, random_state=0
+    )
+    assert model.fit(Slow(values)).net_.clock_.steps == 1
+
+
+def test_the_encoder_in_float64_is_made_once_and_follows_the_weights():
+    X = samples((5,), np.float64)
+    model = new("perceptron").fit(X)
+    first = model.transform(X)
+    copy = model._fitted._encoder_in(X.dtype)
+    assert model._fitted._encoder_in(X.dtype) is copy
+    with torch.no_grad():
+        next(model.net_.module_.encoder.parameters()).mul_(2)
+    assert not np.allclose(model.transform(X), first)
+    np.testing.assert_allclose(model.transform(X), model.transform(X.astype("f")), atol=1e-3)
+    before = model.transform(X)
+    model.partial_fit(X)
+    assert not np.allclose(model.transform(X), before)
+    np.testing.assert_allclose(model.transform(X), model.transform(X.astype("f")), atol=1e-3)
