@@ -133,7 +133,7 @@ def slopes(results: list[dict]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for axis in dict.fromkeys(row["axis"] for row in results):
         rows = [row for row in results if row["axis"] == axis]
-        rows = rows[len(rows) // 2 - 1 :] if len(rows) > 2 else rows
+        rows = rows[len(rows) // 2 :] if len(rows) > 2 else rows
         for what in ("fit_seconds", "transform_seconds"):
             if len(rows) > 1 and all(row[what] > 0 for row in rows):
                 logs = np.log([[row["size"], row[what]] for row in rows])
@@ -145,6 +145,7 @@ def slopes(results: list[dict]) -> dict[str, dict[str, float]]:
 def draw(results: list[dict], path: Path) -> None:
     """Seconds above, megabytes below, a column for each axis."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     axes_there = list(dict.fromkeys(row["axis"] for row in results))
     figure = Figure((2.6 * len(axes_there), 5), layout="constrained")
@@ -153,9 +154,11 @@ def draw(results: list[dict], path: Path) -> None:
         for line, unit in enumerate(("seconds", "megabytes")):
             ax = figure.add_subplot(2, len(axes_there), 1 + column + line * len(axes_there))
             for what, colour in (("fit", "#1d3f66"), ("transform", "#d98200")):
-                values = [max(row[f"{what}_{unit}"] or 0, 0.01) for row in rows]
-                ax.loglog([row["size"] for row in rows], values, "o-", color=colour, label=what)
+                values = [row[f"{what}_{unit}"] or 0 for row in rows]
+                ax.plot([row["size"] for row in rows], values, "o-", color=colour, label=what)
+            ax.set(xscale="log", yscale="log" if line == 0 else "linear")
             ax.set(xlabel=axis, ylabel=f"CPU {unit}" if line == 0 else unit)
+            ax.xaxis.set_minor_formatter(NullFormatter())
             ax.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=110)
 

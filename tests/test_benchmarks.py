@@ -72,6 +72,7 @@ SLOW_BENCHMARKS = {
     "columns",
     "matching",
     "criteria",
+    "growth",
     "representation",
     "series",
     "speed",
