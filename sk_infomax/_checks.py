@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._columns._reading import array_of
+from ._columns._sources import Source, array_of, source_of, type_inside
 from ._columns._sparse import Rows, SparseRows, refuse_infinite_values
 from .exceptions import InfomaxWarning
 
@@ -96,16 +96,25 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
 
     Returns
     -------
-    ndarray of shape (n, ...), or SparseRows of shape (n, p)
-        float64, float32 or uint8.
+    ndarray or Source of shape (n, ...)
+        float64, float32 or uint8. A source checks values when they are read.
     """
     if reset:
         check_shape(estimator.sample_shape)
     if sparse.issparse(X):
         refuse_infinite_values(X)
-    X = _as_array(X)
-    dtypes = np.float32 if _is_half(X) else _DTYPES
-    options: dict[str, Any] = {"dtype": dtypes, "ensure_min_samples": min_samples}
+    X = X if isinstance(X, Source) else _as_array(X)
+    source = X if isinstance(X, Source) else source_of(X) if isinstance(X, np.ndarray) else None
+    if source is None:
+        return _checked(estimator, X, reset, min_samples)
+    _checked(estimator, source.outline(), reset, min_samples, ensure_all_finite=False)
+    return source
+
+
+def _checked(estimator, X, reset: bool, min_samples: int, **options: Any) -> Rows:
+    """Rows (n, ...) of an array, a frame or a sparse matrix, as `check_rows` gives them."""
+    dtypes = np.float32 if _is_single(X) else _DTYPES
+    options |= {"dtype": dtypes, "ensure_min_samples": min_samples}
     if getattr(X, "ndim", 2) <= 2:
         rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         shape = estimator.sample_shape
@@ -164,11 +173,11 @@ def _as_array(X: Any) -> Any:
     return X
 
 
-def _is_half(X: Any) -> bool:
-    """Whether all numbers are float16, which float32 holds as they are."""
+def _is_single(X: Any) -> bool:
+    """Whether all numbers are of types that are read as float32, such as float16 and int16."""
     types = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", []))
     try:
-        return np.result_type(*types) == np.float16
+        return type_inside(np.result_type(*types)) == np.float32
     except (TypeError, ValueError):  # nothing, or types that numpy does not know
         return False
 

@@ -13,12 +13,16 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn import get_config
 from skorch.history import History
 from torch import Tensor, nn
 
-from ._checks import check_columns, check_matrix, check_rows, forget_names
+from ._checks import check_columns, check_matrix, check_rows, forget_names, say
+from ._columns._datasets import Stream, opened
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
+from ._columns._sinks import check_sink, filled_with
+from ._columns._sources import Source
 from ._columns._sparse import MOST_COLUMNS, Narrowing, Rows, SparseRows
 from ._layout import Layout
 from ._objectives import InfoMax, Parts, assemble, term_weights
@@ -49,6 +53,7 @@ from ._training._net import BLOCK, Adversary, InfoMaxNet
 from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
+from .exceptions import DataWarning
 from .series._equal import filled
 from .series._rows import read_series
 from .views import Augmentation
@@ -56,11 +61,21 @@ from .views import Augmentation
 Columns = MatrixOfColumns | Narrowing
 """How samples as they are given become a matrix of numbers."""
 
-__all__ = ["OUTPUTS", "Columns", "FittedFeatures", "Read", "read_output", "read_rows"]
+__all__ = [
+    "OUTPUTS",
+    "Columns",
+    "FittedFeatures",
+    "Read",
+    "read_output",
+    "read_rows",
+    "type_of_features",
+]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
-_TRANSFORM_VALUES = 2**19  # input values in a batch of transform: 2 MB, what a core's cache holds
+# Values in, or out, of a batch of transform: 2 MB, what a core's cache holds.
+_TRANSFORM_VALUES = 2**19
 _TRANSFORM_ROWS = 4096  # samples of it at most: networks are wider than narrow tables
+_MOST_KEPT = 2**24  # weights of an encoder whose float64 copy is kept: 128 MB (rule of thumb)
 _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
 _PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
 _OF_TRAINING = ("training", "progress", "random")  # first parts of names of arrays
@@ -80,12 +95,17 @@ def read_output(encoding: Encoding, output: str) -> Tensor:
     return layers[output]()
 
 
+def type_of_features(rows: Rows) -> np.dtype:
+    """The type of features of rows (n, ...)."""
+    return np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
+
+
 class Read(NamedTuple):
     """Checked samples, and what reading them has told.
 
     Parameters
     ----------
-    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
+    rows : ndarray or Source of shape (n, ...)
         float64, float32 or uint8; NaN after the end of series that are shorter than others.
     columns : MatrixOfColumns, Narrowing or None
         None where X is read as it is: arrays, frames of complete numbers and flags, and sparse
@@ -123,9 +143,10 @@ def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples:
     Read
         The rows, and how they were made.
     """
+    X = _at_hand(X)
     reset, columns = known is None, known.columns if known else None
     kind, layout = (kind_said(estimator), None) if known is None else (None, known.layout)
-    if columns is None and not sparse.issparse(X):
+    if columns is None and not sparse.issparse(X) and not isinstance(X, Source):
         kind = kind if layout is None else layout.kind
         series = read_series(estimator, X, kind, layout, min_samples)
         if series is not None:
@@ -133,13 +154,31 @@ def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples:
                 forget_names(estimator, series.layout.n_features)
             return Read(series.rows, None, series.layout, series.said)
     mixed = columns if isinstance(columns, MatrixOfColumns) else None
-    if mixed is not None or (reset and is_mixed(X)):
+    if mixed is not None or (reset and not isinstance(X, Source) and is_mixed(X)):
         return _read_mixed(estimator, X, mixed, reset, min_samples)
     rows = check_rows(estimator, X, reset=reset, min_samples=min_samples)
     narrowing = columns if isinstance(columns, Narrowing) else None
     if reset and isinstance(rows, SparseRows) and _is_wide(estimator, rows):
         narrowing = Narrowing.learn(rows)
     return Read(rows if narrowing is None else narrowing.apply(rows), narrowing)
+
+
+def _at_hand(X: Any) -> Any:
+    """What slices as a source, the first samples of a stream; anything else as it is."""
+    X = opened(X)
+    if not isinstance(X, Stream):
+        return X
+    megabytes = get_config()["working_memory"]
+    samples, is_cut = X.first(megabytes * 2**20)
+    if is_cut:
+        said = (
+            f"X is a stream, of which the first {len(samples):,} samples are taken: what "
+            f"scikit-learn's working_memory of {megabytes} MiB holds. Shuffle it before, raise "
+            "sklearn.set_config(working_memory=...), go through all of it with partial_fit, or "
+            "give a Dataset with a length, whose samples are drawn by number."
+        )
+        say([said], DataWarning)
+    return samples
 
 
 def _read_mixed(
@@ -213,6 +252,7 @@ class FittedFeatures(Fitted):
     start: Progress | None = None
     share: float | None = None
     kept: dict[str, Any] | None = None
+    _in_double: tuple[Any, nn.Module] | None = None
 
     def __init__(
         self,
@@ -296,7 +336,7 @@ class FittedFeatures(Fitted):
         leaves this one as it was.
         """
         other = copy.copy(self)
-        other.setup = setup
+        other.setup, other._in_double = setup, None
         other.net = self._make_net(self._copied(self.net.module_), setup)
         other.net.history = History(history_rows(self.net.history))
         return other
@@ -438,23 +478,42 @@ class FittedFeatures(Fitted):
 
     # Reading -------------------------------------------------------------------------------
 
-    def features(self, rows: Rows, output: str) -> np.ndarray:
-        """Features (n, d) of rows (n, ...), float64 for float64, in batches of constant memory."""
+    def features(self, rows: Rows, output: str, out: Any = None) -> Any:
+        """Features (n, d) of rows (n, ...), float64 for float64, in `out` if it is given."""
+        shape, dtype = (len(rows), self.widths[output]), type_of_features(rows)
+        if out is None:
+            out = np.empty(shape, dtype)
+        else:
+            check_sink(out, shape[1], dtype, len(rows))
+        return filled_with(self.blocks(rows, output), out)
+
+    def blocks(self, rows: Rows, output: str) -> Iterator[np.ndarray]:
+        """Features (k, d) of rows (n, ...), in batches of constant memory."""
         rows = self.complete(rows)
-        dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
-        encoder = self.net.module_.encoder.eval()
-        if dtype == np.float64:
-            encoder = copy.deepcopy(encoder).double()
-        out = np.empty((len(rows), self.widths[output]), dtype)
-        values = math.prod(self.layout.network_shape)
+        dtype = type_of_features(rows)
+        encoder = self._encoder_in(dtype)
+        values = max(math.prod(self.layout.network_shape), self.widths[output])
         step = min(_TRANSFORM_ROWS, max(1, _TRANSFORM_VALUES // values))
-        with torch.inference_mode():
-            for start in range(0, len(rows), step):
-                batch = self.scaling.apply(rows[start : start + step], dtype)
+        for start in range(0, len(rows), step):
+            batch = self.scaling.apply(rows[start : start + step], dtype)
+            with torch.inference_mode():
                 found = read_output(encoder(batch.to(self.net.device)), output).cpu()
-                self.scaling.refuse_result(rows, start, found)
-                out[start : start + step] = found.numpy()
-        return out
+            self.scaling.refuse_result(rows, start, found)
+            yield found.numpy()
+
+    def _encoder_in(self, dtype: np.dtype) -> nn.Module:
+        """The encoder for samples of a type; the one in float64 is made once and kept."""
+        encoder = self.net.module_.encoder.eval()
+        if dtype != np.float64:
+            return encoder
+        state = [*encoder.parameters(), *encoder.buffers()]
+        weights = tuple((t.data_ptr(), 0 if t.is_inference() else t._version) for t in state)
+        if self._in_double is None or self._in_double[0] != weights:
+            self._in_double = weights, copy.deepcopy(encoder).double()
+        double = self._in_double[1]
+        if sum(t.numel() for t in state) > _MOST_KEPT:
+            self._in_double = None
+        return double
 
     def encoder(self) -> nn.Module:
         """A copy of the trained encoder, in evaluation mode on the CPU."""

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
+from ._columns._sources import Source
 from ._columns._sparse import Rows
 from ._layout import Layout
 
@@ -15,6 +15,7 @@ __all__ = ["Scaling"]
 _CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
 _WHITE = 255.0  # largest value of uint8
 _LEAST_SQUARES = 1e-290  # sum of squares under which float64 has lost digits or all (1e-308)
+_MOST_ROWS_OF_BYTES = 257  # whose sum uint16 holds: 257 * 255 = 2**16 - 1
 _ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
@@ -114,6 +115,8 @@ class Scaling:
     def _started(self, rows: Rows) -> "Scaling":
         """What is given, in the unit of the first rows that were seen."""
         mean, scale = self._given(self.fixed)
+        if isinstance(rows, Source):
+            rows.read_through()
         if rows.dtype == np.uint8 and self.layout.kind == "image" and not self.count:
             self.mean, self.scale = _WHITE * mean, _WHITE * scale
         elif np.array_equal(self.scale, scale):  # images of uint8 have nothing to count
@@ -191,10 +194,23 @@ class Scaling:
     def _standardised(self, rows: np.ndarray, dtype: Any) -> Tensor:
         """A few rows (n, ...) as (n, *network_shape)."""
         samples = self.layout.arrange(rows)
+        if self.layout.coarse > 1:
+            samples = _coarse(samples, self.layout.coarse, dtype)
         if samples.dtype == np.float64 and dtype == np.float32:
             out = ((samples - self.mean) / self.scale).astype(dtype)
         else:
             out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
             out /= self.scale.astype(dtype)
-        found, coarse = torch.from_numpy(out), self.layout.coarse
-        return avg_pool2d(found, coarse) if coarse > 1 else found
+        return torch.from_numpy(out)
+
+
+def _coarse(images: np.ndarray, size: int, dtype: Any) -> np.ndarray:
+    """Means over squares of pixels of images (n, c, h, w); bytes are summed as whole numbers."""
+    n, channels, *sides = images.shape
+    height, width = (side // size for side in sides)
+    whole = images[:, :, : height * size, : width * size]
+    squares = whole.reshape(n, channels, height, size, width, size)
+    kind = np.dtype(np.uint32) if images.dtype == np.uint8 else images.dtype
+    first = np.uint16 if kind == np.uint32 and size <= _MOST_ROWS_OF_BYTES else kind
+    sums = squares.sum(3, dtype=first).sum(4, dtype=kind)
+    return (sums / size**2).astype(kind if kind.kind == "f" else dtype)

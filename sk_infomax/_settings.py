@@ -140,6 +140,7 @@ _BATCH = 128  # samples; fewer lost from fewer negatives where there is one view
 _SMALL_BATCH = 64  # samples; digits in half the time with the same features (benchmarks/README.md)
 _FEWEST_ROWS = 4096  # rows that training meets where there are more (rule of thumb)
 _FEW_SAMPLES = 4096  # samples under which two views gain from twice the steps
+_SHORTEST = 1e-6  # seconds of a training for which nothing is left: one step
 _FUSED = (torch.optim.AdamW, torch.optim.Adam, GANAdam, torch.optim.SGD)
 
 
@@ -326,8 +327,11 @@ def recall_parts(
     return Parts(**found)
 
 
-def plan_of_fit(estimator, parts: Parts, n: int) -> Plan:
-    """A whole training on n samples: as many passes as asked for, a schedule, an end in time."""
+def plan_of_fit(estimator, parts: Parts, n: int, spent: float = 0.0) -> Plan:
+    """A whole training on n samples: as many passes as asked for, a schedule, an end in time.
+
+    `spent` are seconds of `max_time` that went by before.
+    """
     epochs, size = estimator.max_epochs, _batch_size(estimator, parts, n)
     if epochs == "auto":
         n = min(n, parts.encoder.most_rows or n)
@@ -336,7 +340,10 @@ def plan_of_fit(estimator, parts: Parts, n: int) -> Plan:
         epochs = min(preset.max_epochs, math.ceil(wanted / max(1, n // size)))
         if parts.encoder.share_of_steps == 1:
             epochs = max(_FEWEST_EPOCHS, epochs)
-    return Plan(int(epochs), size, estimator.lr_schedule, estimator.max_time)
+    left = estimator.max_time
+    if left is not None:
+        left = max(left - spent, _SHORTEST)
+    return Plan(int(epochs), size, estimator.lr_schedule, left)
 
 
 def _batch_size(estimator, parts: Parts, n: int) -> int:
@@ -360,6 +367,7 @@ def asked_of(estimator, parts: Parts, n: int) -> Asked:
         chosen=parts.n_components != usual,
         learns_all=parts.encoder.share_of_steps == 1,
         patience=int(estimator.n_iter_no_change) if estimator.early_stopping else None,
+        max_time=estimator.max_time,
     )
 
 

@@ -82,7 +82,7 @@ def split(scores: Tensor, n_vectors: int = 1) -> tuple[Tensor, Tensor]:
     (torch.Size([5, 4, 3]), torch.Size([5, 4, 4, 3]))
     """
     n, _, m = scores.shape
-    joint = scores.diagonal().T
+    joint = scores.diagonal().T.clone()  # a view would hold all scores
     # Dropping the first entry of the flattened (n, n) table leaves n - 1 runs of n + 1
     # entries, each ending on the diagonal.
     runs = scores.reshape(n * n, m)[1:].reshape(n - 1, n + 1, m)

@@ -20,13 +20,16 @@ gated     `GatedCritic`     gated network on each side, perceptron on their sums
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, silu
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear, normalize, silu
 
 from ._checks import POSITIVE, POSITIVE_INT, one_of
+from ._modes import is_traced
 from ._parts import Part
 
 __all__ = [
@@ -44,6 +47,8 @@ _COPY_NOISE = 0.01  # largest weight beside the copy in a shortcut (the paper's 
 _MOST_SCALE = (
     100.0  # that scores are multiplied by where it is learned (Radford et al., CLIP, 2021)
 )
+_MOST_HELD = 2**25  # values of a layer that are held for gradients: 128 MB (rule of thumb)
+_BLOCK_VALUES = 2**19  # of a layer at once where that is not enough: 2 MB (rule of thumb)
 
 
 class UpperLayers(Protocol):
@@ -320,6 +325,43 @@ class ResidualEmbedding(nn.Module):
         out = self.outer(self.norm(self.inner(rows)).relu()) + self.shortcut(rows)
         return out.reshape(n, m, -1)
 
+    @property
+    def width(self) -> int:
+        """Values of the widest layer."""
+        return max(self.inner.out_features, self.outer.out_features)
+
+    def normalised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight (h, a) and offset (h,) of the hidden layer, normalised as all of x (n, m, a) says.
+
+        Mean and variance of that layer follow from those of x, as it is linear.
+        """
+        scale, offset = self._statistics(x.reshape(-1, x.shape[-1]))
+        return self.inner.weight * scale[:, None], offset
+
+    def embedded(self, part: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+        """Some of the samples (k, m, a) by what `normalised` gives of all: (k, m, b)."""
+        return self.outer(linear(part, weight, offset).relu()) + self.shortcut(part)
+
+    def _statistics(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Factor and offset (h,) of the batch normalisation of rows (n, a), which takes them in."""
+        norm, weight = self.norm, self.inner.weight
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        mean, variance = norm.running_mean, norm.running_var
+        if norm.training:
+            centre = rows.mean(0)
+            centred = rows - centre
+            mean = weight @ centre
+            variance = (weight @ (centred.T @ centred / len(rows)) * weight).sum(1)
+            with torch.no_grad():
+                share = norm.momentum or 0.0
+                norm.running_mean.lerp_(mean, share)
+                norm.running_var.lerp_(variance * (len(rows) / (len(rows) - 1)), share)
+                if norm.num_batches_tracked is not None:
+                    norm.num_batches_tracked += 1
+        scale = norm.weight * (variance + norm.eps).rsqrt()
+        return scale, norm.bias - mean * scale
+
 
 def _several(global_vector: Tensor) -> Tensor:
     """Global vectors as (n, k, d), k = 1 where there is one for each sample."""
@@ -382,10 +424,14 @@ class _Product(PairNetwork):
 
     def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
         """Scores of all pairs by one matrix product."""
-        left, right = self.sides(_several(global_vector), local_map)
-        (n, k, u), m = left.shape, right.shape[1]
-        products = left.reshape(n * k, u) @ right.reshape(n * m, u).T
-        return products.reshape(n, k, n, m).permute(0, 2, 3, 1).reshape(n, n, m * k)
+        return self.products(*self.sides(_several(global_vector), local_map))
+
+    @staticmethod
+    def products(left: Tensor, right: Tensor) -> Tensor:
+        """Inner products of sides (a, k, u) and (b, m, u): (a, b, m * k)."""
+        (a, k, u), (b, m, _) = left.shape, right.shape
+        found = left.reshape(a * k, u) @ right.reshape(b * m, u).T
+        return found.reshape(a, k, b, m).permute(0, 2, 3, 1).reshape(a, b, m * k)
 
 
 class _Dot(_Product):
@@ -407,12 +453,93 @@ class _Dot(_Product):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale))) if learned else None
 
     def sides(self, global_vector: Tensor, local_map: Tensor) -> tuple[Tensor, Tensor]:
-        left, right = self.global_net(global_vector), self.local_net(local_map)
+        return self._left(global_vector), self._right(self.local_net(local_map))
+
+    def _left(self, global_vector: Tensor) -> Tensor:
+        """Embeddings (n, k, u) of global vectors, scaled."""
+        left = self.global_net(global_vector)
         if self.unit_length:
-            left, right = normalize(left, dim=-1), normalize(right, dim=-1)
+            left = normalize(left, dim=-1)
         if self.log_scale is None:
-            return left * self.scale, right
-        return left * self.log_scale.exp().clamp(max=_MOST_SCALE), right
+            return left * self.scale
+        return left * self.log_scale.exp().clamp(max=_MOST_SCALE)
+
+    def _right(self, embedded: Tensor) -> Tensor:
+        """Embeddings (n, m, u) of locations, at unit length if they are to be."""
+        return normalize(embedded, dim=-1) if self.unit_length else embedded
+
+    def forward(self, global_vector: Tensor, local_map: Tensor) -> Tensor:
+        """Scores of all pairs; where embeddings are large, block by block and computed twice."""
+        net = self.local_net
+        layers = [*net] if isinstance(net, nn.Sequential) else [net]
+        first, m = layers[0], local_map.shape[1]
+        on_cpu = local_map.device.type == "cpu"
+        if not isinstance(first, ResidualEmbedding) or not on_cpu or is_traced():
+            return super().forward(global_vector, local_map)
+        if local_map.shape[:2].numel() * first.width <= _MOST_HELD:
+            return super().forward(global_vector, local_map)
+        weight, offset = first.normalised(local_map)
+        left = self._left(_several(global_vector))
+
+        def scored(part: Tensor, left: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+            found = first.embedded(part, weight, offset)
+            for layer in layers[1:]:
+                found = layer(found)
+            return self.products(left, self._right(found)).transpose(0, 1)
+
+        size = max(1, _BLOCK_VALUES // (m * first.width))
+        learned = [*net.parameters()]
+        given = left, weight, offset, *learned
+        return _Twice.apply(scored, size, learned, local_map, *given).transpose(0, 1)
+
+
+class _Twice(torch.autograd.Function):
+    """A function of samples that is computed block by block, and again for its gradients.
+
+    Nothing of the size of all its layers is held, and blocks of the result lie in one array.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        function: Callable[..., Tensor],
+        size: int,
+        parameters: Sequence[Tensor],
+        x: Tensor,
+        *others: Tensor,
+    ) -> Tensor:
+        """From samples (n, ...) and what does not depend on them to (n, ...)."""
+        ctx.function, ctx.size, ctx.parameters = function, size, parameters
+        ctx.save_for_backward(x, *others)
+        given = others[: len(others) - len(parameters)]
+        out = None
+        for start in range(0, len(x), size):
+            block = function(x[start : start + size], *given)
+            if out is None:
+                out = block.new_empty(len(x), *block.shape[1:])
+            out[start : start + size] = block
+        assert out is not None
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients for the samples, and sums over the blocks for all others."""
+        x, *others = ctx.saved_tensors
+        given = others[: len(others) - len(ctx.parameters)]
+        inputs = [tensor.detach().requires_grad_() for tensor in given] + list(ctx.parameters)
+        of_x, sums = torch.empty_like(x), [torch.zeros_like(tensor) for tensor in inputs]
+        for start in range(0, len(x), ctx.size):
+            here = slice(start, start + ctx.size)
+            part = x[here].detach().requires_grad_()
+            with torch.enable_grad():
+                block = ctx.function(part, *inputs[: len(given)])
+            found = torch.autograd.grad(block, [part, *inputs], gradient[here], allow_unused=True)
+            of_x[here] = found[0]
+            for total, one in zip(sums, found[1:]):
+                if one is not None:
+                    total += one
+        return None, None, None, of_x, *sums
 
 
 class _OnWholeMaps(nn.Module):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import nn
@@ -27,12 +29,15 @@ from ._checks import (
     say,
     validate_params,
 )
+from ._columns._datasets import Samples, Stream, opened, pieces_of
+from ._columns._sinks import check_sink, filled_with
+from ._columns._sources import Source
 from ._columns._sparse import Rows
 from ._coordinates import COORDINATES
 from ._export import Exported
 from ._fitted import OUTPUTS, FittedFeatures, Read, read_rows
 from ._layout import Layout
-from ._modes import in_own_modes
+from ._modes import in_own_modes, own_modes
 from ._parts import Auto, NamedParts
 from ._random import draw_seed
 from ._scaling import Scaling
@@ -143,8 +148,9 @@ class DeepInfoMaxTransformer(
         and tables, and of large data as many samples, at random, as that takes. Twice as many with
         ``preset="balanced"``, three times with "accurate".
     max_time : float or None, default=None
-        Seconds after which training ends, if `max_epochs` is not reached before; the learning
-        rate is scheduled to fit. The result then depends on the speed of the machine.
+        Seconds after which `fit` ends training, if `max_epochs` is not reached before; the learning
+        rate is scheduled to fit. Reading X and what precedes training count, but are not cut short.
+        The result then depends on the speed of the machine.
     batch_size : int or "auto", default="auto"
         Smallest number of samples in a batch; batches are equal up to one. "auto" is 128, but 64
         for fewer than 4,096 samples with two views of each.
@@ -168,7 +174,7 @@ class DeepInfoMaxTransformer(
     warm_start : bool, default=False
         Whether `fit` goes on from the last solution.
     num_workers : int, default=0
-        Processes that read batches ahead where the data is larger than scikit-learn's
+        Processes that read batches ahead in training where the data is larger than scikit-learn's
         ``working_memory`` and therefore streamed.
     callbacks : list of skorch callbacks or None, default=None
         Called during training, as in skorch. A `Checkpoint` keeps a file from which `resume` goes
@@ -203,8 +209,8 @@ class DeepInfoMaxTransformer(
     Notes
     -----
     Columns (tables) and channels (series, images) are standardised inside; images of uint8 are
-    mapped to [-1, 1]. Samples that are float64 are transformed in float64, others in float32,
-    which is faster.
+    mapped to [-1, 1]. Samples of a type that float32 does not hold, such as float64 and int64, are
+    transformed in float64; others, such as int16 and uint8, in float32, which is faster.
 
     A frame of pandas, polars or Arrow with more than complete numbers and flags becomes a float64
     matrix by what `fit` saw: numbers and durations stay, dates are days beside the time of day,
@@ -230,6 +236,18 @@ class DeepInfoMaxTransformer(
     are the same whatever it stands beside; the others see a series' mean after its end. After a fit
     series of any length are read; those that are longer than the longest of `fit` are averaged down
     to its length, with a warning from 1.5 times that on. A length is no feature.
+
+    What is too large for memory is read when it is due, and never as a whole. Arrays that slice
+    along their first axis: `numpy.memmap`, datasets of h5py, arrays of zarr, dask and xarray; those
+    in chunks are read chunk by chunk. A `torch.utils.data.Dataset` with a length, or one of Hugging
+    Face: its items are samples, tuples that begin with the sample, or dicts with one array (of
+    integers that are not to become int64, by ``with_format("numpy", dtype=np.uint8)``).
+    Of a `DataLoader` the dataset is read in its own order; one with a sampler or a `collate_fn` of
+    its own is a stream of its batches. Streams, whose end nobody knows, are an `IterableDataset`,
+    of samples, and other iterables without a length, of batches: `fit` and `score` take their first
+    samples, up to scikit-learn's ``working_memory`` (1 GiB) in float32, and say so if there are
+    more; `partial_fit` and `transform` go through all. Features are those of an array of the same
+    values and type. Missing and infinite values are refused when they are read.
 
     References
     ----------
@@ -375,7 +393,7 @@ class DeepInfoMaxTransformer(
     # Fitting -------------------------------------------------------------------------------
 
     @in_own_modes
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Samples, y: Any = None) -> Self:
         """Learn features from samples without labels.
 
         Parameters
@@ -388,7 +406,7 @@ class DeepInfoMaxTransformer(
             hold numbers, flags, categories or text levels, dates, durations and missing values.
             A table may be sparse.
             Series of several lengths: a list of arrays (time,) or (channels, time), and what else
-            the notes name.
+            the notes name. Arrays that slice, datasets of torch and streams: see the notes.
         y : None
             Ignored.
 
@@ -406,24 +424,28 @@ class DeepInfoMaxTransformer(
         FloatingPointError
             If a term becomes infinite or NaN.
         """
+        began = time.perf_counter()
         validate_params(self)
         resume = self.warm_start and hasattr(self, "_fitted")
         draft = draft_of(self)
         read = read_rows(draft, X, self._fitted if resume else None, min_samples=2)
         rows, setup = read.rows, settle_setup(self)
+        if resume and isinstance(rows, Source):
+            rows.read_through()
         fitted = self._fitted.renewed(setup) if resume else self._start(read, setup)
-        plan = plan_of_fit(self, fitted.parts, len(rows))
+        plan = plan_of_fit(self, fitted.parts, len(rows), time.perf_counter() - began)
         return self._train(draft, fitted, Work(rows, plan, apart=True))
 
     @in_own_modes
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def partial_fit(self, X: Samples, y: Any = None) -> Self:
         """Go through samples once, at a constant learning rate, from where training stands.
 
         Parameters
         ----------
         X : array-like
             As in `fit`; all calls see samples of one shape. The first call learns the levels of
-            a frame's columns, so its rows should have what later ones have.
+            a frame's columns, so its rows should have what later ones have. A stream is gone
+            through to its end, in pieces of up to 8,192 samples, each of which is a call.
         y : None
             Ignored.
 
@@ -433,6 +455,12 @@ class DeepInfoMaxTransformer(
             Fitted.
         """
         validate_params(self)
+        for piece in pieces_of(opened(X)):
+            self._pass(piece)
+        return self
+
+    def _pass(self, X: Any) -> None:
+        """Go through samples that are at hand once."""
         first = not hasattr(self, "_fitted")
         draft = draft_of(self)
         read = read_rows(draft, X, None if first else self._fitted, min_samples=2)
@@ -442,7 +470,7 @@ class DeepInfoMaxTransformer(
         else:
             fitted = self._taken_up().having_seen(rows)
         plan = plan_of_pass(self, fitted.parts, len(rows))
-        return self._train(draft, fitted, Work(rows, plan, apart=False))
+        self._train(draft, fitted, Work(rows, plan, apart=False))
 
     def _start(self, read: Read, setup) -> FittedFeatures:
         """Parts, layout and scaling settled, and a fresh net that has not been trained."""
@@ -480,27 +508,90 @@ class DeepInfoMaxTransformer(
 
     # Reading -------------------------------------------------------------------------------
 
+    # `out` says where to write, and is nothing that comes with the data.
+    __metadata_request__transform = {"out": UNUSED}
+
     @in_own_modes
-    def transform(self, X: ArrayLike) -> np.ndarray:
+    def transform(self, X: Samples, out: Any = None) -> np.ndarray:
         """Features of samples, in batches of constant memory.
 
         Parameters
         ----------
         X : array-like
             Samples of the shape that `fit` saw; of a frame, the same columns; of series, the same
-            channels and any length.
+            channels and any length. A stream is read to its end.
+        out : array of shape (n, n_features_out) or None, default=None
+            Where the features are written, by slices: an array, a `numpy.memmap`, or a dataset of
+            h5py or zarr. It is returned.
 
         Returns
         -------
         ndarray of shape (n, n_features_out)
-            float64 for float64 samples, else float32; `output` says of which layer.
+            float64 for samples that float32 does not hold, else float32; `output` says of which
+            layer.
+
+        Raises
+        ------
+        TypeError
+            If `out` is no array.
+        ValueError
+            For samples that `fit` has seen no such of, and if `out` does not fit. What sources and
+            streams hold is checked when it is read: features of samples before are then in `out`.
         """
         check_is_fitted(self)
         validate_params(self)
-        return self._fitted.features(read_rows(self, X, self._fitted).rows, self._layer)
+        found = opened(X)
+        if isinstance(found, Stream):
+            return self._from_stream(found, out)
+        return self._fitted.features(read_rows(self, found, self._fitted).rows, self._layer, out)
+
+    def transform_batches(self, X: Samples) -> Iterator[np.ndarray]:
+        """Features of samples, given a batch at a time; all of them need never be in memory.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `transform`.
+
+        Returns
+        -------
+        iterator of ndarray of shape (k, n_features_out)
+            In the order of the samples; k is the method's to choose, at most 4,096.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_infomax import DeepInfoMaxTransformer
+        >>> X = np.random.RandomState(0).normal(size=(5000, 4)).astype(np.float32)
+        >>> model = DeepInfoMaxTransformer(8, max_epochs=1, random_state=0).fit(X[:200])
+        >>> sum(len(batch) for batch in model.transform_batches(X))
+        5000
+        """
+        check_is_fitted(self)
+        validate_params(self)
+        with own_modes():
+            rows = self._begun(opened(X))
+        return _stepwise(self._blocks(rows))
+
+    def _blocks(self, rows: Iterator[Rows]) -> Iterator[np.ndarray]:
+        """Features (k, d) of rows (n, ...) that come in pieces."""
+        for piece in rows:
+            yield from self._fitted.blocks(piece, self._layer)
+
+    def _begun(self, X: Any) -> Iterator[Rows]:
+        """Checked samples (n, ...), those of a stream piece by piece, the first of them at once."""
+        pieces = (read_rows(self, piece, self._fitted).rows for piece in pieces_of(X))
+        return chain([next(pieces)], pieces)
+
+    def _from_stream(self, stream: Stream, out: Any) -> Any:
+        """Features (n, d) of all samples of a stream."""
+        if out is not None:
+            check_sink(out, self._n_features_out)
+        blocks = self._blocks(self._begun(stream))
+        return np.concatenate(list(blocks)) if out is None else filled_with(blocks, out)
 
     @in_own_modes
-    def score(self, X: ArrayLike, y: Any = None) -> float:
+    def score(self, X: Samples, y: Any = None) -> float:
         """Mutual information in nats between global vectors and what they are set against.
 
         The weighted mean of the information terms, on fixed blocks of 256 samples and fixed
@@ -569,3 +660,13 @@ class DeepInfoMaxTransformer(
         tags.input_tags.allow_nan = kind_said(self) == "series"
         tags.non_deterministic = False
         return tags
+
+
+def _stepwise(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same, each made in the package's own modes, which no longer hold when it is given."""
+    while True:
+        with own_modes():
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block

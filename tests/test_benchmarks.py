@@ -32,6 +32,7 @@ COMMANDS = {
     "cuda": "--tiny --device cpu --parts check --jobs table --out {out}/cuda.json",
     "curves": "--data fashion-mnist --out {out}",
     "fuzz_files": "--count 4 --out {out}/fuzz.json",
+    "growth": "--axes rows --sizes 30 60 --here --out {out}/growth.json --picture {out}/growth.png",
     "kills": "--count 1 --out {out}/kills.json",
     "matching": "--seeds 0 --distributions normal --components 2 --epochs 1 "
     "--out {out}/matching.json",
@@ -71,6 +72,7 @@ SLOW_BENCHMARKS = {
     "columns",
     "matching",
     "criteria",
+    "growth",
     "representation",
     "series",
     "speed",

@@ -1,9 +1,12 @@
 """Critics over the registry: shapes, the order of pairs, loop-written references."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
+from sk_infomax import critics
 from sk_infomax.critics import CRITICS, BilinearCritic, ConcatCritic, Critic, DotCritic, PairNetwork
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in CRITICS.items()]
@@ -197,3 +200,32 @@ def test_width_and_depth_are_parameters():
 def test_a_critic_without_a_network_says_so():
     with pytest.raises(TypeError, match="must define build"):
         Critic().build(2, 2)
+
+
+@pytest.mark.parametrize("normalize", [True, False, "layer"])
+@pytest.mark.parametrize("several", [False, True])
+def test_large_embeddings_are_scored_block_by_block_as_small_ones(normalize, several, monkeypatch):
+    """The same scores, gradients and statistics, in training and in evaluation."""
+    torch.manual_seed(0)
+    critic = DotCritic(units=6, normalize=normalize, learn_temperature=True).build(5, 4)
+    other = copy.deepcopy(critic)
+    vectors = torch.randn(9, 3, 5) if several else torch.randn(9, 5)
+    local = 3 + 2 * torch.randn(9, 7, 4)
+    sides = [side.clone().requires_grad_() for side in (vectors, local)]
+    critic(*sides).square().sum().backward()
+    monkeypatch.setattr(critics, "_MOST_HELD", 0)
+    monkeypatch.setattr(critics, "_BLOCK_VALUES", 170)  # two samples of 7 places x 12 units
+    blocked = [side.clone().requires_grad_() for side in (vectors, local)]
+    scores = other(*blocked)
+    scores.square().sum().backward()
+    for mine, theirs in zip(sides, blocked):
+        torch.testing.assert_close(theirs.grad, mine.grad, rtol=1e-3, atol=1e-2)
+    for (name, mine), theirs in zip(critic.named_parameters(), other.parameters()):
+        largest = float(mine.grad.abs().max())
+        torch.testing.assert_close(theirs.grad, mine.grad, rtol=1e-3, atol=1e-4 * largest, msg=name)
+    for mine, theirs in zip(critic.buffers(), other.buffers()):
+        torch.testing.assert_close(theirs, mine)
+    critic.eval(), other.eval()
+    found = other(vectors, local)
+    monkeypatch.setattr(critics, "_MOST_HELD", 2**25)
+    torch.testing.assert_close(found, critic(vectors, local), rtol=1e-4, atol=1e-4)

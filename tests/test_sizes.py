@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d
 
 from sk_infomax import DeepInfoMaxTransformer, PatchEncoder, StridedEncoder
 from sk_infomax._layout import Layout
-from sk_infomax._scaling import _CHUNK_VALUES, Scaling
+from sk_infomax._scaling import _CHUNK_VALUES, Scaling, _coarse
 from sk_infomax._training._batches import make_data
 
 CPU = torch.device("cpu")
@@ -109,3 +109,21 @@ def test_any_shape_has_finite_features(shape, n):
     found = small(channels="last").fit_transform(X)
     assert found.shape[0] == n
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_means_over_squares_are_those_of_float64(dtype):
+    """Also where rows of bytes sum up to more than 16 bits hold, and where sides leave a rest."""
+    for size, sides in ((2, (5, 6)), (3, (9, 10)), (258, (258, 520))):
+        images = np.random.RandomState(0).randint(200, 256, (2, 3, *sides)).astype(dtype)
+        images[0] = 255
+        height, width = (side // size for side in sides)
+        expected = [
+            [images[:, :, i : i + size, j : j + size].mean((2, 3), dtype=float) for j in columns]
+            for i, columns in ((k * size, range(0, width * size, size)) for k in range(height))
+        ]
+        for order in ("first", "last"):
+            seen = images if order == "first" else images.transpose(0, 2, 3, 1).copy()
+            seen = seen if order == "first" else seen.transpose(0, 3, 1, 2)
+            found = _coarse(seen, size, np.float32)
+            np.testing.assert_allclose(found, np.moveaxis(expected, (0, 1), (2, 3)), rtol=1e-5)

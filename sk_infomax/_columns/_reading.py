@@ -13,8 +13,9 @@ import torch
 from scipy import sparse
 
 from ._kinds import Column, read_values
+from ._sources import array_of
 
-__all__ = ["MISSING", "array_of", "complete_rows", "is_mixed", "read_columns", "take_rows"]
+__all__ = ["MISSING", "complete_rows", "is_mixed", "read_columns", "take_rows"]
 
 MISSING = ("error", "drop", "level")
 
@@ -134,13 +135,6 @@ def _refuse_missing(column: Column) -> None:
 
 
 # Containers -------------------------------------------------------------------------------
-
-
-def array_of(tensor: torch.Tensor) -> np.ndarray:
-    """The values of a tensor, from whatever device; what is in half precision in float32."""
-    tensor = tensor.detach().cpu()
-    halves = torch.float16, torch.bfloat16
-    return (tensor.float() if tensor.dtype in halves else tensor).numpy()
 
 
 def _as_table(values: Any, argument: str) -> Any:

@@ -16,6 +16,8 @@ from scipy import sparse
 from scipy.linalg import hadamard
 from sklearn.utils.extmath import randomized_svd
 
+from ._sources import Source
+
 __all__ = ["MOST_COLUMNS", "Narrowing", "Rows", "SparseRows", "refuse_infinite_values"]
 
 MOST_COLUMNS = 512
@@ -33,7 +35,7 @@ _TRUST = 1.0
 _RANK_FLOOR = 1e-12  # of the largest variance; directions below are rounding
 
 
-class SparseRows:
+class SparseRows(Source):
     """A sparse matrix that gives dense rows, as an array does: by slices and by positions.
 
     Examples
@@ -51,24 +53,27 @@ class SparseRows:
         In CSR format.
     """
 
-    ndim = 2
+    held = False  # dense they may be larger by orders
 
     def __init__(self, matrix: Any):
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
+        super().__init__(matrix.shape, matrix.dtype)
         self.matrix = matrix
-        self.shape: tuple[int, int] = matrix.shape
-        self.dtype: np.dtype = matrix.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
         return self.matrix[rows].toarray()
 
+    def read(self, places: range | np.ndarray) -> np.ndarray:
+        """Dense rows (k, p)."""
+        return self[np.asarray(places)]
 
-Rows = np.ndarray | SparseRows
+    def read_through(self) -> None:
+        """Nothing: values that are there have been checked."""
+
+
+Rows = np.ndarray | Source
 """Samples (n, ...) that are numbers; slices and arrays of positions give dense ones."""
 
 

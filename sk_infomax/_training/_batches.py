@@ -2,7 +2,7 @@
 
 `ResidentData` holds everything as one tensor on the device and cuts batches out of it.
 `StreamedData` reads, arranges and standardises each batch when it is needed, for arrays that
-are larger than scikit-learn's ``working_memory`` (such as memory-mapped files) and sparse ones.
+are larger than scikit-learn's ``working_memory`` and sparse ones.
 Both give the same batches for the same seed. `CodedData` holds what a frozen layer says of
 either.
 """
@@ -17,7 +17,8 @@ from sklearn import get_config
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .._columns._sparse import Rows, SparseRows
+from .._columns._sources import Source
+from .._columns._sparse import Rows
 from .._scaling import Scaling
 
 __all__ = [
@@ -115,8 +116,8 @@ class StreamedData(Data):
 
     Parameters
     ----------
-    rows : ndarray of shape (n, ...), or SparseRows of shape (n, p)
-        The source, for example a memory-mapped array.
+    rows : ndarray or Source of shape (n, ...)
+        For example a memory-mapped array.
     scaling : Scaling
         Arranges and standardises.
     device : torch.device
@@ -232,12 +233,12 @@ def make_data(
 ) -> Data:
     """Hold the rows on the device if they fit scikit-learn's ``working_memory``, else stream.
 
-    Sparse rows are always streamed, so that no more than a batch of them is dense.
+    Sources that say so are always streamed, as sparse rows do, of which a batch alone is dense.
     """
     n = len(rows) if subset is None else len(subset)
     shape = scaling.layout.network_shape
     fits = n * math.prod(shape) * 4 <= get_config()["working_memory"] * 2**20
-    if fits and not isinstance(rows, SparseRows):
+    if fits and (not isinstance(rows, Source) or rows.held):
         return ResidentData(scaling.apply(rows, chosen=subset).to(device))
     subset = np.arange(n) if subset is None else subset
     return StreamedData(rows, scaling, device, subset, num_workers)

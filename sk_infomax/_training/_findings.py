@@ -48,6 +48,8 @@ class Asked(NamedTuple):
         Whether the network learns all of its layers.
     patience : int or None
         Epochs without improvement before early stopping; None where it was not asked for.
+    max_time : float or None
+        Seconds that the whole fit may take.
     """
 
     n_samples: int
@@ -55,6 +57,7 @@ class Asked(NamedTuple):
     chosen: bool
     learns_all: bool
     patience: int | None
+    max_time: float | None
 
 
 def of_training(net: InfoMaxNet, asked: Asked, share: float | None) -> Iterator[Finding]:
@@ -97,7 +100,7 @@ def _on_length(net: InfoMaxNet, asked: Asked) -> Iterator[Finding]:
         return
     remedy = "Raise max_epochs, or lower batch_size"
     if clock.is_up() and steps < clock.total:
-        remedy = f"Raise max_time (now {clock.max_time})"
+        remedy = f"Raise max_time (now {asked.max_time})"
     yield (
         ShortTrainingWarning,
         f"Training made {counted(steps, 'step')}, and this encoder learns all of its "

@@ -12,7 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 
-from .._columns._reading import array_of
+from .._columns._sources import array_of
 
 __all__ = ["Held", "held_in"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._columns._reading import array_of
-from .._columns._sparse import Rows, SparseRows
+from .._columns._sources import Source, array_of
+from .._columns._sparse import Rows
 from .._layout import Layout
 from ._containers import Held
 
@@ -67,7 +67,7 @@ def longest(series: list[np.ndarray]) -> int:
 
 def filled(rows: Rows, layout: Layout) -> Rows:
     """Rows (n, ...) of series with the mean of each channel after its end; others as they are."""
-    if isinstance(rows, SparseRows):
+    if isinstance(rows, Source):
         return rows
     if layout.kind != "series" or rows.dtype.kind != "f" or not np.isnan(rows).any():
         return rows

@@ -192,7 +192,7 @@ def doubts(layout: Layout, kind: str | None, channels: str, rows: Rows) -> list[
     ]
 
 
-def _passes_for_series(rows: np.ndarray) -> bool:
+def _passes_for_series(rows: Rows) -> bool:
     """Whether neighbours in square samples (n, k, k) are alike along one axis and not the other."""
     some = rows[:_LOOKED_AT].astype(np.float64)
     if rows.dtype == np.uint8 or some.shape[1] < 3:
