@@ -30,6 +30,7 @@ _AVERAGE = 0.99  # decay of the mean of the weights, so of about 100 steps
 _PATIENCE = 150  # steps without improvement on held-out pairs
 _VALID_EVERY = 20  # steps between two looks at them
 _FEWEST = 12  # pairs from which some can be held out
+_MOST_HELD_OUT = 4096  # pairs that training stops by: a loss of so many is known to 0.01; a rule
 _HELD_OUT = 100  # pairs held out at least, where a third is no fewer: below, chance picks weights
 _ROWS_FOR_LEARNED = 4000  # of those trained on, by which it is known how well they are; a rule
 _HIGH = 3.0  # nats from which pairs put together at random are told at a glance
@@ -115,16 +116,16 @@ class RatioTrainer:
         """A model trained on pairs (n, dx + dy); some of them are held out to stop by."""
         seed = self.seed + number
         order = np.random.RandomState(seed).permutation(len(pairs))
-        n_valid = max(len(pairs) // 10, min(len(pairs) // 3, _HELD_OUT))
-        n_valid = n_valid if len(pairs) >= _FEWEST else 0
+        n_valid = _n_held_out(len(pairs))
+        order = order[: n_valid + max(self.max_steps, 1) * self.batch_size]
         model = self.build(seed)
         if self.correlations is None:
             model.learn_coordinates(pairs)
         else:
             model.take_correlations(np.array(self.correlations))
         model.generator = new_generator(seed)
-        inputs = model.inputs(pairs).to(self.device)
-        train, valid = (ResidentData(inputs[part]) for part in (order[n_valid:], order[:n_valid]))
+        parts = pairs[order[n_valid:]], pairs[order[:n_valid]]
+        train, valid = (ResidentData(model.inputs(part).to(self.device)) for part in parts)
         steps_of_epoch = max(1, len(train) // self.batch_size)
         start = valid if self.may_reject else None
         valid_every = math.ceil(_VALID_EVERY / steps_of_epoch)
@@ -156,4 +157,13 @@ class RatioTrainer:
     def held_out(self, pairs: np.ndarray, cv: int) -> Iterator[tuple[np.ndarray, RatioModel]]:
         """Each fold of the rows, with a model that was trained on the others."""
         for number, fold in enumerate(self.rows.folds(len(pairs), cv, self.seed)):
-            yield fold, self.train(pairs[np.setdiff1d(np.arange(len(pairs)), fold)], number)
+            rest = np.ones(len(pairs), dtype=bool)
+            rest[fold] = False
+            yield fold, self.train(pairs[rest], number)
+
+
+def _n_held_out(n: int) -> int:
+    """How many of n pairs are not trained on, so that training stops by them."""
+    if n < _FEWEST:
+        return 0
+    return min(max(n // 10, min(n // 3, _HELD_OUT)), _MOST_HELD_OUT)

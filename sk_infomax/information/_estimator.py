@@ -100,7 +100,8 @@ class MutualInfoEstimator(
     confidence_level : float, default=0.95
         Of `confidence_interval_`.
     max_steps : int or "auto", default="auto"
-        Steps of training in each fold. "auto" is 200, 600 or 2000 by `effort`.
+        Steps of training in each fold at most. "auto" is 200, 600 or 2000 by `effort`, and as many
+        as one pass over the pairs takes where these are more, up to four times that.
     batch_size : int, default=256
         Smallest number of pairs in a step.
     n_negatives : int or "auto", default="auto"
@@ -319,6 +320,7 @@ class MutualInfoEstimator(
             )
         rows.at_most(n, cv)
         others = effort.n_negatives(bound) if self.n_negatives == "auto" else self.n_negatives
+        steps = effort.n_steps(n, self.batch_size) if self.max_steps == "auto" else self.max_steps
         named = self.critic if isinstance(self.critic, str) else ""
         return Settings(
             effort.critics[named] if named in effort.critics else self._part("critic"),
@@ -326,7 +328,7 @@ class MutualInfoEstimator(
             base=self.base == "gaussian",
             cv=cv,
             n_shifts=others,
-            max_steps=effort.max_steps if self.max_steps == "auto" else self.max_steps,
+            max_steps=steps,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
             seed=draw_seed(self.random_state),

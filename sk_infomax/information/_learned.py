@@ -332,7 +332,12 @@ def p_value(
 
 def pairs_of(columns: tuple[Columns, Columns], sides: Sides) -> np.ndarray:
     """Numbers of both sides, each followed by its codes, (n, ...)."""
-    return np.hstack([_numbers_and_codes(known, side) for known, side in zip(columns, sides)])
+    sizes = [known.width + len(known.embedded) for known in columns]
+    found = np.empty((len(sides.x[0]), sum(sizes)))
+    for known, side, part in zip(columns, sides, np.split(found, sizes[:1], axis=1)):
+        part[:, : known.width] = known.apply(side)
+        part[:, known.width :] = known.codes(side, known.embedded)
+    return found
 
 
 def layout_of(columns: tuple[Columns, Columns]) -> PairLayout:
