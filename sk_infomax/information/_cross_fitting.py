@@ -58,8 +58,6 @@ class RatioTrainer:
         Of folds, weights and batches.
     referred : bool
         Whether models are told from a Gaussian reference.
-    may_reject : bool
-        Whether a model ends as it started where training does not help on held-out pairs.
     rows : Rows
         Which rows are independent of each other.
     correlations : tuple of float or None
@@ -78,7 +76,6 @@ class RatioTrainer:
     device: str
     seed: int
     referred: bool = False
-    may_reject: bool = True
     rows: Rows = INDEPENDENT
     correlations: tuple[float, ...] | None = None
 
@@ -127,9 +124,9 @@ class RatioTrainer:
         parts = pairs[order[n_valid:]], pairs[order[:n_valid]]
         train, valid = (ResidentData(model.inputs(part).to(self.device)) for part in parts)
         steps_of_epoch = max(1, len(train) // self.batch_size)
-        start = valid if self.may_reject else None
         valid_every = math.ceil(_VALID_EVERY / steps_of_epoch)
         patience = math.ceil(_PATIENCE / (steps_of_epoch * valid_every))
+        stopping = HeldOutStopping(patience, 0.0, start=valid)
         net = InfoMaxNet(
             model,
             weights={"information": 1.0},
@@ -139,7 +136,7 @@ class RatioTrainer:
             optimizer__fused=True,
             lr=_LR,
             device=torch.device(self.device),
-            callbacks=[HeldOutStopping(patience, 0.0, start)] if n_valid else [],
+            callbacks=[stopping] if n_valid else [],
             verbose=0,
             train_split=None,
         ).initialize()
@@ -149,6 +146,7 @@ class RatioTrainer:
                 epochs, self.batch_size, "cosine", average=_AVERAGE, valid_every=valid_every
             )
             net.train(train, valid if n_valid else None, plan)
+        model.tried = None if stopping.tried is None else _on_cpu(stopping.tried)
         model = model.eval().cpu()
         own = pairs[order[n_valid:][:_ROWS_FOR_LEARNED]]
         model.learned = float((model.log_ratio(own) - model.base_ratio(own)).mean())
@@ -167,3 +165,7 @@ def _n_held_out(n: int) -> int:
     if n < _FEWEST:
         return 0
     return min(max(n // 10, min(n // 3, _HELD_OUT)), _MOST_HELD_OUT)
+
+
+def _on_cpu(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.cpu() for name, tensor in weights.items()}

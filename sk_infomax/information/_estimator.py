@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +42,7 @@ from ._columns import Columns
 from ._counts import Estimate, corrected_entropy
 from ._effort import EFFORTS
 from ._fitted import FittedInformation
-from ._learned import Learned, Settings, learn, p_value
+from ._learned import ByCritics, Learned, OwnFolds, Settings, learn, p_value
 from ._rows import Rows
 from ._sides import Sides, alike, read_sides, refuse_vector
 
@@ -302,8 +303,8 @@ class MutualInfoEstimator(
         """P-value of the independence of columns that were read."""
         rows = Rows(self.block_length) if rows is None else rows
         columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
-        settings = self._settings(len(sides.x[0]), rows)
-        return p_value(columns, sides, settings, n_permutations)
+        settings, known = self._known_folds(self._settings(len(sides.x[0]), rows))
+        return p_value(columns, sides, settings, n_permutations, known)
 
     def _validated(self) -> Self:
         validate_params(self)
@@ -490,7 +491,8 @@ class MutualInfoEstimator(
     ) -> float:
         """Test whether X and y are independent.
 
-        The critics of the folds are trained once. On each fold, which its critic has not seen,
+        The critics of the folds are trained once; those of `fit` are taken where it has seen the
+        same pairs with the same settings. On each fold, which its critic has not seen,
         the mean log ratio of the pairs is compared with that of permuted pairs, so the test is
         exact whatever the critics are worth. Where rows depend on each other (`block_length`,
         `groups`), y is shifted against X in place of being permuted.
@@ -515,6 +517,14 @@ class MutualInfoEstimator(
         validate_params(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         return self._test(sides, n_permutations, rows)
+
+    def _known_folds(self, settings: Settings) -> tuple[Settings, OwnFolds | None]:
+        """What `fit` has trained, and settings with its seed where none is asked for."""
+        learned = self._fitted.learned if hasattr(self, "_fitted") else None
+        folds = learned.folds if isinstance(learned, ByCritics) else None
+        if folds is None or isinstance(self.random_state, numbers.Integral):
+            return settings, folds
+        return replace(settings, seed=folds.seed), folds
 
 
 def _said(known: Columns) -> str:

@@ -98,7 +98,7 @@ def calibrated_correlations(x: np.ndarray, y: np.ndarray, correlations: np.ndarr
     products = np.zeros((3, len(correlations)))
     for fold, of_fold in zip(folds, own):
         rest = tuple(whole - part for whole, part in zip(of_all, of_fold))
-        to_x, to_y, _ = _directions_of(rest, len(x) - len(fold))  # type: ignore[arg-type]
+        to_x, to_y, _ = _directions_of(rest, len(x) - len(fold))
         a, b = to_x[:, : len(correlations)], to_y[:, : len(correlations)]
         sides = (a, b), (a, a), (b, b)
         xx, xy, yy = of_fold

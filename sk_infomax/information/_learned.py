@@ -7,6 +7,7 @@ information may be, critics how much of it can be shown on pairs they have not s
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,7 @@ __all__ = [
     "ByCounts",
     "ByCritics",
     "Learned",
+    "OwnFolds",
     "Settings",
     "learn",
     "p_value",
@@ -96,6 +98,20 @@ class Settings:
     for_reading: bool = True
 
 
+_OF_CRITICS = (
+    "critic",
+    "bound",
+    "base",
+    "cv",
+    "n_shifts",
+    "max_steps",
+    "batch_size",
+    "device",
+    "seed",
+)
+"""Settings that critics and folds depend on, beside which rows go together."""
+
+
 class Learned(ABC):
     """What is known of the dependence of two sides.
 
@@ -129,6 +145,48 @@ class Learned(ABC):
     @abstractmethod
     def remember(self) -> Memory:
         """All that `recall` needs besides the columns."""
+
+
+@dataclass
+class OwnFolds:
+    """The folds of some pairs, each with the critic of the others.
+
+    Not among what is saved, since it is no good for other pairs.
+
+    Parameters
+    ----------
+    key : bytes
+        Of the pairs and of all that critics and folds depend on.
+    seed : int
+        Of folds and critics.
+    models : list
+        Rows and critic of each fold.
+    """
+
+    key: bytes
+    seed: int
+    models: list[tuple[np.ndarray, Any]]
+
+    @classmethod
+    def none_yet(cls, pairs: np.ndarray, settings: Settings) -> OwnFolds:
+        """Of pairs and settings, without critics."""
+        return cls(_key_of(pairs, settings), settings.seed, [])
+
+    def held_out_of(
+        self, pairs: np.ndarray, settings: Settings
+    ) -> list[tuple[np.ndarray, Any]] | None:
+        """As `RatioTrainer.held_out`; None for other pairs or settings."""
+        return self.models if self.key == _key_of(pairs, settings) else None
+
+
+def _key_of(pairs: np.ndarray, settings: Settings) -> bytes:
+    """A number that other pairs or settings do not have."""
+    units = settings.rows.units(len(pairs))
+    said = [repr(getattr(settings, name)) for name in _OF_CRITICS]
+    found = hashlib.sha256(" ".join([str(pairs.shape), *said]).encode())
+    for array in (pairs, units):
+        found.update(np.ascontiguousarray(array).data)
+    return found.digest()
 
 
 @dataclass
@@ -181,13 +239,15 @@ class ByCritics(Learned):
     bounds: dict[str, float]
     findings: list[str] = field(default_factory=list)
     reading: Reading | None = None
+    folds: OwnFolds | None = None
 
     @classmethod
     def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCritics:
         """Read each fold with the model of the others; then train on all."""
         pairs = pairs_of(columns, sides)
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
-        reading = read(trainer, pairs, settings.cv, settings.verbose)
+        folds = OwnFolds.none_yet(pairs, settings)
+        reading = read(trainer, pairs, settings.cv, settings.verbose, folds.models)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         value, error, missed = reading.settled()
         estimate = _interval(value, error, settings.level)
@@ -205,7 +265,7 @@ class ByCritics(Learned):
             *about_missed(reading, value, missed, len(sides.x) + len(sides.y)),
             *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
-        learned = cls(columns, trainer, None, estimate, means, findings, reading)
+        learned = cls(columns, trainer, None, estimate, means, findings, reading, folds)
         learned._ask_neighbours(sides, settings)
         learned._ask_sums(sides, settings)
         learned._look_for_functions(sides)
@@ -312,21 +372,30 @@ def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) ->
 
 
 def p_value(
-    columns: tuple[Columns, Columns], sides: Sides, settings: Settings, n_permutations: int
+    columns: tuple[Columns, Columns],
+    sides: Sides,
+    settings: Settings,
+    n_permutations: int,
+    known: OwnFolds | None = None,
 ) -> float:
-    """Share of permutations whose information is as large as that of the pairs."""
+    """Share of permutations whose information is as large as that of the pairs.
+
+    The models of the folds are those `known`, if they are of the same pairs and settings.
+    """
     rng = np.random.RandomState(settings.seed)
     if _all_discrete(columns) and not _thin(columns, sides, settings):
         x, y = (known.codes(side) for known, side in zip(columns, sides))
         orders = settings.rows.orders(len(x), n_permutations, rng)
         return permutation_p_value(x, y, orders=orders)
     pairs = pairs_of(columns, sides)
+    held_out = None if known is None else known.held_out_of(pairs, settings)
+    if held_out is None:
+        trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
+        held_out = trainer.held_out(pairs, settings.cv)
     draws: np.ndarray = np.zeros(1 + n_permutations)
-    # A critic that is rejected ties with all permutations: weak signs are better here.
-    trainer = replace(trainer_for(columns, pairs, settings).fitted_to(pairs), may_reject=False)
-    for fold, model in trainer.held_out(pairs, settings.cv):
+    for fold, model in held_out:
         orders = settings.rows.orders(len(fold), n_permutations, rng)
-        draws += model.permuted_sums(pairs[fold], orders)
+        draws += model.untamed().permuted_sums(pairs[fold], orders)
     return float(np.mean(draws >= draws[0]))
 
 

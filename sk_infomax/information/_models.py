@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -129,6 +130,9 @@ class RatioModel(nn.Module):
         Where training draws the others from.
     learned : float
         Mean of what the critic adds to the Gaussian ratio, of the pairs that it was trained on.
+    tried : dict of str to Tensor, or None
+        The best weights of training, where it ends as it started since none helped on held-out
+        pairs.
     """
 
     base_is_whole = True  # it counts all canonical correlations
@@ -145,6 +149,7 @@ class RatioModel(nn.Module):
         super().__init__()
         self.findings: list[str] = []
         self.learned = 0.0
+        self.tried: dict[str, Tensor] | None = None
         self.objective = bound.start()
         self.capped = bound.capped
         self.n_shifts = n_shifts
@@ -233,6 +238,17 @@ class RatioModel(nn.Module):
     def _log_ratio(self, pairs: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return self.combine(*self.sides(self.inputs(pairs))).double().numpy()
+
+    def untamed(self) -> Self:
+        """The same as training had it at its best, helpful or not.
+
+        A model that was rejected ties with all permutations: weak signs are better there.
+        """
+        if self.tried is None:
+            return self
+        model = copy.deepcopy(self)
+        model.load_state_dict(self.tried)
+        return model
 
     def permuted_sums(self, pairs: np.ndarray, orders: Iterable[np.ndarray]) -> np.ndarray:
         """Sum of the log ratios of pairs whose y come in each of some orders (n,)."""

@@ -177,13 +177,24 @@ class Reading:
         return self.estimate() + weight * gap, error
 
 
-def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) -> Reading:
-    """Read each fold of pairs (n, dx + dy) with a critic of the others."""
+def read(
+    trainer: RatioTrainer,
+    pairs: np.ndarray,
+    cv: int,
+    verbose: int = 0,
+    kept: list[tuple[np.ndarray, Any]] | None = None,
+) -> Reading:
+    """Read each fold of pairs (n, dx + dy) with a critic of the others.
+
+    Folds and critics are put into a list, where one is given.
+    """
     pointwise, found = np.empty(len(pairs)), list[_OfFold]()
     bar = progress_bar(cv, "fold", verbose)
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold], of_fold = _read_fold(model, pairs[fold], trainer.bound)
         found.append(of_fold)
+        if kept is not None:
+            kept.append((fold, model))
         bar.update()
         bar.set_postfix(nats=f"{of_fold.row['own']:.3f}")
     bar.close()
