@@ -99,9 +99,10 @@ _CERTAIN = 1 - 1e-5  # held-out correlation from which a column follows from oth
 _SHIFTS_OF_EVALUATION = 16  # others for each x where training looks at held-out pairs; a rule
 _SHIFTS_OF_READING = 64  # others for each x where a bound is read out; a rule
 _FEW_SHIFTS_OF_READING = 8  # the same where pairs are so many that they need fewer each; a rule
-_SCORES_OF_READING = 2**20  # scores of others that a read-out rests on, if there are more; a rule
-ROWS_AT_ONCE = 512  # pairs that are read at once with many others: tens of MB of hidden units
-_ROWS_OF_SUMS = 2**13  # pairs that are read at once by themselves: as many hidden units
+_SCORES_OF_READING = 2**18  # scores of others that a read-out rests on, if there are more; a rule
+ROWS_AT_ONCE = 128  # pairs that are read at once with up to 64 others each: 2 MB a hidden layer
+_ROWS_OF_SUMS = 1024  # pairs that are read at once by themselves: as much for all hidden layers
+_ROWS_OF_OTHERS = 2**13  # pairs among which others are sought where there are more: few MB
 
 
 class RatioModel(nn.Module):
@@ -293,18 +294,21 @@ class RatioModel(nn.Module):
         that neighbouring rows are alike.
         """
         n = len(pairs)
-        shifts = even_shifts(min(n, _ROWS_OF_SUMS), self._n_shifts_of_reading(n))
-        scores, parts = torch.empty(n, 1 + len(shifts)), math.ceil(n / _ROWS_OF_SUMS)
+        shifts = even_shifts(min(n, _ROWS_OF_OTHERS), self._n_shifts_of_reading(n))
+        scores, parts = torch.empty(n, 1 + len(shifts)), math.ceil(n / _ROWS_OF_OTHERS)
         for part in range(parts):
             scores[part::parts] = self._against_shifted(pairs[part::parts], shifts)
         return HeldOut(0.0, (scores[:, :1], scores[:, 1:, None]))
 
     def _against_shifted(self, pairs: np.ndarray, shifts: list[int]) -> Tensor:
         """Scores (n, 1 + s) of pairs, and of each x with the y of others."""
+        (left, right), blocks = self._sides_in_blocks(pairs), torch.arange(len(pairs))
         with torch.inference_mode():
-            left, right = self.sides(self.inputs(pairs))
-            blocks = torch.arange(len(pairs)).split(ROWS_AT_ONCE)
-            return torch.cat([self._shifted_scores(left, right, rows, shifts) for rows in blocks])
+            found = [
+                self._shifted_scores(left, right, rows, shifts)
+                for rows in blocks.split(ROWS_AT_ONCE)
+            ]
+            return torch.cat(found)
 
     def _shifted_scores(self, left: Side, right: Side, rows: Tensor, shifts: list[int]) -> Tensor:
         """Scores (b, 1 + s) of x of some rows (b,) with their own y and with those of others."""
