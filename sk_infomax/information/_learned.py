@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,10 +37,12 @@ from ._findings import (
 )
 from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
+from ._matched import told_of_matched
 from ._models import INFINITE
 from ._neighbours import joined, single_pair_information, within_bounds, without_ties
 from ._reading import Reading, read
 from ._rows import Rows
+from ._shifts import Shifted
 from ._sides import Sides
 
 __all__ = [
@@ -268,6 +271,7 @@ class ByCritics(Learned):
         learned = cls(columns, trainer, None, estimate, means, findings, reading, folds)
         learned._ask_neighbours(sides, settings)
         learned._ask_sums(sides, settings)
+        learned._ask_matched(sides, settings)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
         if settings.for_reading:
@@ -303,9 +307,27 @@ class ByCritics(Learned):
             told = told_of_classes(terms, target.levels.codes(sides[one][0]))
         else:
             told = told_of_number(terms, without_ties(target.order.scores(sides[one][0]), 0))
+        self._join("additive", told, settings.level)
+
+    def _ask_matched(self, sides: Sides, settings: Settings) -> None:
+        """For several columns on each side, weigh in what those that go together tell."""
+        if min(len(sides.x), len(sides.y)) == 1 or not settings.rows.independent:
+            return
+        x, y = (
+            [(column, part) for column, part in zip(side, known.parts) if not part.is_constant]
+            for known, side in zip(self.columns, sides)
+        )
+        if any(part.order is None for _, part in (*x, *y)) or min(len(x), len(y)) < 2:
+            return
+        matched = told_of_matched(x, y, self.estimate.value)
+        self._join("matched columns", matched.told, settings.level)
+        self.estimate = replace(self.estimate, high=self.estimate.high + matched.missed)
+
+    def _join(self, name: str, told: Shifted, level: float) -> None:
+        """Weigh in what a model of few assumptions says, if it says anything."""
         if math.isfinite(told.error):
-            self.bounds["additive"] = float(told.value)
-            both = joined(told, self.estimate, 0.0, settings.level)
+            self.bounds[name] = float(told.value)
+            both = joined(told, self.estimate, 0.0, level)
             value, low, high = (max(0.0, v) for v in (both.value, both.low, both.high))
             self.estimate = replace(both, value=value, low=low, high=high)
 
@@ -388,12 +410,14 @@ def p_value(
         orders = settings.rows.orders(len(x), n_permutations, rng)
         return permutation_p_value(x, y, orders=orders)
     pairs = pairs_of(columns, sides)
-    held_out = None if known is None else known.held_out_of(pairs, settings)
-    if held_out is None:
+    folds: Iterable[tuple[np.ndarray, Any]] | None = None
+    if known is not None:
+        folds = known.held_out_of(pairs, settings)
+    if folds is None:
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
-        held_out = trainer.held_out(pairs, settings.cv)
+        folds = trainer.held_out(pairs, settings.cv)
     draws: np.ndarray = np.zeros(1 + n_permutations)
-    for fold, model in held_out:
+    for fold, model in folds:
         orders = settings.rows.orders(len(fold), n_permutations, rng)
         draws += model.untamed().permuted_sums(pairs[fold], orders)
     return float(np.mean(draws >= draws[0]))

@@ -32,6 +32,7 @@ __all__ = [
     "entropy_of",
     "follows",
     "joined",
+    "missed_by",
     "single_pair_information",
     "single_pair_p_value",
     "within_bounds",
@@ -242,6 +243,16 @@ def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -
     told = joined(shifted, near, blur, level)
     gain = max(shifted.gain, (max(near.value, 0.0) / near.standard_error) ** 2 / 2)
     return _with_untold(told, float(kept.mean()), gain, entropy_ceiling(levels, level))
+
+
+def missed_by(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Nats that neighbours may miss of the sum of several pairs of scores (n,), beyond chance.
+
+    Twice as many neighbours see less of a strong dependence the further away they are.
+    """
+    fine, coarse = (sum(terms) for terms in zip(*(_of_numbers(x, y) for x, y in pairs)))
+    chance = _INFLATION * _error_of_mean(np.asarray(fine), None)
+    return _MISSED * max(0.0, float(np.mean(fine - coarse)) - _SAME * chance)
 
 
 def joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
