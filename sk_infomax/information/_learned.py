@@ -23,6 +23,7 @@ from .._state import Memory, arrays_of
 from ..bounds import BOUNDS, Bound
 from ..critics import Critic
 from ._additive import Terms, told_of_classes, told_of_number
+from ._clusters import told_of_clusters
 from ._columns import Columns, LearnedColumn
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
@@ -101,6 +102,7 @@ class Settings:
     for_reading: bool = True
 
 
+_SIGNS = 0.2  # share of the estimate that critics may miss, from which a mixture is tried; a rule
 _OF_CRITICS = (
     "critic",
     "bound",
@@ -272,6 +274,7 @@ class ByCritics(Learned):
         learned._ask_neighbours(sides, settings)
         learned._ask_sums(sides, settings)
         learned._ask_matched(sides, settings)
+        learned._ask_clusters(pairs, settings, missed)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
         if settings.for_reading:
@@ -322,6 +325,17 @@ class ByCritics(Learned):
         matched = told_of_matched(x, y, self.estimate.value)
         self._join("matched columns", matched.told, settings.level)
         self.estimate = replace(self.estimate, high=self.estimate.high + matched.missed)
+
+    def _ask_clusters(self, pairs: np.ndarray, settings: Settings, missed: float) -> None:
+        """Weigh in what a mixture tells, where there are signs that critics miss something."""
+        trainer = self.trainer
+        plain = type(trainer) is RatioTrainer and trainer.base
+        plain = plain and min(trainer.size_x, trainer.size_y) > 1
+        if not plain or missed < _SIGNS * self.estimate.value:
+            return
+        folds = settings.rows.folds(len(pairs), settings.cv, settings.seed)
+        told = told_of_clusters(pairs, trainer.size_x, folds, settings.seed)
+        self._join("clusters", told, settings.level)
 
     def _join(self, name: str, told: Shifted, level: float) -> None:
         """Weigh in what a model of few assumptions says, if it says anything."""
