@@ -22,9 +22,8 @@ from .._columns._kinds import Column
 from .._state import Memory, arrays_of
 from ..bounds import BOUNDS, Bound
 from ..critics import Critic
-from ._additive import Terms, told_of_classes, told_of_number
-from ._clusters import told_of_clusters
-from ._columns import Columns, LearnedColumn
+from ._beside import Beside
+from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide
@@ -38,9 +37,8 @@ from ._findings import (
 )
 from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
-from ._matched import told_of_matched
 from ._models import INFINITE
-from ._neighbours import joined, single_pair_information, within_bounds, without_ties
+from ._neighbours import joined, single_pair_information, within_bounds
 from ._reading import Reading, read
 from ._rows import Rows
 from ._shifts import Shifted
@@ -102,7 +100,6 @@ class Settings:
     for_reading: bool = True
 
 
-_SIGNS = 0.2  # share of the estimate that critics may miss, from which a mixture is tried; a rule
 _OF_CRITICS = (
     "critic",
     "bound",
@@ -272,9 +269,7 @@ class ByCritics(Learned):
         ]
         learned = cls(columns, trainer, None, estimate, means, findings, reading, folds)
         learned._ask_neighbours(sides, settings)
-        learned._ask_sums(sides, settings)
-        learned._ask_matched(sides, settings)
-        learned._ask_clusters(pairs, settings, missed)
+        learned._ask_beside(sides, pairs, settings)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
         if settings.for_reading:
@@ -296,46 +291,13 @@ class ByCritics(Learned):
             told = _interval(value, error, settings.level)
             self.estimate = replace(told, high=max(told.high, one.high))
 
-    def _ask_sums(self, sides: Sides, settings: Settings) -> None:
-        """For one column and several, weigh in what these foretell of it where they add up."""
-        sizes = len(sides.x), len(sides.y)
-        if min(sizes) > 1 or max(sizes) == 1 or not settings.rows.independent:
-            return
-        one, many = (0, 1) if sizes[0] == 1 else (1, 0)
-        terms = _terms_of(self.columns[many], sides[many])
-        target = self.columns[one].parts[0]
-        if terms is None or target.is_constant:
-            return
-        if target.order is None:
-            told = told_of_classes(terms, target.levels.codes(sides[one][0]))
-        else:
-            told = told_of_number(terms, without_ties(target.order.scores(sides[one][0]), 0))
-        self._join("additive", told, settings.level)
-
-    def _ask_matched(self, sides: Sides, settings: Settings) -> None:
-        """For several columns on each side, weigh in what those that go together tell."""
-        if min(len(sides.x), len(sides.y)) == 1 or not settings.rows.independent:
-            return
-        x, y = (
-            [(column, part) for column, part in zip(side, known.parts) if not part.is_constant]
-            for known, side in zip(self.columns, sides)
-        )
-        if any(part.order is None for _, part in (*x, *y)) or min(len(x), len(y)) < 2:
-            return
-        matched = told_of_matched(x, y, self.estimate.value)
-        self._join("matched columns", matched.told, settings.level)
-        self.estimate = replace(self.estimate, high=self.estimate.high + matched.missed)
-
-    def _ask_clusters(self, pairs: np.ndarray, settings: Settings, missed: float) -> None:
-        """Weigh in what a mixture tells, where there are signs that critics miss something."""
-        trainer = self.trainer
-        plain = type(trainer) is RatioTrainer and trainer.base
-        plain = plain and min(trainer.size_x, trainer.size_y) > 1
-        if not plain or missed < _SIGNS * self.estimate.value:
-            return
-        folds = settings.rows.folds(len(pairs), settings.cv, settings.seed)
-        told = told_of_clusters(pairs, trainer.size_x, folds, settings.seed)
-        self._join("clusters", told, settings.level)
+    def _ask_beside(self, sides: Sides, pairs: np.ndarray, settings: Settings) -> None:
+        """Weigh in what models of few assumptions say."""
+        missed = 0.0 if self.reading is None else self.reading.settled()[2]
+        asked = Beside(self.columns, sides, pairs, self.trainer, settings.cv, missed)
+        for name, told, missed in asked.told(lambda: self.estimate.value):
+            self._join(name, told, settings.level)
+            self.estimate = replace(self.estimate, high=self.estimate.high + missed)
 
     def _join(self, name: str, told: Shifted, level: float) -> None:
         """Weigh in what a model of few assumptions says, if it says anything."""
@@ -482,17 +444,6 @@ def trainer_for(
 
 def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:
     return np.hstack([known.apply(side), known.codes(side, known.embedded)])
-
-
-def _terms_of(known: Columns, side: list[Column]) -> Terms | None:
-    """Curves and levels of the columns of a side; None where no column tells rows apart."""
-    parts: list[tuple[LearnedColumn, Column]] = [
-        (part, column) for part, column in zip(known.parts, side) if not part.is_constant
-    ]
-    orders = [part.order.scores(column) for part, column in parts if part.order is not None]
-    levels = [part.levels.codes(column) for part, column in parts if len(part.levels)]
-    terms = Terms.of(orders, levels) if parts else None
-    return terms if terms is not None and terms.n_sets else None
 
 
 def _all_discrete(columns: tuple[Columns, Columns]) -> bool:

@@ -39,7 +39,7 @@ _NEGLIGIBLE = 0.01  # nats of dependence within a side that are taken for none; 
 _RECOVERED = 0.25  # share of what neighbours may miss that they do (edges, waves, normal pairs)
 _WORTH = 0.5  # share of what critics found from which tables, which see less, are looked into; rule
 
-_Side = list[tuple[Column, LearnedColumn]]
+_Side = list[tuple[LearnedColumn, Column]]
 
 
 class Matched(NamedTuple):
@@ -65,16 +65,16 @@ def told_of_matched(x: _Side, y: _Side, found: float) -> Matched:
 
     Parameters
     ----------
-    x, y : list of (Column, LearnedColumn)
+    x, y : list of (LearnedColumn, Column)
         Two columns or more of each side.
     found : float
         What critics found, in nats: where tables see far less, nothing is told.
     """
-    n = len(x[0][0])
+    n = len(x[0][1])
     if n < _FEWEST_ROWS or max(len(x), len(y)) > _MOST_COLUMNS:
         return _NOTHING
     rows = np.random.RandomState(0).permutation(n)[:_MOST_ROWS]
-    x, y = ([(column.take(rows), known) for column, known in side] for side in (x, y))
+    x, y = ([(known, column.take(rows)) for known, column in side] for side in (x, y))
     ranks = [_ranks(side) for side in (x, y)]
     tables = _Tables(len(rows), len(x) * len(y))
     told = tables.between(*ranks)
@@ -84,16 +84,16 @@ def told_of_matched(x: _Side, y: _Side, found: float) -> Matched:
         return _NOTHING
     if not any(_independent(side) for side in ranks):
         return _NOTHING
-    each = [single_pair_information(*x[i], *y[j]) for i, j in pairs]
+    each = [single_pair_information(*x[i][::-1], *y[j][::-1]) for i, j in pairs]
     missed = missed_by([(_scores(x[i]), _scores(y[j])) for i, j in pairs])
     value = sum(one.value for one in each) + _RECOVERED * missed
     error = math.hypot(_RECOVERED * missed, *(one.standard_error for one in each))
     return Matched(Shifted(value, error, (value / error) ** 2 / 2), missed)
 
 
-def _scores(one: tuple[Column, LearnedColumn]) -> np.ndarray:
+def _scores(one: tuple[LearnedColumn, Column]) -> np.ndarray:
     """Normal scores (n,) of a column."""
-    column, known = one
+    known, column = one
     return known.numbers(column)[:, 0]
 
 
