@@ -66,7 +66,8 @@ class MutualInfoEstimator(
     together at random. Where both sides are discrete, counts are used, in a mixture that knows how
     little thin tables say. For one column against one, the estimate of nearest neighbours and of
     a shift by a curve or by levels is weighted in by its variance; for several against one, that
-    of a sum of curves and levels.
+    of a sum of curves and levels and of products; for several against several, that of columns
+    that go together and of clusters.
 
     Parameters
     ----------
@@ -137,9 +138,10 @@ class MutualInfoEstimator(
     bounds_ : dict of str to float
         What each bound reports for the same critics on the same held-out pairs; "plug-in", the
         mean of the log density ratio as it was trained, or that of the counts; "neighbours" for
-        one column against one; and "additive" for several against one, a model in which these
-        add up. The estimate is that of `bound`, its Gaussian part exchanged for the one without
-        bias, and joined with "neighbours" or "additive".
+        one column against one; "additive" and "products" for several against one; and "matched
+        columns" and "clusters" for several against several, where these models say anything. The
+        estimate is that of `bound`, its Gaussian part exchanged for the one without bias, and
+        joined with what the models say.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features,)
