@@ -117,6 +117,13 @@ def test_permutations_take_the_critics_of_fit(strength, monkeypatch):
             other()
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_fits_without_training_are_permuted_too(steps):
+    X, Y = pairs_of(10)  # too few for some to be held out
+    estimator = MutualInfoEstimator(cv=2, max_steps=steps, random_state=0).fit(X, Y)
+    assert 0 < estimator.permutation_test(X, Y, 9) <= 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no peak of memory")
 def test_a_pair_costs_a_few_hundred_bytes():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from skorch.callbacks import Callback, EarlyStopping
+from torch import Tensor
 
 from ._batches import Data
 from ._memory import Standing
@@ -39,6 +40,7 @@ class HeldOutStopping(EarlyStopping):
             patience=patience, threshold=threshold, threshold_mode="abs", load_best=True
         )
         self.start = start
+        self.tried: dict[str, Tensor] | None = None
 
     def on_train_begin(self, net, **kwargs):
         """Forget what was; judge the weights that training starts from."""
