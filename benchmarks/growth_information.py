@@ -11,6 +11,8 @@ critics have to learn. The peak of memory is that of the process beyond what the
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import time
 import warnings
 from functools import partial
@@ -75,10 +77,15 @@ def _quietly(X: np.ndarray, Y: np.ndarray, **settings) -> tuple[float, tuple[flo
 
 
 def _begin_memory() -> int | None:
-    """Bytes held now, from which on the peak counts; None where the system does not tell."""
+    """Bytes held now, from which on the peak counts; None where the system does not tell.
+
+    What earlier estimates have given back is given back to the system first.
+    """
+    gc.collect()
     try:
+        ctypes.CDLL(None).malloc_trim(0)
         _CLEAR.write_text(_RESET_PEAK)
-    except OSError:
+    except (OSError, AttributeError):
         return None
     return _status("VmRSS")
 

@@ -60,6 +60,12 @@ class HeldOutStopping(EarlyStopping):
             self._try(net, loss)
         super().on_epoch_end(net, **kwargs)
 
+    def on_train_end(self, net, **kwargs):
+        """Go back to the best weights; those of the end are remembered if no epoch was judged."""
+        if not self._better and self.tried is None:
+            self.tried = copy.deepcopy(net.module_.state_dict())
+        super().on_train_end(net, **kwargs)
+
     def _try(self, net, loss: float) -> None:
         """Remember weights that are better than those of other epochs, but not than the start."""
         if loss < self.dynamic_threshold_:

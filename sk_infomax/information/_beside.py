@@ -81,7 +81,8 @@ class Beside:
             return
         if min(sizes) == 1:
             yield from self._of_one(0 if sizes[0] == 1 else 1)
-        else:
+        elif self.trainer.base and not self.trainer.bound.capped:
+            # Whoever leaves the base out, or asks how much a bound can see, asks for it alone.
             yield from self._of_matched(found())
             yield from self._of_clusters(found())
 
@@ -110,8 +111,7 @@ class Beside:
     def _of_clusters(self, found: float) -> Iterator[Told]:
         """Of clusters, where there are signs that critics miss something."""
         trainer = self.trainer
-        plain = type(trainer) is RatioTrainer and trainer.base
-        if plain and self.missed > _SIGNS * found:
+        if type(trainer) is RatioTrainer and self.missed > _SIGNS * found:
             folds = trainer.rows.folds(len(self.pairs), self.cv, trainer.seed)
             told = told_of_clusters(self.pairs, trainer.size_x, folds, trainer.seed)
             yield Told("clusters", told)
