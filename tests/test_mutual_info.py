@@ -96,7 +96,7 @@ def test_every_bound_and_critic_trains(bound, critic):
     task = multinormal_sparse(2, 2)
     X, Y = task.sample(1000, random_state=0)
     estimator = fast(bound=bound, critic=critic, max_steps=60).fit(X, Y)
-    assert set(estimator.bounds_) == {"plug-in", *BOUNDS}
+    assert set(estimator.bounds_) - {"matched columns"} == {"plug-in", *BOUNDS}
     assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=0.15)
 
 

@@ -87,7 +87,8 @@ class Column:
         """Values that are there, each once, and how often; sorted if they have an order."""
         present = self.values[~self.missing]
         if self.has_order:
-            return np.unique(present, return_counts=True)
+            values, counts = np.unique(present, return_counts=True)
+            return values, counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
         seen = Counter(present.tolist())
         return _objects(list(seen)), np.array(list(seen.values()), dtype=np.int64)
 
@@ -277,7 +278,12 @@ def _is_missing(value: Any) -> bool:
 
 
 def _floats(values: np.ndarray) -> np.ndarray:
-    """Floats of any width; long doubles that hold larger whole numbers stay exact."""
+    """Floats of any width; long doubles that hold larger whole numbers stay exact.
+
+    Those of double precision are taken as they are: nobody writes into a column.
+    """
+    if values.dtype == np.float64:
+        return values
     with np.errstate(over="ignore"):
         doubles = values.astype(np.float64)
     if (doubles == values).all():

@@ -1,12 +1,14 @@
 """What a fit calls while it trains: early stopping, and the progress bar."""
 
 import copy
+import math
 import os
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from skorch.callbacks import Callback, EarlyStopping
+from torch import Tensor
 
 from ._batches import Data
 from ._memory import Standing
@@ -26,6 +28,11 @@ class HeldOutStopping(EarlyStopping):
     start : Data or None
         Held-out data; the weights before training, judged on it, are then the first that an
         epoch has to improve on.
+
+    Attributes
+    ----------
+    tried : dict of str to Tensor, or None
+        The best weights of any epoch, where none of them was better than `start`.
     """
 
     def __init__(self, patience: int, threshold: float, start: Data | None = None):
@@ -33,18 +40,38 @@ class HeldOutStopping(EarlyStopping):
             patience=patience, threshold=threshold, threshold_mode="abs", load_best=True
         )
         self.start = start
+        self.tried: dict[str, Tensor] | None = None
 
     def on_train_begin(self, net, **kwargs):
         """Forget what was; judge the weights that training starts from."""
         super().on_train_begin(net, **kwargs)
+        self.tried, self._tried_loss = None, math.inf
+        self._better = self.start is None
         if self.start is not None:
             self.dynamic_threshold_ = net.held_out_loss(self.start) - self.threshold
             self.best_model_weights_ = copy.deepcopy(net.module_.state_dict())
 
     def on_epoch_end(self, net, **kwargs):
         """Compare the loss with the best so far."""
-        if "valid_loss" in net.history[-1]:
-            super().on_epoch_end(net, **kwargs)
+        loss = net.history[-1].get("valid_loss")
+        if loss is None:
+            return
+        if not self._better:
+            self._try(net, loss)
+        super().on_epoch_end(net, **kwargs)
+
+    def on_train_end(self, net, **kwargs):
+        """Go back to the best weights; those of the end are remembered if no epoch was judged."""
+        if not self._better and self.tried is None:
+            self.tried = copy.deepcopy(net.module_.state_dict())
+        super().on_train_end(net, **kwargs)
+
+    def _try(self, net, loss: float) -> None:
+        """Remember weights that are better than those of other epochs, but not than the start."""
+        if loss < self.dynamic_threshold_:
+            self._better, self.tried = True, None
+        elif loss < self._tried_loss:
+            self.tried, self._tried_loss = copy.deepcopy(net.module_.state_dict()), loss
 
     def standing(self) -> Standing:
         """What it has seen so far: the best loss, how long ago, and the weights of then."""

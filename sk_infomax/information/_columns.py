@@ -29,6 +29,8 @@ __all__ = [
     "normal_scores",
 ]
 
+_NARROW = np.int32  # in which rows are counted, as long as sums of two counts fit
+_MOST_NARROW = 2**30  # rows, half of what int32 counts to
 _INDICATORS = 20  # levels with an indicator each, as many as `Column.is_few` has; more are embedded
 _LISTED = 5  # columns that one finding lists by name, at most
 
@@ -43,7 +45,9 @@ class _Order:
     @classmethod
     def learn(cls, column: Column) -> "_Order":
         knots, counts = column.distinct
-        return cls(knots, np.concatenate([[0], np.cumsum(counts)]))
+        below = np.zeros(len(counts) + 1, dtype=_NARROW if len(column) < _MOST_NARROW else np.int64)
+        np.cumsum(counts, dtype=below.dtype, out=below[1:])
+        return cls(knots, below)
 
     @classmethod
     def recall(cls, knots: np.ndarray, below: np.ndarray) -> "_Order":
@@ -289,7 +293,11 @@ class Columns:
 
     def apply(self, columns: list[Column]) -> np.ndarray:
         """Scores and indicators (n, width) in float64; embedded levels are not among them."""
-        return np.hstack([part.numbers(column) for part, column in zip(self.parts, columns)])
+        found, start = np.empty((len(columns[0]), self.width)), 0
+        for part, column in zip(self.parts, columns):
+            found[:, start : start + part.width] = part.numbers(column)
+            start += part.width
+        return found
 
     def codes(self, columns: list[Column], positions: Sequence[int] | None = None) -> np.ndarray:
         """Codes of levels (n, d), from 0; the number of levels for one that was not seen.

@@ -30,6 +30,7 @@ _AVERAGE = 0.99  # decay of the mean of the weights, so of about 100 steps
 _PATIENCE = 150  # steps without improvement on held-out pairs
 _VALID_EVERY = 20  # steps between two looks at them
 _FEWEST = 12  # pairs from which some can be held out
+_MOST_HELD_OUT = 4096  # pairs that training stops by: a loss of so many is known to 0.01; a rule
 _HELD_OUT = 100  # pairs held out at least, where a third is no fewer: below, chance picks weights
 _ROWS_FOR_LEARNED = 4000  # of those trained on, by which it is known how well they are; a rule
 _HIGH = 3.0  # nats from which pairs put together at random are told at a glance
@@ -57,8 +58,6 @@ class RatioTrainer:
         Of folds, weights and batches.
     referred : bool
         Whether models are told from a Gaussian reference.
-    may_reject : bool
-        Whether a model ends as it started where training does not help on held-out pairs.
     rows : Rows
         Which rows are independent of each other.
     correlations : tuple of float or None
@@ -77,7 +76,6 @@ class RatioTrainer:
     device: str
     seed: int
     referred: bool = False
-    may_reject: bool = True
     rows: Rows = INDEPENDENT
     correlations: tuple[float, ...] | None = None
 
@@ -115,20 +113,20 @@ class RatioTrainer:
         """A model trained on pairs (n, dx + dy); some of them are held out to stop by."""
         seed = self.seed + number
         order = np.random.RandomState(seed).permutation(len(pairs))
-        n_valid = max(len(pairs) // 10, min(len(pairs) // 3, _HELD_OUT))
-        n_valid = n_valid if len(pairs) >= _FEWEST else 0
+        n_valid = _n_held_out(len(pairs))
+        order = order[: n_valid + max(self.max_steps, 1) * self.batch_size]
         model = self.build(seed)
         if self.correlations is None:
             model.learn_coordinates(pairs)
         else:
             model.take_correlations(np.array(self.correlations))
         model.generator = new_generator(seed)
-        inputs = model.inputs(pairs).to(self.device)
-        train, valid = (ResidentData(inputs[part]) for part in (order[n_valid:], order[:n_valid]))
+        parts = pairs[order[n_valid:]], pairs[order[:n_valid]]
+        train, valid = (ResidentData(model.inputs(part).to(self.device)) for part in parts)
         steps_of_epoch = max(1, len(train) // self.batch_size)
-        start = valid if self.may_reject else None
         valid_every = math.ceil(_VALID_EVERY / steps_of_epoch)
         patience = math.ceil(_PATIENCE / (steps_of_epoch * valid_every))
+        stopping = HeldOutStopping(patience, 0.0, start=valid)
         net = InfoMaxNet(
             model,
             weights={"information": 1.0},
@@ -138,7 +136,7 @@ class RatioTrainer:
             optimizer__fused=True,
             lr=_LR,
             device=torch.device(self.device),
-            callbacks=[HeldOutStopping(patience, 0.0, start)] if n_valid else [],
+            callbacks=[stopping] if n_valid else [],
             verbose=0,
             train_split=None,
         ).initialize()
@@ -148,6 +146,7 @@ class RatioTrainer:
                 epochs, self.batch_size, "cosine", average=_AVERAGE, valid_every=valid_every
             )
             net.train(train, valid if n_valid else None, plan)
+        model.tried = None if stopping.tried is None else _on_cpu(stopping.tried)
         model = model.eval().cpu()
         own = pairs[order[n_valid:][:_ROWS_FOR_LEARNED]]
         model.learned = float((model.log_ratio(own) - model.base_ratio(own)).mean())
@@ -156,4 +155,17 @@ class RatioTrainer:
     def held_out(self, pairs: np.ndarray, cv: int) -> Iterator[tuple[np.ndarray, RatioModel]]:
         """Each fold of the rows, with a model that was trained on the others."""
         for number, fold in enumerate(self.rows.folds(len(pairs), cv, self.seed)):
-            yield fold, self.train(pairs[np.setdiff1d(np.arange(len(pairs)), fold)], number)
+            rest = np.ones(len(pairs), dtype=bool)
+            rest[fold] = False
+            yield fold, self.train(pairs[rest], number)
+
+
+def _n_held_out(n: int) -> int:
+    """How many of n pairs are not trained on, so that training stops by them."""
+    if n < _FEWEST:
+        return 0
+    return min(max(n // 10, min(n // 3, _HELD_OUT)), _MOST_HELD_OUT)
+
+
+def _on_cpu(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.cpu() for name, tensor in weights.items()}

@@ -13,6 +13,7 @@ _FAST_FOLDS = 2  # the fewest there can be
 _FAST_STEPS = 200  # of training in each fold, a third of the default's
 _FOLDS = 3  # with two the error grew by two thirds, with five it did not shrink (15 tasks)
 _STEPS = 600  # of training in each fold (the 33 tasks of the literature)
+_MOST_TIMES = 4  # as many steps at most, where one pass over the pairs takes more; a rule
 _LONG_STEPS = 2000  # found twice as much of fast waves as 600 (sine of 5 x, one run)
 _MORE_NEGATIVES = 4  # times as many others, without which long training learns by heart (same run)
 _WIDE = 128  # units of the layers of the critic, twice the default (same run)
@@ -25,7 +26,7 @@ class Effort(NamedTuple):
     Attributes
     ----------
     cv, max_steps : int
-        Folds, and steps of training in each.
+        Folds, and steps of training in each where pairs are not many.
     negatives : int
         Times as many others for each x as the bound has by itself.
     critics : dict of str to Critic
@@ -40,6 +41,10 @@ class Effort(NamedTuple):
     def n_negatives(self, bound: Bound) -> int:
         """Others for each x in a step."""
         return self.negatives * bound.n_negatives
+
+    def n_steps(self, n: int, batch_size: int) -> int:
+        """Steps for n pairs: as many as a pass over them takes, within limits."""
+        return max(self.max_steps, min(n // batch_size, _MOST_TIMES * self.max_steps))
 
 
 EFFORTS: dict[str, Effort] = {

@@ -343,6 +343,10 @@ class EncodedModel:
         """As `RatioModel.side_of_x`, of numbers and codes (n, ...)."""
         return self.model.side_of_x(self.encoding.apply_to_x(x))
 
+    def untamed(self) -> EncodedModel:
+        """As `RatioModel.untamed`."""
+        return EncodedModel(self.encoding, self.model.untamed())
+
     def permuted_sums(self, pairs: np.ndarray, orders) -> np.ndarray:
         """As `RatioModel.permuted_sums`."""
         return self.model.permuted_sums(self.encoding.apply(pairs), orders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +42,7 @@ from ._columns import Columns
 from ._counts import Estimate, corrected_entropy
 from ._effort import EFFORTS
 from ._fitted import FittedInformation
-from ._learned import Learned, Settings, learn, p_value
+from ._learned import ByCritics, Learned, OwnFolds, Settings, learn, p_value
 from ._rows import Rows
 from ._sides import Sides, alike, read_sides, refuse_vector
 
@@ -65,7 +66,8 @@ class MutualInfoEstimator(
     together at random. Where both sides are discrete, counts are used, in a mixture that knows how
     little thin tables say. For one column against one, the estimate of nearest neighbours and of
     a shift by a curve or by levels is weighted in by its variance; for several against one, that
-    of a sum of curves and levels.
+    of a sum of curves and levels and of products; for several against several, that of columns
+    that go together and of clusters.
 
     Parameters
     ----------
@@ -100,7 +102,8 @@ class MutualInfoEstimator(
     confidence_level : float, default=0.95
         Of `confidence_interval_`.
     max_steps : int or "auto", default="auto"
-        Steps of training in each fold. "auto" is 200, 600 or 2000 by `effort`.
+        Steps of training in each fold at most. "auto" is 200, 600 or 2000 by `effort`, and as many
+        as one pass over the pairs takes where these are more, up to four times that.
     batch_size : int, default=256
         Smallest number of pairs in a step.
     n_negatives : int or "auto", default="auto"
@@ -135,9 +138,10 @@ class MutualInfoEstimator(
     bounds_ : dict of str to float
         What each bound reports for the same critics on the same held-out pairs; "plug-in", the
         mean of the log density ratio as it was trained, or that of the counts; "neighbours" for
-        one column against one; and "additive" for several against one, a model in which these
-        add up. The estimate is that of `bound`, its Gaussian part exchanged for the one without
-        bias, and joined with "neighbours" or "additive".
+        one column against one; "additive" and "products" for several against one; and "matched
+        columns" and "clusters" for several against several, where these models say anything. The
+        estimate is that of `bound`, its Gaussian part exchanged for the one without bias, and
+        joined with what the models say.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -301,8 +305,8 @@ class MutualInfoEstimator(
         """P-value of the independence of columns that were read."""
         rows = Rows(self.block_length) if rows is None else rows
         columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
-        settings = self._settings(len(sides.x[0]), rows)
-        return p_value(columns, sides, settings, n_permutations)
+        settings, known = self._known_folds(self._settings(len(sides.x[0]), rows))
+        return p_value(columns, sides, settings, n_permutations, known)
 
     def _validated(self) -> Self:
         validate_params(self)
@@ -319,6 +323,7 @@ class MutualInfoEstimator(
             )
         rows.at_most(n, cv)
         others = effort.n_negatives(bound) if self.n_negatives == "auto" else self.n_negatives
+        steps = effort.n_steps(n, self.batch_size) if self.max_steps == "auto" else self.max_steps
         named = self.critic if isinstance(self.critic, str) else ""
         return Settings(
             effort.critics[named] if named in effort.critics else self._part("critic"),
@@ -326,7 +331,7 @@ class MutualInfoEstimator(
             base=self.base == "gaussian",
             cv=cv,
             n_shifts=others,
-            max_steps=effort.max_steps if self.max_steps == "auto" else self.max_steps,
+            max_steps=steps,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
             seed=draw_seed(self.random_state),
@@ -488,7 +493,8 @@ class MutualInfoEstimator(
     ) -> float:
         """Test whether X and y are independent.
 
-        The critics of the folds are trained once. On each fold, which its critic has not seen,
+        The critics of the folds are trained once; those of `fit` are taken where it has seen the
+        same pairs with the same settings. On each fold, which its critic has not seen,
         the mean log ratio of the pairs is compared with that of permuted pairs, so the test is
         exact whatever the critics are worth. Where rows depend on each other (`block_length`,
         `groups`), y is shifted against X in place of being permuted.
@@ -513,6 +519,14 @@ class MutualInfoEstimator(
         validate_params(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         return self._test(sides, n_permutations, rows)
+
+    def _known_folds(self, settings: Settings) -> tuple[Settings, OwnFolds | None]:
+        """What `fit` has trained, and settings with its seed where none is asked for."""
+        learned = self._fitted.learned if hasattr(self, "_fitted") else None
+        folds = learned.folds if isinstance(learned, ByCritics) else None
+        if folds is None or isinstance(self.random_state, numbers.Integral):
+            return settings, folds
+        return replace(settings, seed=folds.seed), folds
 
 
 def _said(known: Columns) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._columns._kinds import Column
 from ._columns import Columns
-from ._neighbours import follows
+from ._neighbours import Foreteller
 from ._sides import Sides
 
 __all__ = ["FOLLOWS", "one_follows", "share_a_line"]
@@ -53,7 +53,8 @@ def _some_function(columns: tuple[Columns, Columns], sides: Sides) -> bool:
     enough = n_pairs == 1 or len(sides.x[0]) >= _ROWS_FOR_FUNCTIONS
     if not enough or n_pairs > _MOST_FUNCTIONS:
         return False
-    return any(follows(x, y) or follows(y, x) for x, y in product(*numbers))
+    x, y = ([(Foreteller(one), one) for one in side] for side in numbers)
+    return any(a.foretells(other) or b.foretells(one) for (a, one), (b, other) in product(x, y))
 
 
 def _ordered(known: Columns, side: list[Column]) -> list:

@@ -21,6 +21,7 @@ __all__ = [
     "whitening",
 ]
 
+_ROWS_AT_ONCE = 2**14  # rows that are copied at once: megabytes; a rule
 _FOLDS = 5  # of pairs on which correlations are read that were found on the others; a rule
 _RIDGES = (0.01, 0.1, 0.3, 1.0, 3.0)  # shares of the mean variance added to each; a rule
 _MOST_COMPONENTS = 256  # of a side, so that seconds grow with the columns squared; a rule
@@ -51,10 +52,23 @@ def canonical_directions(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.n
     correlations : ndarray of shape (min(dx, dy),)
         Of the first columns of the one with those of the other.
     """
-    n, dx, dy = len(x), x.shape[1], y.shape[1]
-    white_x, white_y = whitening(x.T @ x / n), whitening(y.T @ y / n)
-    left, values, right = np.linalg.svd(white_x @ (x.T @ y / n) @ white_y)
-    a, b = dx / n, dy / n
+    return _directions_of(_products(x, y), len(x))
+
+
+_Products = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Sums of products of centred pairs: x with x, x with y, y with y."""
+
+
+def _products(x: np.ndarray, y: np.ndarray) -> _Products:
+    return x.T @ x, x.T @ y, y.T @ y
+
+
+def _directions_of(products: _Products, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `canonical_directions`, of n pairs whose products these are."""
+    xx, xy, yy = (product / n for product in products)
+    white_x, white_y = whitening(xx), whitening(yy)
+    left, values, right = np.linalg.svd(white_x @ xy @ white_y)
+    a, b = len(xx) / n, len(yy) / n
     edge = np.sqrt(a * (1 - min(b, 1))) + np.sqrt(b * (1 - min(a, 1)))
     correlations = values.clip(0, 1 - 1e-6)
     return white_x @ left, white_y @ right.T, np.where(correlations > edge, correlations, 0.0)
@@ -77,12 +91,18 @@ def calibrated_correlations(x: np.ndarray, y: np.ndarray, correlations: np.ndarr
     """
     if len(x) < 2 * _FOLDS or not correlations.any():
         return correlations
+    folds = np.array_split(np.arange(len(x)), _FOLDS)  # neighbours, so that nothing is copied
+    rows = [slice(fold[0], fold[-1] + 1) for fold in folds]
+    own = [_products(x[fold], y[fold]) for fold in rows]
+    of_all = [sum(parts) for parts in zip(*own)]
     products = np.zeros((3, len(correlations)))
-    for fold in np.array_split(np.arange(len(x)), _FOLDS):
-        rest = np.setdiff1d(np.arange(len(x)), fold)
-        to_x, to_y, _ = canonical_directions(x[rest], y[rest])
-        a, b = (x[fold] @ to_x)[:, : len(correlations)], (y[fold] @ to_y)[:, : len(correlations)]
-        products += np.stack([(a * b).sum(0), (a * a).sum(0), (b * b).sum(0)])
+    for fold, of_fold in zip(folds, own):
+        rest = tuple(whole - part for whole, part in zip(of_all, of_fold))
+        to_x, to_y, _ = _directions_of(rest, len(x) - len(fold))
+        a, b = to_x[:, : len(correlations)], to_y[:, : len(correlations)]
+        sides = (a, b), (a, a), (b, b)
+        xx, xy, yy = of_fold
+        products += [((p @ v) * u).sum(0) for p, (u, v) in zip((xy, xx, yy), sides)]
     held_out = products[0] / np.sqrt(products[1] * products[2]).clip(min=1e-12)
     return np.where(correlations > 0, held_out.clip(0, 1 - 1e-6), 0.0)
 
@@ -254,19 +274,36 @@ def gaussian_information(x: np.ndarray, y: np.ndarray) -> float:
     x, y : ndarray of shape (n, dx) and (n, dy)
         Pairs.
     """
-    both = np.hstack([x, y])
-    return 0.5 * (log_determinant(x) + log_determinant(y) - log_determinant(both))
+    spread, d = covariance_of(x, y), x.shape[1]
+    parts = (spread[:d, :d], spread[d:, d:], spread)
+    one, other, both = (_log_determinant(part, len(x)) for part in parts)
+    return 0.5 * (one + other - both)
 
 
 def log_determinant(z: np.ndarray) -> float:
     """Log determinant of the covariance of normal rows (n, d), without bias; nan if n <= d + 2."""
-    n, d = z.shape
+    return _log_determinant(covariance_of(z), len(z))
+
+
+def _log_determinant(covariance: np.ndarray, n: int) -> float:
+    """As `log_determinant`, of n rows with this covariance (d, d)."""
+    d = len(covariance)
     if n <= d + 2:
         return math.nan
     # E log det of a sample covariance (Wishart) exceeds that of the true one by digammas.
     excess = digamma((n - np.arange(1, d + 1)) / 2) - math.log((n - 1) / 2)
-    covariance = np.atleast_2d(np.cov(z, rowvar=False))
     return float(np.linalg.slogdet(covariance)[1] - excess.sum())
+
+
+def covariance_of(*sides: np.ndarray) -> np.ndarray:
+    """Covariance (d, d) of all columns of sides (n, ...), some rows at a time."""
+    n, means = len(sides[0]), [side.mean(0) for side in sides]
+    sums = 0.0
+    for start in range(0, n, _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        centred = np.hstack([side[rows] - mean for side, mean in zip(sides, means)])
+        sums = sums + centred.T @ centred
+    return sums / max(n - 1, 1)  # type: ignore[return-value]
 
 
 def whitening(covariance: np.ndarray) -> np.ndarray:

@@ -7,8 +7,10 @@ information may be, critics how much of it can be shown on pairs they have not s
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,8 +22,8 @@ from .._columns._kinds import Column
 from .._state import Memory, arrays_of
 from ..bounds import BOUNDS, Bound
 from ..critics import Critic
-from ._additive import Terms, told_of_classes, told_of_number
-from ._columns import Columns, LearnedColumn
+from ._beside import Beside
+from ._columns import Columns
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide
@@ -36,15 +38,17 @@ from ._findings import (
 from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
 from ._models import INFINITE
-from ._neighbours import joined, single_pair_information, within_bounds, without_ties
+from ._neighbours import joined, single_pair_information, within_bounds
 from ._reading import Reading, read
 from ._rows import Rows
+from ._shifts import Shifted
 from ._sides import Sides
 
 __all__ = [
     "ByCounts",
     "ByCritics",
     "Learned",
+    "OwnFolds",
     "Settings",
     "learn",
     "p_value",
@@ -96,6 +100,20 @@ class Settings:
     for_reading: bool = True
 
 
+_OF_CRITICS = (
+    "critic",
+    "bound",
+    "base",
+    "cv",
+    "n_shifts",
+    "max_steps",
+    "batch_size",
+    "device",
+    "seed",
+)
+"""Settings that critics and folds depend on, beside which rows go together."""
+
+
 class Learned(ABC):
     """What is known of the dependence of two sides.
 
@@ -129,6 +147,48 @@ class Learned(ABC):
     @abstractmethod
     def remember(self) -> Memory:
         """All that `recall` needs besides the columns."""
+
+
+@dataclass
+class OwnFolds:
+    """The folds of some pairs, each with the critic of the others.
+
+    Not among what is saved, since it is no good for other pairs.
+
+    Parameters
+    ----------
+    key : bytes
+        Of the pairs and of all that critics and folds depend on.
+    seed : int
+        Of folds and critics.
+    models : list
+        Rows and critic of each fold.
+    """
+
+    key: bytes
+    seed: int
+    models: list[tuple[np.ndarray, Any]]
+
+    @classmethod
+    def none_yet(cls, pairs: np.ndarray, settings: Settings) -> OwnFolds:
+        """Of pairs and settings, without critics."""
+        return cls(_key_of(pairs, settings), settings.seed, [])
+
+    def held_out_of(
+        self, pairs: np.ndarray, settings: Settings
+    ) -> list[tuple[np.ndarray, Any]] | None:
+        """As `RatioTrainer.held_out`; None for other pairs or settings."""
+        return self.models if self.key == _key_of(pairs, settings) else None
+
+
+def _key_of(pairs: np.ndarray, settings: Settings) -> bytes:
+    """A number that other pairs or settings do not have."""
+    units = settings.rows.units(len(pairs))
+    said = [repr(getattr(settings, name)) for name in _OF_CRITICS]
+    found = hashlib.sha256(" ".join([str(pairs.shape), *said]).encode())
+    for array in (pairs, units):
+        found.update(np.ascontiguousarray(array).data)
+    return found.digest()
 
 
 @dataclass
@@ -181,13 +241,15 @@ class ByCritics(Learned):
     bounds: dict[str, float]
     findings: list[str] = field(default_factory=list)
     reading: Reading | None = None
+    folds: OwnFolds | None = None
 
     @classmethod
     def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCritics:
         """Read each fold with the model of the others; then train on all."""
         pairs = pairs_of(columns, sides)
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
-        reading = read(trainer, pairs, settings.cv, settings.verbose)
+        folds = OwnFolds.none_yet(pairs, settings)
+        reading = read(trainer, pairs, settings.cv, settings.verbose, folds.models)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         value, error, missed = reading.settled()
         estimate = _interval(value, error, settings.level)
@@ -205,9 +267,9 @@ class ByCritics(Learned):
             *about_missed(reading, value, missed, len(sides.x) + len(sides.y)),
             *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
-        learned = cls(columns, trainer, None, estimate, means, findings, reading)
+        learned = cls(columns, trainer, None, estimate, means, findings, reading, folds)
         learned._ask_neighbours(sides, settings)
-        learned._ask_sums(sides, settings)
+        learned._ask_beside(sides, pairs, settings)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
         if settings.for_reading:
@@ -229,23 +291,19 @@ class ByCritics(Learned):
             told = _interval(value, error, settings.level)
             self.estimate = replace(told, high=max(told.high, one.high))
 
-    def _ask_sums(self, sides: Sides, settings: Settings) -> None:
-        """For one column and several, weigh in what these foretell of it where they add up."""
-        sizes = len(sides.x), len(sides.y)
-        if min(sizes) > 1 or max(sizes) == 1 or not settings.rows.independent:
-            return
-        one, many = (0, 1) if sizes[0] == 1 else (1, 0)
-        terms = _terms_of(self.columns[many], sides[many])
-        target = self.columns[one].parts[0]
-        if terms is None or target.is_constant:
-            return
-        if target.order is None:
-            told = told_of_classes(terms, target.levels.codes(sides[one][0]))
-        else:
-            told = told_of_number(terms, without_ties(target.order.scores(sides[one][0]), 0))
+    def _ask_beside(self, sides: Sides, pairs: np.ndarray, settings: Settings) -> None:
+        """Weigh in what models of few assumptions say."""
+        missed = 0.0 if self.reading is None else self.reading.settled()[2]
+        asked = Beside(self.columns, sides, pairs, self.trainer, settings.cv, missed)
+        for name, told, missed in asked.told(lambda: self.estimate.value):
+            self._join(name, told, settings.level)
+            self.estimate = replace(self.estimate, high=self.estimate.high + missed)
+
+    def _join(self, name: str, told: Shifted, level: float) -> None:
+        """Weigh in what a model of few assumptions says, if it says anything."""
         if math.isfinite(told.error):
-            self.bounds["additive"] = float(told.value)
-            both = joined(told, self.estimate, 0.0, settings.level)
+            self.bounds[name] = float(told.value)
+            both = joined(told, self.estimate, 0.0, level)
             value, low, high = (max(0.0, v) for v in (both.value, both.low, both.high))
             self.estimate = replace(both, value=value, low=low, high=high)
 
@@ -312,27 +370,43 @@ def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) ->
 
 
 def p_value(
-    columns: tuple[Columns, Columns], sides: Sides, settings: Settings, n_permutations: int
+    columns: tuple[Columns, Columns],
+    sides: Sides,
+    settings: Settings,
+    n_permutations: int,
+    known: OwnFolds | None = None,
 ) -> float:
-    """Share of permutations whose information is as large as that of the pairs."""
+    """Share of permutations whose information is as large as that of the pairs.
+
+    The models of the folds are those `known`, if they are of the same pairs and settings.
+    """
     rng = np.random.RandomState(settings.seed)
     if _all_discrete(columns) and not _thin(columns, sides, settings):
         x, y = (known.codes(side) for known, side in zip(columns, sides))
         orders = settings.rows.orders(len(x), n_permutations, rng)
         return permutation_p_value(x, y, orders=orders)
     pairs = pairs_of(columns, sides)
+    folds: Iterable[tuple[np.ndarray, Any]] | None = None
+    if known is not None:
+        folds = known.held_out_of(pairs, settings)
+    if folds is None:
+        trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
+        folds = trainer.held_out(pairs, settings.cv)
     draws: np.ndarray = np.zeros(1 + n_permutations)
-    # A critic that is rejected ties with all permutations: weak signs are better here.
-    trainer = replace(trainer_for(columns, pairs, settings).fitted_to(pairs), may_reject=False)
-    for fold, model in trainer.held_out(pairs, settings.cv):
+    for fold, model in folds:
         orders = settings.rows.orders(len(fold), n_permutations, rng)
-        draws += model.permuted_sums(pairs[fold], orders)
+        draws += model.untamed().permuted_sums(pairs[fold], orders)
     return float(np.mean(draws >= draws[0]))
 
 
 def pairs_of(columns: tuple[Columns, Columns], sides: Sides) -> np.ndarray:
     """Numbers of both sides, each followed by its codes, (n, ...)."""
-    return np.hstack([_numbers_and_codes(known, side) for known, side in zip(columns, sides)])
+    sizes = [known.width + len(known.embedded) for known in columns]
+    found = np.empty((len(sides.x[0]), sum(sizes)))
+    for known, side, part in zip(columns, sides, np.split(found, sizes[:1], axis=1)):
+        part[:, : known.width] = known.apply(side)
+        part[:, known.width :] = known.codes(side, known.embedded)
+    return found
 
 
 def layout_of(columns: tuple[Columns, Columns]) -> PairLayout:
@@ -370,17 +444,6 @@ def trainer_for(
 
 def _numbers_and_codes(known: Columns, side: list[Column]) -> np.ndarray:
     return np.hstack([known.apply(side), known.codes(side, known.embedded)])
-
-
-def _terms_of(known: Columns, side: list[Column]) -> Terms | None:
-    """Curves and levels of the columns of a side; None where no column tells rows apart."""
-    parts: list[tuple[LearnedColumn, Column]] = [
-        (part, column) for part, column in zip(known.parts, side) if not part.is_constant
-    ]
-    orders = [part.order.scores(column) for part, column in parts if part.order is not None]
-    levels = [part.levels.codes(column) for part, column in parts if len(part.levels)]
-    terms = Terms.of(orders, levels) if parts else None
-    return terms if terms is not None and terms.n_sets else None
 
 
 def _all_discrete(columns: tuple[Columns, Columns]) -> bool:

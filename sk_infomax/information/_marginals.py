@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-__all__ = ["Marginal", "against_others", "middle_of"]
+__all__ = ["MOST_ROWS", "Marginal", "against_others", "middle_of"]
 
-_MOST_ROWS = 2000  # pairs whose x and y are put together: 4 million others, in half a second
+MOST_ROWS = 2000  # pairs whose x and y are put together: 4 million others, in half a second
 _DRAWS = 32  # others that are drawn for each x: as many again changed 3 tasks by less than chance
 _LIKELY = 16.0  # others at least that the tempered ratio leaves likely for half of the x; a rule
 _TEMPERS = (1.0, 0.99, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)  # of correlations
@@ -71,7 +71,7 @@ def against_others(
     rng : RandomState
         Draws the others.
     """
-    n = min(len(a), _MOST_ROWS)
+    n = min(len(a), MOST_ROWS)
     a, b = a[:n], b[:n]
     weights, rows = _proposal(a, b, rho), np.arange(n)
     others = _drawn(weights, rng)

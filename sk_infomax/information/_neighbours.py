@@ -28,9 +28,11 @@ from ._rows import Rows
 from ._shifts import NOTHING, Shifted, foretold_errors, shifted_by_curve, shifted_by_levels
 
 __all__ = [
+    "Foreteller",
     "entropy_of",
     "follows",
     "joined",
+    "missed_by",
     "single_pair_information",
     "single_pair_p_value",
     "within_bounds",
@@ -155,11 +157,25 @@ def follows(x: np.ndarray, y: np.ndarray) -> bool:
     Between neighbours in x a function without noise changes by a quarter in the mean square where
     there are twice as many of them, and noise does not change (von Neumann 1941).
     """
-    if len(x) < _FEWEST_FOR_FUNCTIONS or len(np.unique(x)) < len(x):
-        return False
-    ordered = y[np.argsort(x)]
-    fine, coarse = (float(np.median(np.diff(ordered[::step]) ** 2)) for step in (1, 2))
-    return fine < _SMOOTH * coarse
+    return Foreteller(x).foretells(y)
+
+
+class Foreteller:
+    """A column of scores (n,) by which others may be told; sorted once for all of these."""
+
+    def __init__(self, scores: np.ndarray):
+        self.order = np.argsort(scores)
+        ordered = scores[self.order]
+        enough = len(scores) >= _FEWEST_FOR_FUNCTIONS
+        self.has_ties = not enough or bool((ordered[1:] == ordered[:-1]).any())
+
+    def foretells(self, scores: np.ndarray) -> bool:
+        """As `follows`, of another column (n,)."""
+        if self.has_ties:
+            return False
+        ordered = scores[self.order]
+        fine, coarse = (float(np.median(np.diff(ordered[::step]) ** 2)) for step in (1, 2))
+        return fine < _SMOOTH * coarse
 
 
 def entropy_of(column: Column, known: LearnedColumn) -> float:
@@ -227,6 +243,16 @@ def _information_of(x: _Reading, y: _Reading, level: float, block_length: int) -
     told = joined(shifted, near, blur, level)
     gain = max(shifted.gain, (max(near.value, 0.0) / near.standard_error) ** 2 / 2)
     return _with_untold(told, float(kept.mean()), gain, entropy_ceiling(levels, level))
+
+
+def missed_by(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Nats that neighbours may miss of the sum of several pairs of scores (n,), beyond chance.
+
+    Twice as many neighbours see less of a strong dependence the further away they are.
+    """
+    fine, coarse = (sum(terms) for terms in zip(*(_of_numbers(x, y) for x, y in pairs)))
+    chance = _INFLATION * _error_of_mean(np.asarray(fine), None)
+    return _MISSED * max(0.0, float(np.mean(fine - coarse)) - _SAME * chance)
 
 
 def joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .._training._callbacks import progress_bar
-from ..bounds import BOUNDS
+from ..bounds import BOUNDS, Bound
 from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
 from ._marginals import Marginal, middle_of
@@ -176,30 +177,31 @@ class Reading:
         return self.estimate() + weight * gap, error
 
 
-def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) -> Reading:
-    """Read each fold of pairs (n, dx + dy) with a critic of the others."""
-    pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
-    whole, marginals, learned = True, [], []
-    bar, findings, most_shown = progress_bar(cv, "fold", verbose), dict[str, None](), math.inf
+def read(
+    trainer: RatioTrainer,
+    pairs: np.ndarray,
+    cv: int,
+    verbose: int = 0,
+    kept: list[tuple[np.ndarray, Any]] | None = None,
+) -> Reading:
+    """Read each fold of pairs (n, dx + dy) with a critic of the others.
+
+    Folds and critics are put into a list, where one is given.
+    """
+    pointwise, found = np.empty(len(pairs)), list[_OfFold]()
+    bar = progress_bar(cv, "fold", verbose)
     for fold, model in trainer.held_out(pairs, cv):
-        pointwise[fold] = model.log_ratio(pairs[fold])
-        held_out = model.read(pairs[fold])
-        n_candidates = 1 + held_out.added[1].shape[1]
-        if held_out.marginal is not None:
-            marginals.append(held_out.marginal)
-        elif held_out.taken_off is None:
-            most_shown = math.log(held_out.added[1].numel())
-        row = {name: nats_of(bound(), held_out) for name, bound in BOUNDS.items()}
-        row["own"] = nats_of(trainer.bound, held_out)
-        row["plug-in"] = float(pointwise[fold].mean())
-        row["base"] = float(model.base_ratio(pairs[fold]).mean())
-        rows.append(row)
-        whole = whole and model.base_is_whole
-        learned.append(model.learned)
-        findings |= dict.fromkeys(model.findings)
+        pointwise[fold], of_fold = _read_fold(model, pairs[fold], trainer.bound)
+        found.append(of_fold)
+        if kept is not None:
+            kept.append((fold, model))
         bar.update()
-        bar.set_postfix(nats=f"{row['own']:.3f}")
+        bar.set_postfix(nats=f"{of_fold.row['own']:.3f}")
     bar.close()
+    rows, whole = [one.row for one in found], all(one.whole for one in found)
+    marginals = [one.marginal for one in found if one.marginal is not None]
+    findings = dict.fromkeys(said for one in found for said in one.findings)
+    most_shown = found[-1].most_shown
     folds = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     sizes = trainer.n_columns(pairs)
     gaussian, blur = _gaussian_of_all(trainer, pairs) if whole else None, 0.0
@@ -209,8 +211,37 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     marginal, said = middle_of(marginals), tuple(findings)
     most_shown = most_shown if marginal is None else marginal.most_shown
     facts = gaussian, sizes, trainer.rows, said, most_shown, blur, marginal
-    own = float(np.mean(learned)), trainer.curvature(pairs)
-    return Reading(pointwise, folds, n_candidates, *facts, *own)
+    learned = float(np.mean([one.learned for one in found]))
+    signs = learned, trainer.curvature(pairs)
+    return Reading(pointwise, folds, found[-1].n_candidates, *facts, *signs)
+
+
+@dataclass(frozen=True)
+class _OfFold:
+    """What a critic says of the pairs of one fold, which it has not seen; see `Reading`."""
+
+    row: dict[str, float]
+    n_candidates: int
+    marginal: Marginal | None
+    most_shown: float
+    whole: bool
+    learned: float
+    findings: list[str]
+
+
+def _read_fold(model: Any, pairs: np.ndarray, bound: Bound) -> tuple[np.ndarray, _OfFold]:
+    """Log ratio (n,) of pairs of one fold, and what is read of them."""
+    pointwise, held_out = model.log_ratio(pairs), model.read(pairs)
+    marginal, most_shown = held_out.marginal, math.inf
+    if marginal is None and held_out.taken_off is None:
+        most_shown = math.log(held_out.added[1].numel())
+    row = {name: nats_of(kind(), held_out) for name, kind in BOUNDS.items()}
+    row["own"] = nats_of(bound, held_out)
+    row["plug-in"] = float(pointwise.mean())
+    row["base"] = float(model.base_ratio(pairs).mean())
+    n_candidates = 1 + held_out.added[1].shape[1]
+    facts = marginal, most_shown, model.base_is_whole, model.learned, model.findings
+    return pointwise, _OfFold(row, n_candidates, *facts)
 
 
 def _blurred(trainer: RatioTrainer, pairs: np.ndarray, gaussian: float) -> float:

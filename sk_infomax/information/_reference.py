@@ -11,8 +11,17 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from .._random import new_generator
-from ._marginals import Marginal, against_others
-from ._models import N_RADIAL, HeldOut, RatioModel, Side, Tables, radial_features
+from ._marginals import MOST_ROWS, Marginal, against_others
+from ._models import (
+    N_RADIAL,
+    ROWS_AT_ONCE,
+    HeldOut,
+    RatioModel,
+    Side,
+    Tables,
+    joined_tables,
+    radial_features,
+)
 
 __all__ = ["ReferredModel"]
 
@@ -159,15 +168,18 @@ class ReferredModel(RatioModel):
 
     def read(self, pairs: np.ndarray) -> HeldOut:
         """What the Gaussian says of pairs, and scores to add to it and to take off."""
+        generator = new_generator(0)
         with torch.inference_mode():
-            tables = self._referred(self.inputs(pairs), _DRAWS_OF_READING, new_generator(0))
+            blocks = self.inputs(pairs).split(ROWS_AT_ONCE)
+            found = [self._referred(one, _DRAWS_OF_READING, generator) for one in blocks]
+        added, alone = (joined_tables(tables) for tables in zip(*found))
         known = float(self.base_ratio(pairs).mean())
-        return HeldOut(known, *tables, self._against_others(pairs))
+        return HeldOut(known, added, alone, self._against_others(pairs))
 
     def _against_others(self, pairs: np.ndarray) -> Marginal:
         """What the log ratio is worth against pairs put together at random."""
         with torch.inference_mode():
-            both = self.sides(self.inputs(pairs))
+            both = self.sides(self.inputs(pairs[:MOST_ROWS]))
 
             def scores(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
                 x, y = (side.lined_up(torch.from_numpy(i)) for side, i in zip(both, (rows, others)))

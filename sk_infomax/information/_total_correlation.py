@@ -46,6 +46,7 @@ class DependenceModel(nn.Module):
         super().__init__()
         self.findings: list[str] = []
         self.learned = 0.0  # as in `RatioModel`
+        self.tried: dict[str, Tensor] | None = None  # as in `RatioModel`
         self.base_is_whole = True  # all correlations are in the Gaussian ratio
         self.objective = bound.start()
         self.n_shifts = n_shifts
