@@ -7,8 +7,10 @@ The one place that touches what scikit-learn does not declare public: parameter 
 import difflib
 import inspect
 import math
+import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,12 @@ import sklearn
 import torch
 from scipy import sparse
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names,
@@ -35,6 +42,7 @@ __all__ = [
     "AT_LEAST_TWO",
     "AUTO",
     "FRACTION",
+    "NEGATIVE_INT",
     "NON_NEGATIVE",
     "NON_NEGATIVE_INT",
     "ONE",
@@ -43,14 +51,17 @@ __all__ = [
     "POSITIVE_INT",
     "ZERO",
     "adopt_names",
+    "check_arguments",
     "check_choice",
     "check_columns",
     "check_matrix",
+    "check_numbers",
     "check_rows",
     "check_shape",
     "closest_name",
     "draft_of",
     "forget_names",
+    "naming",
     "one_of",
     "output_library",
     "resolve_device",
@@ -60,12 +71,21 @@ __all__ = [
     "validate_params",
 ]
 
+
+class _Whole(Interval):
+    """Whole numbers between two ends; True and False are none."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 FRACTION = Interval(Real, 0, 1, closed="neither")
-POSITIVE_INT = Interval(Integral, 1, None, closed="left")
-NON_NEGATIVE_INT = Interval(Integral, 0, None, closed="left")
-AT_LEAST_TWO = Interval(Integral, 2, None, closed="left")
+POSITIVE_INT = _Whole(Integral, 1, None, closed="left")
+NEGATIVE_INT = _Whole(Integral, None, -1, closed="right")
+NON_NEGATIVE_INT = _Whole(Integral, 0, None, closed="left")
+AT_LEAST_TWO = _Whole(Integral, 2, None, closed="left")
 ZERO = Options(Real, {0})
 ONE = Options(Real, {1})
 ONE_OR_TWO = Options(Integral, {1, 2})
@@ -74,6 +94,7 @@ one_of = StrOptions
 
 _NOT_THE_USER = str(Path(__file__).parent), str(Path(sklearn.__file__).parent)
 _DTYPES = [np.float64, np.float32, np.uint8]
+_MOST_SAID = 300  # characters of another library's error that ours repeats: arrays may be in it
 
 
 def check_shape(sample_shape: Any) -> None:
@@ -86,6 +107,58 @@ def check_shape(sample_shape: Any) -> None:
             f"sample_shape={sample_shape!r} must be a tuple of one to three positive integers, "
             "for example (28, 28), or None."
         )
+
+
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Let errors of numpy's and scikit-learn's checks name the argument that they are of.
+
+    Values that overflow while they are checked are refused by the checks, not by warnings.
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except (TypeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        if re.search(rf"\b{re.escape(argument)}\b|[Ff]eature names", said):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        said = said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]} ..."
+        remedy = "Give an array, a list or a frame of real numbers, one row for each sample."
+        raise kind(f"{argument} does not fit: {said.rstrip('.')}. {remedy}") from error
+
+
+def check_numbers(
+    X: Any, argument: str = "X", dtype: Any = "numeric", min_samples: int = 1
+) -> np.ndarray:
+    """Samples (n, ...) as finite numbers, whatever container they come in.
+
+    Raises
+    ------
+    TypeError
+        For what is no array of numbers.
+    ValueError
+        For values that are not finite, hidden ones, and too few samples.
+    """
+    with naming(argument):
+        X = _as_array(X.toarray() if sparse.issparse(X) else X, argument)
+        found: np.ndarray = check_array(
+            X,
+            dtype=dtype,
+            allow_nd=True,
+            ensure_2d=False,
+            ensure_min_samples=min_samples,
+            input_name=argument,
+        )
+        if not found.ndim:
+            raise TypeError(f"{argument} is a {type(X).__name__}, which holds no samples.")
+    return found
+
+
+def check_arguments(caller: str, constraints: Mapping[str, list[Any]], **values: Any) -> None:
+    """Check arguments of a function by the constraints that have their names."""
+    chosen = {name: constraints[name] for name in values}
+    validate_parameter_constraints(chosen, values, caller_name=caller)
 
 
 def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
@@ -103,11 +176,12 @@ def check_rows(estimator, X, *, reset: bool, min_samples: int = 1) -> Rows:
         check_shape(estimator.sample_shape)
     if sparse.issparse(X):
         refuse_infinite_values(X)
-    X = X if isinstance(X, Source) else _as_array(X)
-    source = X if isinstance(X, Source) else source_of(X) if isinstance(X, np.ndarray) else None
-    if source is None:
-        return _checked(estimator, X, reset, min_samples)
-    _checked(estimator, source.outline(), reset, min_samples, ensure_all_finite=False)
+    with naming("X"):
+        X = X if isinstance(X, Source) else _as_array(X)
+        source = X if isinstance(X, Source) else source_of(X) if isinstance(X, np.ndarray) else None
+        if source is None:
+            return _checked(estimator, X, reset, min_samples)
+        _checked(estimator, source.outline(), reset, min_samples, ensure_all_finite=False)
     return source
 
 
@@ -127,11 +201,11 @@ def _checked(estimator, X, reset: bool, min_samples: int, **options: Any) -> Row
     rows = check_array(X, allow_nd=True, estimator=estimator, input_name="X", **options)
     shape = tuple(rows.shape[1:])
     if 0 in shape:
-        raise ValueError(f"X has samples of shape {shape}: there is nothing in them.")
+        raise ValueError(f"X has samples of shape {shape}: there is nothing in them. Give values.")
     if not reset and shape != estimator.layout_.shape:
         raise ValueError(
             f"X has samples of shape {shape}, but {type(estimator).__name__} was fitted on "
-            f"samples of shape {estimator.layout_.shape}."
+            f"samples of shape {estimator.layout_.shape}. Give samples of that shape."
         )
     if reset:
         if estimator.sample_shape is not None and tuple(estimator.sample_shape) != shape:
@@ -143,22 +217,26 @@ def _checked(estimator, X, reset: bool, min_samples: int, **options: Any) -> Row
     return rows
 
 
-def _as_array(X: Any) -> Any:
+def _as_array(X: Any, argument: str = "X") -> Any:
     """Lists, tensors and frames whose names say nothing as arrays; what hides values is refused."""
     if isinstance(X, torch.Tensor):
         return array_of(X)
+    # As cells, or as lists in cells; polars ends the process where these are looked at.
+    if nw.dependencies.is_polars_series(X) and "Object" in str(X.dtype):
+        raise TypeError(f"{argument} holds objects of Python. Give numbers.")
     if isinstance(X, np.ma.MaskedArray):
         if np.ma.is_masked(X):
             raise ValueError(
-                f"X is a masked array that hides {int(np.ma.getmaskarray(X).sum())} values, the "
-                f"first in row {int(np.argwhere(np.ma.getmaskarray(X))[0, 0])}. Fill them in, for "
-                "example X.filled(0), or leave such rows out."
+                f"{argument} is a masked array that hides {int(np.ma.getmaskarray(X).sum())} "
+                f"values, the first in row {int(np.argwhere(np.ma.getmaskarray(X))[0, 0])}. Fill "
+                f"them in, for example {argument}.filled(0), or leave such rows out."
             )
         return X.data
     names = _names_of(X)
     if names is not None:
         if not names:
-            raise ValueError("X is a frame without columns. Give at least one column.")
+            raise ValueError(f"{argument} is a frame without columns. Give at least one column.")
+        _refuse_complex(X, names, argument)
         return X if len(set(names)) == len(names) else np.asarray(X)
     X = np.asarray(X) if isinstance(X, list | tuple) else X
     if isinstance(X, np.ndarray) and X.dtype == object:
@@ -167,10 +245,20 @@ def _as_array(X: Any) -> Any:
         for place, cell in np.ndenumerate(X):
             if isinstance(cell, np.ndarray | list | tuple):
                 raise ValueError(
-                    f"X holds a {type(cell).__name__} in row {place[0]}. A cell must be one "
-                    "number: spread it over several columns."
+                    f"{argument} holds a {type(cell).__name__} in row {place[0]}. A cell must be "
+                    "one number: spread it over several columns."
                 )
     return X
+
+
+def _refuse_complex(X: Any, names: list[Any], argument: str) -> None:
+    """Refuse a frame with complex columns, of which scikit-learn would keep the real parts."""
+    for name, dtype in zip(names, getattr(X, "dtypes", [])):
+        if getattr(dtype, "kind", "") == "c":
+            raise ValueError(
+                f"Complex data not supported: {argument} column {name!r}. Give the real and the "
+                "imaginary part as two columns."
+            )
 
 
 def _is_single(X: Any) -> bool:

@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn import get_config
 from skorch.history import History
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ._checks import check_columns, check_matrix, check_rows, forget_names, say
 from ._columns._datasets import Stream, opened
@@ -25,9 +26,10 @@ from ._columns._sinks import check_sink, filled_with
 from ._columns._sources import Source
 from ._columns._sparse import MOST_COLUMNS, Narrowing, Rows, SparseRows
 from ._layout import Layout
+from ._modes import few_threads
 from ._objectives import InfoMax, Parts, assemble, term_weights
-from ._parts import Part
-from ._random import new_generator, private_rng, randomness, stream
+from ._parts import Part, no_larger_than_memory
+from ._random import new_generator, own_draws, private_rng, randomness, stream
 from ._scaling import Scaling
 from ._settings import Setup, kind_said, narrows_sparse, recall_parts, recall_setup, seen_by
 from ._shown import counted
@@ -39,11 +41,9 @@ from ._state import (
     fact,
     history_rows,
     load_arrays,
-    memory_of_machine,
     require,
     tensors_of,
     torch_arrays,
-    within,
 )
 from ._training import _memory
 from ._training._batches import Data, coded, make_data
@@ -74,13 +74,14 @@ __all__ = [
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
 # Values in, or out, of a batch of transform: 2 MB, what a core's cache holds.
 _TRANSFORM_VALUES = 2**19
+_OPERATIONS = 6  # floating-point ones for a weight and a row: two forward, four back
+_STEP_ROWS = 128  # samples of a step by which its work is known: batch_size="auto" at most
 _TRANSFORM_ROWS = 4096  # samples of it at most: networks are wider than narrow tables
 _MOST_KEPT = 2**24  # weights of an encoder whose float64 copy is kept: 128 MB (rule of thumb)
 _PREPARE_ROWS = 4096  # samples that a dictionary sees; twice as many gave no better one (rule)
 _PREPARE_VALUES = 2**27  # input values of them at most: 512 MB in float32 (rule of thumb)
 _OF_TRAINING = ("training", "progress", "random")  # first parts of names of arrays
 _ENDED = "dur"  # what the row of an epoch has in the history once it has ended
-_LARGE = 2**16  # a setting from which the size of a network is looked at before (a rule)
 _FEWEST_ROWS = 256  # samples that it sees however large they are (rule of thumb)
 
 
@@ -241,6 +242,8 @@ class FittedFeatures(Fitted):
 
     Attributes
     ----------
+    work : float
+        Floating-point operations of a step, about.
     start : Progress or None
         Where training stands, of a file that was kept on the way.
     share : float or None
@@ -266,10 +269,17 @@ class FittedFeatures(Fitted):
     ):
         self.columns, self.n_samples, self.setup = columns, n_samples, setup
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
-        with private_rng(stream(seed, "weights"), setup.device), _no_larger_than_memory(parts):
+        held, counted = no_larger_than_memory(vars(parts)), FlopCounterMode(display=False)
+        with self._first_weights(setup.device), held, counted:
             module, example = assemble(parts, layout.network_shape)
+        self.work = counted.get_total_flops() * parts.n_views * _STEP_ROWS
         self.widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
         self.net = self._make_net(module, setup)
+
+    def _first_weights(self, device: torch.device) -> AbstractContextManager[None]:
+        """Where first weights are drawn from; a network of a user's own may draw from anywhere."""
+        seed = stream(self.seed, "weights")
+        return private_rng(seed, device) if self._draws_from_torch else own_draws(seed)
 
     def _make_net(self, module: InfoMax, setup: Setup) -> InfoMaxNet:
         """A net with fresh optimizers and history around a module."""
@@ -316,7 +326,7 @@ class FittedFeatures(Fitted):
         samples = self.scaling.apply(rows, chosen=np.sort(chosen))
         samples = samples[chosen.argsort().argsort()].to(device)
         generator = new_generator(stream(seed, "preparation"), device)
-        with self._own_randomness():
+        with self._own_randomness(), self._few_threads(len(samples)):
             prepare(self.net.module_.encoder, samples, self._views(), generator)
         return self
 
@@ -352,7 +362,7 @@ class FittedFeatures(Fitted):
         try:
             return copy.deepcopy(module, {id(module.generator): None})
         except RuntimeError:  # torch copies no tensors that are results, as some networks keep
-            with private_rng(stream(self.seed, "weights"), self.net.device):
+            with self._first_weights(self.net.device):
                 other, _ = assemble(self.parts, self.layout.network_shape)
             other.load_state_dict(module.state_dict())
             return other
@@ -401,19 +411,33 @@ class FittedFeatures(Fitted):
         self._views()
         after_step = None if keep is None else partial(keep, self.progress)
         try:
-            with self._own_randomness(None if start is None else start.randomness):
+            drawn = self._own_randomness(None if start is None else start.randomness)
+            work = float(self.work)
+            with drawn:
                 # What is coded beforehand would take from a training's seconds more than steps give
                 # back.
                 if frozen is not None and plan.max_time is None:
-                    data = coded(data, frozen)
-                    held_out = None if held_out is None else coded(held_out, frozen)
+                    with self._few_threads(len(rows)):
+                        data = coded(data, frozen)
+                        held_out = None if held_out is None else coded(held_out, frozen)
+                    work = self._work_on_codes()
                 standing = None if start is None else start.standing
-                self.net.train(data, held_out, plan, standing, after_step)
+                with few_threads(work):
+                    self.net.train(data, held_out, plan, standing, after_step)
             self._refuse_ruin(rows)
         finally:
             while self.net.history and _ENDED not in self.net.history[-1]:
                 self.net.history.pop()  # an epoch that did not end, whose weights are not kept
             self.net.good_weights_ = {}
+
+    def _few_threads(self, n: int) -> AbstractContextManager[None]:
+        """One thread of torch where the network has little to do for n samples."""
+        return few_threads(self.work, self.work / _STEP_ROWS * n)
+
+    def _work_on_codes(self) -> float:
+        """Floating-point operations of a step of what is learned of codes, about."""
+        learned = [p.numel() for p in self.net.module_.parameters() if p.requires_grad]
+        return _OPERATIONS * _STEP_ROWS * sum(learned)
 
     def progress(self) -> Progress:
         """Where training stands after a step."""
@@ -496,7 +520,7 @@ class FittedFeatures(Fitted):
         step = min(_TRANSFORM_ROWS, max(1, _TRANSFORM_VALUES // values))
         for start in range(0, len(rows), step):
             batch = self.scaling.apply(rows[start : start + step], dtype)
-            with torch.inference_mode():
+            with torch.inference_mode(), self._few_threads(min(step, len(rows))):
                 found = read_output(encoder(batch.to(self.net.device)), output).cpu()
             self.scaling.refuse_result(rows, start, found)
             yield found.numpy()
@@ -522,10 +546,17 @@ class FittedFeatures(Fitted):
     def nats(self, rows: Rows, num_workers: int = 0) -> float:
         """Weighted mean of the information terms in nats, on fixed blocks and fixed views."""
         self._views()
-        with self._own_randomness():
+        with self._own_randomness(), self._few_threads(len(rows)):
             nats = self.net.nats(self._data(self.complete(rows), None, num_workers))
         weights = self.net.weights
-        return sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
+        found = sum(weights[k] * v for k, v in nats.items()) / sum(weights[k] for k in nats)
+        if not math.isfinite(found):
+            self.features(rows, "embedding")  # refuses rows that are too far from those of the fit
+            raise ValueError(
+                f"The information of X is {found}: its rows lie so far from those of fit that the "
+                "critic's scores are not finite. Bring X to the scale of fit's."
+            )
+        return found
 
     def local_nats(self, rows: Rows) -> np.ndarray:
         """What each location says of its sample, (n, *places) in nats, among blocks of samples."""
@@ -616,23 +647,6 @@ class FittedFeatures(Fitted):
             fitted.start = Progress(progress, standing["random"] or None)
             fitted.kept = fact(facts, "kept", dict)
         return fitted
-
-
-def _no_larger_than_memory(parts: Parts) -> AbstractContextManager[None]:
-    """Refuse a network that this machine can't hold, where a setting is so large that it may be."""
-    settings = [("n_components", parts.n_components)]
-    for part in vars(parts).values():
-        if isinstance(part, Part):
-            settings += part.get_params().items()
-    name, largest = max(((k, v) for k, v in settings if type(v) is int), key=lambda pair: pair[1])
-    if largest <= _LARGE:
-        return nullcontext()
-    memory = memory_of_machine()
-    return within(
-        memory,
-        f"{name}={largest} asks for a network of more than the {memory / 2**30:.0f} GiB of memory "
-        f"of this machine. Lower {name}.",
-    )
 
 
 def _checked_history(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

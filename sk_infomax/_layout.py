@@ -108,7 +108,7 @@ def find_layout(shape: tuple[int, ...], kind: str | None, channels: str) -> Layo
     if len(shape) == 1:
         if kind == "image":
             raise ValueError(
-                f"An image encoder got rows of {shape[0]} values. Say what they are with "
+                f"An image encoder got rows of {shape[0]} values. Say what they are: use "
                 "sample_shape, for example sample_shape=(28, 28)."
             )
         return Layout("series", shape, None)

@@ -1,5 +1,6 @@
 """What torch's modes are while this package computes, whatever they are around it."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,13 +10,17 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["in_blocks", "in_own_modes", "is_traced", "own_modes"]
+__all__ = ["few_threads", "in_blocks", "in_own_modes", "is_traced", "own_modes"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _LOCK = threading.Lock()
 _DEVICES = ("cpu", "cuda")  # that autocast is turned off for
+# Floating-point operations of a step, 25 ms of a core, under which torch's threads wait for each
+# other longer than they work where another process holds a core (`benchmarks/busy.py`).
+_SMALL = 2**28
+_SMALL_IN_ALL = 2**31  # of what is done once: 0.2 seconds of a core (a rule)
 
 
 class _Float32:
@@ -70,6 +75,26 @@ def in_own_modes(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return inner
+
+
+@contextmanager
+def few_threads(work: float, in_all: float = math.inf) -> Iterator[None]:
+    """One thread of torch where there is little work, in floating-point operations.
+
+    `work` is that of a step of many, `in_all` that of everything where it is known.
+
+    How many threads there are is decided by the work alone, not by how busy the machine is: what
+    is computed would otherwise differ in its last bits from one time to the next.
+    """
+    before = torch.get_num_threads()
+    if before == 1 or (work > _SMALL and in_all > _SMALL_IN_ALL):
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def is_traced() -> bool:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Self
 
 from sklearn.base import clone
 
 from ._bases import BaseEstimator
 from ._checks import closest_name, validate_params
-from ._state import Unsaved, require
+from ._state import Unsaved, memory_of_machine, require, within
 
-__all__ = ["Auto", "Family", "NamedParts", "Part", "checked_part", "resolve_part"]
+__all__ = [
+    "Auto",
+    "Family",
+    "NamedParts",
+    "Part",
+    "checked_part",
+    "no_larger_than_memory",
+    "resolve_part",
+]
+
+_LARGE = 2**16  # a setting from which the size of a network is looked at before (a rule)
 
 
 class Part(BaseEstimator):
@@ -46,6 +58,32 @@ class Family(NamedTuple):
 
     registry: Mapping[str, type]
     base: type
+
+
+def no_larger_than_memory(settings: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Refuse, inside, a network that this machine can't hold.
+
+    Looked at where a setting, or one of a part among the settings, is so large that it may be.
+    """
+    name, largest = max(_sizes_of(settings), key=lambda pair: pair[1], default=("", 0))
+    if largest <= _LARGE:
+        return nullcontext()
+    memory = memory_of_machine()
+    return within(
+        memory,
+        f"{name}={largest} asks for a network of more than the {memory / 2**30:.0f} GiB of "
+        f"memory of this machine, or of more layers than can be built. Lower {name}.",
+    )
+
+
+def _sizes_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Whole numbers among settings, and in lists of them, by name."""
+    for name, value in settings.items():
+        if isinstance(value, Part):
+            yield from _sizes_of(value.get_params())
+        for size in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(size, Integral) and not isinstance(size, bool):
+                yield name, int(size)
 
 
 def resolve_part(value: Any, registry: Mapping[str, type], family: type, parameter: str) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["draw_seed", "new_generator", "private_rng", "randomness", "stream"]
+__all__ = ["draw_seed", "new_generator", "own_draws", "private_rng", "randomness", "stream"]
 
 # torch.random.fork_rng saves and restores the generator of the whole process, so two threads
 # inside it at once would restore each other's state.
@@ -67,6 +68,40 @@ def private_rng(
         finally:
             np.random.set_state(state)
             random.setstate(pythons)
+
+
+@contextmanager
+def own_draws(seed: int) -> Iterator[None]:
+    """Let this thread's draws of torch that name no generator come from one of our own, seeded.
+
+    The numbers are those that `private_rng` gives on a CPU, and the global generators are neither
+    read nor moved, so that nothing waits and no other thread is disturbed. For parts of this
+    package, which draw first weights from torch alone.
+    """
+    with _Draws(new_generator(seed)):
+        yield
+
+
+class _Draws(TorchDispatchMode):
+    """Hands a generator to operations that draw."""
+
+    def __init__(self, generator: torch.Generator):
+        super().__init__()
+        self.generator = generator
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
+            return _drawing(func)(*args, **kwargs, generator=self.generator)
+        return func(*args, **kwargs)
+
+
+def _drawing(func: Any) -> Any:
+    """The overload of an operation that takes a generator."""
+    if any(one.name == "generator" for one in func._schema.arguments):
+        return func
+    name = func._overloadname
+    return getattr(func.overloadpacket, "generator" if name == "default" else f"{name}_generator")
 
 
 def randomness(device: torch.device) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ _CHUNK_VALUES = 2**20  # values at once in float64: 8 MB
 _WHITE = 255.0  # largest value of uint8
 _LEAST_SQUARES = 1e-290  # sum of squares under which float64 has lost digits or all (1e-308)
 _MOST_ROWS_OF_BYTES = 257  # whose sum uint16 holds: 257 * 255 = 2**16 - 1
+_LEFT_BEHIND = 1e-6  # at most of a constant column, standardised: as float32 rounds (a rule)
 _ROUNDING = 10  # rounding errors of the mean under which a column counts as constant; a rule
 
 
@@ -104,7 +105,9 @@ class Scaling:
         deviation = np.sqrt(self.squares / self.count)
         # A constant column leaves rounding errors behind, not a spread to divide by.
         constant = deviation <= _ROUNDING * np.finfo(np.float64).eps * np.abs(self.mean)
-        self.scale = np.where(constant, 1.0, deviation)
+        # It is divided by enough for these to stay small where it lies far out.
+        apart = np.maximum(1.0, np.finfo(np.float64).eps * np.abs(self.mean) / _LEFT_BEHIND)
+        self.scale = np.where(constant, apart, deviation)
         return self
 
     def units(self) -> tuple[np.ndarray, np.ndarray]:

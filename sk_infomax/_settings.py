@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from ._checks import closest_name, resolve_device, say
@@ -251,6 +252,14 @@ def narrows_sparse(estimator) -> bool:
 
 def settle_setup(estimator) -> Setup:
     """What the parameters say of the training of a net, checked."""
+    for one in estimator.callbacks or ():
+        named = isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str)
+        is_one = isinstance(one[1] if named else one, Callback | type)
+        if not is_one:
+            raise TypeError(
+                f"callbacks has {one!r}, which is no callback of skorch. Give a list of "
+                "skorch.callbacks.Callback objects, or of pairs of a name and one."
+            )
     callbacks = [one for one in estimator.callbacks or () if not isinstance(one, Checkpoint)]
     if estimator.early_stopping:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
@@ -479,5 +488,8 @@ def _settle_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
             raise ValueError(f"optimizer={optimizer!r} is unknown: {hint}")
         return OPTIMIZERS[optimizer]
     if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
-        raise TypeError(f"optimizer={optimizer!r} is no torch.optim.Optimizer.")
+        raise TypeError(
+            f"optimizer={optimizer!r} is no torch.optim.Optimizer. Give such a class, or "
+            f"a name: {', '.join(map(repr, OPTIMIZERS))}."
+        )
     return optimizer

@@ -570,7 +570,7 @@ class DeepInfoMaxTransformer(
         check_is_fitted(self)
         validate_params(self)
         with own_modes():
-            rows = self._begun(opened(X))
+            rows = self._in_pieces(opened(X))
         return _stepwise(self._blocks(rows))
 
     def _blocks(self, rows: Iterator[Rows]) -> Iterator[np.ndarray]:
@@ -578,7 +578,7 @@ class DeepInfoMaxTransformer(
         for piece in rows:
             yield from self._fitted.blocks(piece, self._layer)
 
-    def _begun(self, X: Any) -> Iterator[Rows]:
+    def _in_pieces(self, X: Any) -> Iterator[Rows]:
         """Checked samples (n, ...), those of a stream piece by piece, the first of them at once."""
         pieces = (read_rows(self, piece, self._fitted).rows for piece in pieces_of(X))
         return chain([next(pieces)], pieces)
@@ -587,7 +587,7 @@ class DeepInfoMaxTransformer(
         """Features (n, d) of all samples of a stream."""
         if out is not None:
             check_sink(out, self._n_features_out)
-        blocks = self._blocks(self._begun(stream))
+        blocks = self._blocks(self._in_pieces(stream))
         return np.concatenate(list(blocks)) if out is None else filled_with(blocks, out)
 
     @in_own_modes

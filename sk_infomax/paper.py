@@ -122,6 +122,9 @@ def paper(
     >>> model.global_weight, model.local_weight, model.prior_weight
     (1.0, 0.0, 1.0)
     """
+    for name, flag in {"crops": crops, "several": several}.items():
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name}={flag!r} must be True or False.")
     crops = crops or several or row == "CPC"
     _check(row, crops, several, critic, image_size)
     settings: dict[str, Any] = {
@@ -148,7 +151,7 @@ def _check(row: str, crops: bool, several: bool, critic: str, image_size: int) -
     """Refuse what the paper does not have."""
     choices = {"row": (row, ROWS), "critic": (critic, ("dot", "concat"))}
     for name, (value, known) in (choices | {"image_size": (image_size, _ENCODERS)}).items():
-        if value not in known:
+        if not any(value is one or (type(value) is type(one) and value == one) for one in known):
             raise ValueError(f"{name}={value!r} is not in the paper: use one of {list(known)}.")
     if several and row == "CPC":
         raise ValueError("CPC has contexts of its own: leave several=False.")

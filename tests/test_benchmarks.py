@@ -31,7 +31,9 @@ COMMANDS = {
     "--dependence-steps 1 --mine-steps 1 --draws 20 --out {out}",
     "cuda": "--tiny --device cpu --parts check --jobs table --out {out}/cuda.json",
     "curves": "--data fashion-mnist --out {out}",
+    "busy": "--rounds 1 --out {out}/busy.json",
     "fuzz_files": "--count 4 --out {out}/fuzz.json",
+    "fuzz_inputs": "--count 4 --out {out}/inputs.json",
     "growth": "--axes rows --sizes 30 60 --here --out {out}/growth.json --picture {out}/growth.png",
     "growth_information": "--n-samples 60 --seeds 1 --effort fast --out {out}/growth.json "
     "--picture {out}/growth.png",
@@ -49,6 +51,7 @@ COMMANDS = {
     "sizes": "--cases 3x70x64x3 --max-epochs 1 --here --out {out}/sizes.json",
     "tables": "--tiny --out {out}/tables.json",
     "series": "--tiny --methods raw pca ours --out {out}/series.json --picture {out}/series.png",
+    "threads": "--threads 2 --fits 1 --out {out}/threads.json",
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
 }
 MARKS = {False: pytest.mark.slow, True: pytest.mark.nightly}
@@ -82,8 +85,8 @@ SLOW_BENCHMARKS = {
 }
 WHEN = {
     **dict.fromkeys(SLOW_BENCHMARKS, pytest.mark.slow),
-    # They start processes of their own, and a slow test of files and of kills does the same.
-    **dict.fromkeys(("fuzz_files", "kills"), pytest.mark.nightly),
+    # They start processes of their own, and other tests do the same in smaller.
+    **dict.fromkeys(("busy", "fuzz_files", "fuzz_inputs", "kills", "threads"), pytest.mark.nightly),
 }
 OTHER_COMMANDS = {
     "columns": "--n-samples 60 --seeds 0 --frame-samples 60 --frame-columns 1 "

@@ -261,7 +261,7 @@ def test_flags(discrete, expected):
         ("n", r'discrete_x=\'n\' must be "auto", True, False or a list, for example \[\'n\'\]'),
         ([True], "discrete_x has 1 flags for 3 columns"),
         ([], "discrete_x has 0 flags for 3 columns"),
-        ([3], "discrete_x: there is no column 3. The columns are"),
+        ([3], "discrete_x: there is no column 3. Choose from"),
         ([-1], "discrete_x: there is no column -1"),
         (["nn"], "there is no column 'nn'. Did you mean 'n'"),
         (False, r"says that X column 't' \(position 2\) is not discrete, .*labels such as 'a'"),
@@ -277,7 +277,7 @@ def test_names_that_repeat_need_positions():
     columns = read_columns(pd.DataFrame([[1, 2]], columns=["a", "a"]), "y")
     with pytest.raises(ValueError, match=r"discrete_y: 2 columns are named 'a'. Give positions"):
         discrete_flags(columns, ["a"], "discrete_y")
-    with pytest.raises(ValueError, match=r"no column 2. Positions go from 0 to 1"):
+    with pytest.raises(ValueError, match=r"no column 2. Give positions, from 0 to 1"):
         discrete_flags(read_columns([[1, 2]]), [2], "discrete_x")
 
 

@@ -205,9 +205,9 @@ def test_few_labels(parts):
 
 
 def test_unknown_probe_and_lengths(parts):
-    with pytest.raises(ValueError, match="kind='tree' is unknown: use one of 'svm'"):
+    with pytest.raises(ValueError, match=r"kind='tree' is unknown: .*'svm'"):
         probe(None, *parts, "tree")
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match=r"X_train has 1?\d+ samples and y_train \d+ labels"):
         probe(None, parts[0], parts[1][:-1], parts[2], parts[3])
 
 

@@ -233,8 +233,8 @@ def test_ms_ssim_of_a_row_is_that_of_the_function(blobs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": 0}, "width=0 must be 1 or more"),
-        ({"max_steps": 0}, "max_steps=0 must be 1 or more"),
+        ({"width": 0}, "'width' parameter of reconstruction .* Got 0"),
+        ({"max_steps": 0}, "'max_steps' parameter of reconstruction .* Got 0"),
         ({"channels": "middle"}, "channels='middle' is unknown"),
         ({"data_range": (1, 1)}, r"data_range=\(1.0, 1.0\) is empty"),
         ({"sample_shape": (20, 20)}, r"asks for 400 values, but samples have shape \(24, 24\)"),

@@ -16,11 +16,12 @@ from safetensors.numpy import save_file
 
 from benchmarks import fuzz_files
 from sk_infomax import DeepInfoMaxTransformer, DotCritic, MutualInfoEstimator
-from sk_infomax._state import _replacing, replacing
+from sk_infomax._state import VERSION, Indexing, _replacing, arrays_of, load_arrays, replacing
 from sk_infomax._state._files import FORMAT, seal
 from sk_infomax.encoders import ENCODERS
 
 OLD = Path(__file__).parent / "data" / "format_1"
+NOW = OLD.parent / "format_2"
 CASES = int(os.environ.get("SK_INFOMAX_FILES", 60))
 
 
@@ -69,6 +70,32 @@ def test_files_of_version_1_are_read_for_good():
         np.testing.assert_allclose(read, expected[name], rtol=1e-4, atol=1e-5)
 
 
+def test_files_of_version_2_are_read_for_good(tmp_path):
+    expected = np.load(NOW / "expected.npz")
+    pd = pytest.importorskip("pandas")
+    X = expected["X"]
+    frame = pd.DataFrame({"a": X[:, 0].astype(float), "b": ["u", "v"] * 20})
+    samples = {"table": X, "images": expected["I"], "kernels": X, "patterns": expected["S"]}
+    for name, rows in (samples | {"frame": frame}).items():
+        model = DeepInfoMaxTransformer.load(NOW / f"{name}.safetensors")
+        np.testing.assert_allclose(model.transform(rows), expected[name], rtol=1e-4, atol=1e-5)
+    sides = {
+        "critic": (X[:, :2], expected["y"]),
+        "levels": (expected["levels_x"].astype(str), expected["y"]),
+        "counts": (expected["a"][:, None], expected["b"]),
+    }
+    for name, (x, y) in sides.items():
+        model = MutualInfoEstimator.load(NOW / f"{name}.safetensors")
+        np.testing.assert_allclose(model.pointwise(x, y), expected[name], rtol=1e-4, atol=1e-5)
+        assert model.mutual_info_ == pytest.approx(float(expected[f"{name}_estimate"]))
+    DeepInfoMaxTransformer.load(NOW / "table.safetensors").partial_fit(X)  # has its training
+
+
+def test_there_are_files_of_every_version():
+    folders = {one.name for one in OLD.parent.iterdir()}
+    assert folders == {f"format_{version}" for version in range(1, VERSION + 1)}
+
+
 def test_a_file_of_version_1_is_saved_anew_as_it_was(tmp_path):
     model = DeepInfoMaxTransformer.load(OLD / "table.safetensors")
     model.save(tmp_path / "new")
@@ -110,6 +137,29 @@ def test_the_judge_of_damage_sees_faults(saved):
     assert fuzz_files.outcome_of(saved, sound).kind == "KeyError"
     late = fuzz_files.Sound(b"", DeepInfoMaxTransformer, lambda model: [][0], 1)
     assert fuzz_files.outcome_of(saved, late).kind == "late IndexError"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("table", (5,)), ("series", (2, 20)), ("image", (1, 12, 12)), ("perceptron", (9,))],
+)
+def test_whole_numbers_of_networks_point_into_what_there_is(name, shape):
+    network = ENCODERS[name]().fitted_to(50, shape).build(shape, 3)
+    arrays, counters = arrays_of(network), ("num_batches_tracked",)
+    owners = {
+        f"{path}.{one}".removeprefix("."): part.bounds[one]
+        for path, part in network.named_modules()
+        if isinstance(part, Indexing)
+        for one in part.bounds
+    }
+    whole = [k for k, v in arrays.items() if v.dtype.kind in "iu" and not k.endswith(counters)]
+    assert sorted(whole) == sorted(owners)
+    for where in whole:
+        for place in (-1, owners[where], 2**62):
+            damaged = arrays[where].copy()
+            damaged.flat[-1] = place
+            with pytest.raises(ValueError, match="has values outside of 0 to"):
+                load_arrays(network, arrays | {where: damaged})
 
 
 def first_weight(arrays):

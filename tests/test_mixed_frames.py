@@ -114,7 +114,7 @@ def test_missing_numbers_alone_make_a_frame_mixed(frame):
         (pl.DataFrame({"a": [1, None]}), True),
         (pl.DataFrame({"a": [1, 2]}, schema={"a": pl.Decimal}), False),
         (pa.table({"a": [1, 2]}), False),
-        (pa.record_batch({"a": ["x", "y"]}), True),
+        (pa.RecordBatch.from_pydict({"a": ["x", "y"]}), True),
         (pd.Series(["x"]), False),
         ([["x"]], False),
         (sparse.csr_matrix([[1.0]]), False),

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from sk_infomax import DeepInfoMaxTransformer, TorchEncoder
-from sk_infomax._random import new_generator, private_rng
+from benchmarks import threads
+from sk_infomax import DeepInfoMaxTransformer, MutualInfoEstimator, TorchEncoder
+from sk_infomax._random import new_generator, own_draws, private_rng
 
 
 def table():
@@ -83,3 +84,49 @@ def test_two_threads_that_fit_at_once_do_not_disturb_each_other():
             thread.join()
         for model, features in zip(models, expected):
             np.testing.assert_array_equal(model.transform(table()), features)
+
+
+def draws():
+    module = nn.Sequential(nn.Linear(3, 4), nn.Conv1d(2, 3, 2))
+    weights = [parameter.detach() for parameter in module.parameters()]
+    random = [torch.randn(3), torch.rand(2), torch.randint(9, (4,)), torch.randint(2, 9, (4,))]
+    return [
+        *weights,
+        *random,
+        torch.randperm(7),
+        torch.empty(3).normal_(),
+        torch.dropout(torch.ones(9), 0.5, True),
+    ]
+
+
+def test_own_draws_are_those_of_the_global_generator_which_they_leave_alone():
+    with private_rng(3, torch.device("cpu")):
+        expected = draws()
+    before = torch.get_rng_state()
+    with own_draws(3):
+        found = draws()
+        assert torch.equal(before, torch.get_rng_state())  # inside too: other threads see it
+        own = torch.rand(2, generator=new_generator(7))
+    for one, other in zip(found, expected):
+        assert torch.equal(one, other)
+    assert torch.equal(own, torch.rand(2, generator=new_generator(7)))
+
+
+def test_fits_leave_the_global_generators_alone_at_every_moment(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the global generator was seeded")
+
+    for name in ("manual_seed", "set_rng_state"):
+        monkeypatch.setattr(torch, name, refuse)
+    fast(views=2, prior="uniform").fit(table()).score(table())
+    MutualInfoEstimator(max_steps=1, cv=2).fit(table()[:, :1], table()[:, 1])
+
+
+def test_fits_in_threads_beside_a_witness():
+    kinds = threads.fits()
+    expected = threads.expected_of(kinds)
+    with threads.Witness() as witness:
+        found = threads.in_threads(kinds, expected, 3, 2)
+    assert found["equal"] == found["fits"] == 6
+    assert witness.seen
+    assert witness.disturbed() == 0

@@ -10,9 +10,17 @@ from sklearn import config_context
 from torch import nn
 
 from benchmarks import kills
-from sk_infomax import Checkpoint, DeepInfoMaxTransformer, DotCritic, TorchEncoder
+from sk_infomax import (
+    Checkpoint,
+    DeepInfoMaxTransformer,
+    DotCritic,
+    MutualInfoEstimator,
+    TorchEncoder,
+    mutual_info,
+)
 from sk_infomax._training import _resuming
 from sk_infomax.encoders import ENCODERS
+from sk_infomax.information import _trail
 
 
 class Dropout(nn.Sequential):
@@ -204,3 +212,98 @@ def test_fits_that_are_killed_go_on():
     assert found["kills"] == 3
     assert found["equal"] == found["resumed"] > 0
     assert found["left over"] == 0
+
+
+class KilledCriticError(Exception):
+    pass
+
+
+class OwnCritic(DotCritic):
+    """A critic of a user's own, which draws from torch's global generator."""
+
+    def build(self, global_dim, local_dim):
+        built = super().build(global_dim, local_dim)
+        built.register_forward_pre_hook(lambda *_: torch.rand(3) and None)
+        return built
+
+
+def pairs(kind):
+    rng = np.random.RandomState(0)
+    y = rng.normal(size=160)
+    if kind == "levels":
+        return rng.randint(20, size=(160, 1)).astype(str), y
+    return np.column_stack([y + rng.normal(size=160), *rng.normal(size=(kind - 1, 160))]), y
+
+
+def estimator(**settings):
+    return MutualInfoEstimator(**({"max_steps": 4, "cv": 2, "random_state": 0} | settings))
+
+
+def estimate_killed_after(monkeypatch, n_critics, path, X, y, **settings):
+    write, written = _trail.Trail._write, []
+
+    def look(self):
+        write(self)
+        written.append(1)
+        if len(written) == n_critics:
+            raise KilledCriticError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_trail.Trail, "_write", look)
+        with pytest.raises(KilledCriticError):
+            estimator(checkpoint=Checkpoint(path, 0), **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [2, 24, "levels"])
+def test_an_estimate_goes_on_from_any_critic(kind, tmp_path, monkeypatch):
+    (X, y), path = pairs(kind), tmp_path / "checkpoint"
+    whole = estimator(bound="dv").fit(X, y)
+    for n_critics in (1, 3):
+        estimate_killed_after(monkeypatch, n_critics, path, X, y, bound="dv")
+        resumed = MutualInfoEstimator.resume(path, X, y)
+        assert resumed.mutual_info_ == whole.mutual_info_
+        assert resumed.confidence_interval_ == whole.confidence_interval_
+        np.testing.assert_array_equal(resumed.pointwise(X, y), whole.pointwise(X, y))
+        assert resumed.checkpoint.path == str(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_an_estimate_without_a_seed_goes_on_too(tmp_path, monkeypatch):
+    (X, y), path = pairs(2), tmp_path / "checkpoint"
+    estimate_killed_after(monkeypatch, 1, path, X, y, random_state=None)
+    first, second = (MutualInfoEstimator.resume(path, X, y) for _ in range(2))
+    np.testing.assert_array_equal(first.pointwise(X, y), second.pointwise(X, y))
+
+
+def test_what_can_not_go_on_of_an_estimate_is_refused(tmp_path, monkeypatch):
+    (X, y), path = pairs(2), tmp_path / "checkpoint"
+    estimate_killed_after(monkeypatch, 2, path, X, y)
+    with pytest.raises(ValueError, match="not those of the fit that was killed"):
+        MutualInfoEstimator.resume(path, X[::-1], y)
+    with pytest.raises(ValueError, match="not those of the fit that was killed"):
+        MutualInfoEstimator.resume(path, X, y, groups=np.arange(160) // 2)
+    with pytest.raises(ValueError, match="no effect on what was fitted with max_steps"):
+        MutualInfoEstimator.resume(path, X, y, max_steps=9)
+    with pytest.raises(ValueError, match="missing can't change on the way"):
+        MutualInfoEstimator.resume(path, X, y, missing="drop")
+    with pytest.raises(ValueError, match="is a checkpoint of a fit that has not ended"):
+        MutualInfoEstimator.load(path)
+    estimator().fit(X, y).save(tmp_path / "ended")
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        MutualInfoEstimator.resume(tmp_path / "ended", X, y)
+    with pytest.raises(FileNotFoundError, match="No such folder"):
+        estimator(checkpoint=Checkpoint(tmp_path / "none" / "file")).fit(X, y)
+    with pytest.raises(ValueError, match="checkpoint is for fit"):
+        mutual_info(X, y, checkpoint=Checkpoint(path))
+
+
+def test_a_critic_of_ones_own_draws_apart_and_is_given_again(tmp_path, monkeypatch):
+    (X, y), path = pairs(2), tmp_path / "checkpoint"
+    state = torch.get_rng_state()
+    whole = estimator(critic=OwnCritic(units=4)).fit(X, y)
+    assert torch.equal(state, torch.get_rng_state())
+    estimate_killed_after(monkeypatch, 1, path, X, y, critic=OwnCritic(units=4))
+    with pytest.raises(ValueError, match="critic of the class OwnCritic"):
+        MutualInfoEstimator.resume(path, X, y)
+    resumed = MutualInfoEstimator.resume(path, X, y, critic=OwnCritic(units=4))
+    np.testing.assert_array_equal(resumed.pointwise(X, y), whole.pointwise(X, y))

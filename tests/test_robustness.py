@@ -7,9 +7,18 @@ import threading
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
-from sk_infomax import DeepInfoMaxTransformer, DotCritic, MutualInfoEstimator, TorchEncoder
+from sk_infomax import (
+    Checkpoint,
+    DeepInfoMaxTransformer,
+    DotCritic,
+    MutualInfoEstimator,
+    TorchEncoder,
+    _modes,
+    mutual_info,
+)
 from sk_infomax._modes import own_modes
 from sk_infomax._training._net import InfoMaxNet
 from sk_infomax.encoders import ENCODERS
@@ -39,6 +48,58 @@ def features(**settings):
 def estimator(**settings):
     few = {"cv": 2, "max_steps": 3, "random_state": 0, "critic": DotCritic(units=4)}
     return MutualInfoEstimator(**(few | settings))
+
+
+# Threads of torch ---------------------------------------------------------------------------
+
+
+class Threads(Callback):
+    """Notes how many threads of torch there are in each step."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def on_batch_end(self, net, **kwargs):
+        self.seen.append(torch.get_num_threads())
+
+
+@pytest.fixture
+def two_threads():
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def test_small_fits_run_on_one_thread(two_threads, monkeypatch):
+    for limit, expected in ((None, {1}), (0, {2})):
+        if limit is not None:
+            monkeypatch.setattr(_modes, "_SMALL", limit)
+            monkeypatch.setattr(_modes, "_SMALL_IN_ALL", limit)
+        seen = []
+        model = features(callbacks=[Threads(seen)]).fit(table())
+        assert set(seen) == expected
+        assert torch.get_num_threads() == 2
+        model.transform(table())
+        model.score(table())
+        assert torch.get_num_threads() == 2
+        within = []
+        train = InfoMaxNet.train
+
+        def look(net, *args, within=within, train=train, **kwargs):
+            within.append(torch.get_num_threads())
+            return train(net, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(InfoMaxNet, "train", look)
+            estimator().fit(table()[:, :2], target())
+        assert set(within) == expected
+        assert torch.get_num_threads() == 2
+
+
+def test_the_threads_come_back_after_a_fit_that_fails(two_threads, monkeypatch):
+    with pytest.raises(FloatingPointError):
+        features(lr=1e38, optimizer="sgd").fit(table())
+    assert torch.get_num_threads() == 2
 
 
 # Torch's modes ------------------------------------------------------------------------------
@@ -309,3 +370,53 @@ def test_a_network_larger_than_the_machine_is_refused(settings, name):
     with pytest.raises(ValueError, match=f"{name}=1000000000 asks for a network of more than"):
         features(**settings).fit(table())
     assert features(n_components=70_000, max_epochs=1).fit(table()).transform(table()).shape[1]
+
+
+@pytest.mark.parametrize(
+    ("n", "dx", "dy"), [(150, 100, 100), (40, 60, 3), (30, 2, 50), (12, 20, 1)]
+)
+@pytest.mark.parametrize("shared", [True, False])
+def test_more_columns_than_rows_leave_the_upper_end_open(n, dx, dy, shared):
+    rng = np.random.RandomState(n)
+    X, y = rng.normal(size=(n, dx)), rng.normal(size=(n, dy))
+    if shared:
+        k = min(dx, dy)
+        y[:, :k] = X[:, :k] + 0.1 * y[:, :k]
+    value, (low, high) = mutual_info(X, y, max_steps=0, cv=2, random_state=0)
+    assert np.isinf(high)
+    assert 0 <= low <= value < np.inf
+
+
+def test_callbacks_that_are_none_and_folders_that_are_not_there(tmp_path):
+    with pytest.raises(TypeError, match="callbacks has 'a', which is no callback"):
+        features(callbacks=["a"]).fit(table())
+    with pytest.raises(FileNotFoundError, match="No such folder for checkpoints"):
+        features(callbacks=[Checkpoint(tmp_path / "none" / "file")]).fit(table())
+
+
+@pytest.mark.parametrize("far", [1e12, 2e104, -3e140])
+@pytest.mark.parametrize("shape", [(40, 3), (20, 2, 16), (12, 8, 8)])
+def test_constant_samples_far_out_are_constant(far, shape):
+    with np.errstate(all="raise"):
+        X = np.full(shape, far)
+        model = features(encoder="auto", critic="dot", max_epochs=1).fit(X)
+        found = model.transform(X)
+    assert np.isfinite(found).all()
+    assert not np.ptp(found, axis=0).any()
+
+
+def test_a_score_that_is_not_finite_is_refused():
+    model = features().fit(table())
+    with pytest.raises(ValueError, match="Bring X to the scale of fit's"):
+        model.score(table().astype(float) * 1e80)
+
+
+@pytest.mark.parametrize("constant", ["X", "y", "both"])
+def test_sides_that_are_constant_tell_nothing(constant):
+    X, y = table()[:, :2], target()
+    X = np.zeros_like(X) if constant != "y" else X
+    y = np.ones_like(y) if constant != "X" else y
+    model = estimator().fit(X, y)
+    assert model.mutual_info_ == 0
+    assert np.isfinite([model.standard_error_, *model.bounds_.values()]).all()
+    assert np.isfinite(model.pointwise(X, y)).all()

@@ -7,6 +7,7 @@ loads on a CPU, and reading a saved file runs no code of the file's.
 
 from ._allowance import building, memory_of_machine, within
 from ._arrays import (
+    Indexing,
     arrays_of,
     arrays_under,
     digest,
@@ -25,6 +26,7 @@ from ._values import Unsaved, from_json, to_json
 __all__ = [
     "VERSION",
     "Fitted",
+    "Indexing",
     "Memory",
     "Saved",
     "Unsaved",

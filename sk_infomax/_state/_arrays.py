@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 __all__ = [
+    "Indexing",
     "arrays_of",
     "arrays_under",
     "digest",
@@ -18,6 +19,18 @@ __all__ = [
     "tensors_of",
     "torch_arrays",
 ]
+
+
+class Indexing(nn.Module):
+    """A module with whole numbers that say where something stands.
+
+    Attributes
+    ----------
+    bounds : dict of str to int
+        For each of these buffers, the number that they stay below; they are 0 or more.
+    """
+
+    bounds: Mapping[str, int] = {}
 
 
 def torch_arrays(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, np.ndarray]:
@@ -65,7 +78,20 @@ def load_arrays(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
             )
         if not finite(array) and finite(expected):
             raise ValueError(f"The file is damaged: saved weight {name} is not finite throughout.")
+    _check_places(module, arrays)
     module.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in arrays.items()})
+
+
+def _check_places(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse places outside of what they point into."""
+    for path, part in module.named_modules():
+        for name, most in part.bounds.items() if isinstance(part, Indexing) else ():
+            where = f"{path}.{name}" if path else name
+            places = arrays[where]
+            if places.size and not (places.min() >= 0 and places.max() < most):
+                raise ValueError(
+                    f"The file is damaged: saved {where} has values outside of 0 to {most - 1}."
+                )
 
 
 def finite(array: np.ndarray) -> bool:

@@ -69,7 +69,7 @@ class Saved(BaseEstimator):
     """What ``_fitted`` is."""
     _registries: ClassVar[Mapping[str, Mapping[str, type]]]
     """Settings objects that a file may name."""
-    _not_saved: ClassVar[tuple[str, ...]] = ("callbacks", "random_state")
+    _not_saved: ClassVar[tuple[str, ...]] = ("callbacks", "checkpoint", "random_state")
     """Parameters that a file leaves out where it can't hold them."""
     _made_by_fit: ClassVar[frozenset[str]]
     """Parameters that what is fitted was made by, so that others would be wrong about it."""
@@ -182,28 +182,42 @@ class Saved(BaseEstimator):
     def _restore(cls, path: Any, arrays: Any, meta: dict[str, Any], own: dict[str, Any]) -> Self:
         """What a file holds, with parameters that were given for it."""
         with own_modes(), building(sum(array.nbytes for array in arrays.values())):
-            settings = cls._from_json(meta["parameters"])
-            facts = cls._from_json(meta["fitted"])
-            for name in cls._not_saved:
-                if isinstance(settings.get(name), Unsaved):
-                    settings[name] = None
-            needed = dict(_unsaved(settings, facts))
-            cls._refuse_without_effect(own, settings, needed)
-            for name, value in needed.items():
-                if name not in own:
-                    raise ValueError(
-                        f"{os.fspath(path)!r} was fitted with {name} of the class {value.name}, "
-                        f"which the file does not hold. Pass it: {cls.__name__}.load(path, "
-                        f"{name}=...)."
-                    )
-            estimator = cls(**(settings | own))
-            validate_params(estimator)
-            resolve_device(estimator.device, or_cpu=True)
-            estimator.n_features_in_ = meta["n_features"]
-            if meta["feature_names"] is not None:
-                estimator.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
+            estimator, facts = cls._begun(path, meta, own)
             estimator._fitted = cls._fitted_as.recall(Memory(arrays, facts), estimator)
         return estimator
+
+    @classmethod
+    def _begun(
+        cls, path: Any, meta: dict[str, Any], own: dict[str, Any]
+    ) -> tuple[Self, dict[str, Any]]:
+        """An estimator by the parameters of a file, not fitted, and the facts of its fit."""
+        settings = cls._from_json(meta["parameters"])
+        facts = cls._from_json(meta["fitted"])
+        for name in cls._not_saved:
+            if isinstance(settings.get(name), Unsaved):
+                settings[name] = None
+        needed = dict(_unsaved(settings, facts))
+        cls._refuse_without_effect(own, settings, needed)
+        for name, value in needed.items():
+            if name not in own:
+                raise ValueError(
+                    f"{os.fspath(path)!r} was fitted with {name} of the class {value.name}, "
+                    f"which the file does not hold. Pass it: {cls.__name__}.load(path, "
+                    f"{name}=...)."
+                )
+        estimator = cls(**(settings | own))
+        validate_params(estimator)
+        resolve_device(estimator.device, or_cpu=True)
+        estimator.n_features_in_ = meta["n_features"]
+        if meta["feature_names"] is not None:
+            estimator.feature_names_in_ = np.array(meta["feature_names"], dtype=object)
+        return estimator, facts
+
+    @staticmethod
+    def _left_open(meta: Any) -> set[str]:
+        """Parameters and parts of a sound file that it does not hold."""
+        nodes = [*meta["parameters"].items(), *meta["fitted"]["parts"]["dict"].items()]
+        return {name for name, node in nodes if isinstance(node, dict) and "unsaved" in node}
 
     @classmethod
     def _refuse_without_effect(cls, own: dict, settings: dict, needed: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+from errno import ENOENT
 from numbers import Real
 from typing import Any
 
@@ -123,10 +124,12 @@ class Checkpoint(Callback):
         self.every = every
 
     def check(self) -> None:
-        """Refuse a number of seconds that is none.
+        """Refuse a number of seconds that is none, and a folder that is not there.
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such folder.
         ValueError
             If `every` is below 0.
         TypeError
@@ -136,6 +139,9 @@ class Checkpoint(Callback):
             raise TypeError(f"every={self.every!r} must be a number of seconds, for example 60.")
         if not self.every >= 0:
             raise ValueError(f"every={self.every!r} must be at least 0 seconds.")
+        folder = os.path.dirname(os.path.realpath(self.path))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(ENOENT, "No such folder for checkpoints", folder)
 
 
 def progress_bar(total: int, unit: str, verbose: int = 1):

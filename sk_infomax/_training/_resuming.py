@@ -128,7 +128,7 @@ class Resumable(Saved):
                 f"{os.fspath(path)!r} is no checkpoint: it holds a fit that has ended. Use "
                 f"{cls.__name__}.load(path)."
             )
-        changed = own.keys() - _MAY_DIFFER - _left_open(meta)
+        changed = own.keys() - _MAY_DIFFER - cls._left_open(meta)
         if changed:
             raise ValueError(
                 f"{', '.join(sorted(changed))} can't change on the way: the fit goes on as it was "
@@ -164,12 +164,6 @@ class Resumable(Saved):
     def _adopt(self, draft: Any, fitted: Any) -> None:
         adopt_names(self, draft)
         self._fitted = fitted
-
-
-def _left_open(meta: Any) -> set[str]:
-    """Parameters and parts of a sound file that it does not hold."""
-    nodes = [*meta["parameters"].items(), *meta["fitted"]["parts"]["dict"].items()]
-    return {name for name, node in nodes if isinstance(node, dict) and "unsaved" in node}
 
 
 class _Keeper:

@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 
 from ._pairs import PairTask
+from ._sizes import check_array_of, check_count
 
 __all__ = ["class_means", "contingency", "uniform_mixture", "xor"]
 
@@ -35,7 +36,7 @@ def class_means(means: ArrayLike = (0.0, 1.5, 4.0)) -> PairTask:
     >>> round(class_means((0, 100)).mutual_information, 3)
     0.693
     """
-    centres = np.asarray(means, dtype=float)
+    centres = check_array_of("means", means, 1)
 
     def negative_log_density(x: float) -> float:
         logs = -0.5 * (x - centres) ** 2 - 0.5 * math.log(2 * math.pi) - math.log(len(centres))
@@ -76,6 +77,7 @@ def uniform_mixture(n_classes: int = 5) -> PairTask:
     >>> round(uniform_mixture(5).mutual_information, 3)
     1.055
     """
+    check_count("n_classes", n_classes)
 
     def draw(n, rng):
         x = rng.randint(n_classes, size=n)
@@ -104,6 +106,7 @@ def xor(dim: int = 10) -> PairTask:
     >>> round(xor().mutual_information, 3)
     0.693
     """
+    check_count("dim", dim, 2)
 
     def draw(n, rng):
         x = rng.randint(2, size=(n, dim))
@@ -133,7 +136,9 @@ def contingency(
     >>> round(contingency([[0.5, 0], [0, 0.5]]).mutual_information, 3)
     0.693
     """
-    joint = np.asarray(table, dtype=float)
+    joint = check_array_of("table", table, 2)
+    if (joint < 0).any() or not joint.any():
+        raise ValueError(f"table={table!r} must hold probabilities, of which one is above 0.")
     joint = joint / joint.sum()
     product = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     filled = joint > 0

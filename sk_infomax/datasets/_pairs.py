@@ -14,6 +14,8 @@ import numpy as np
 from scipy.special import digamma, gammaln
 from sklearn.utils import check_random_state
 
+from ._sizes import check_count, check_number
+
 __all__ = [
     "PairTask",
     "additive_uniform",
@@ -24,6 +26,9 @@ __all__ = [
     "student",
     "transformed",
 ]
+
+_MOST_NATS = 15  # for each coordinate: beyond, their correlation is 1 in float64
+_MOST_STRENGTH = 1e6  # of a hidden cause: beyond, correlations are 1 in float64
 
 Draw = Callable[[int, np.random.RandomState], tuple[np.ndarray, np.ndarray]]
 Map = Callable[[np.ndarray], np.ndarray]
@@ -76,9 +81,20 @@ class PairTask:
         ValueError
             If `n_samples` is below 1.
         """
-        if n_samples < 1:
-            raise ValueError(f"n_samples={n_samples} must be at least 1.")
-        return self.draw(n_samples, check_random_state(random_state))
+        check_count("n_samples", n_samples)
+        try:
+            rng = check_random_state(random_state)
+        except ValueError as error:
+            raise ValueError(
+                f"random_state={random_state!r} must be a whole number from 0 to 2**32 - 1, a "
+                "RandomState or None."
+            ) from error
+        return self.draw(n_samples, rng)
+
+
+def _check_sides(dim_x: object, dim_y: object) -> None:
+    check_count("dim_x", dim_x)
+    check_count("dim_y", dim_y)
 
 
 # Normal distributions ------------------------------------------------------------------------
@@ -128,6 +144,9 @@ def correlated_normal(
     >>> round(correlated_normal(20, 4.0).mutual_information, 3)
     4.0
     """
+    check_count("dim", dim)
+    most = _MOST_NATS * dim
+    check_number("mutual_information", mutual_information, 0, most, or_low=True)
     correlation = math.sqrt(-math.expm1(-2 * mutual_information / dim))
     identity = np.eye(dim)
     covariance = np.block([[identity, correlation * identity], [correlation * identity, identity]])
@@ -161,7 +180,10 @@ def multinormal_dense(dim_x: int = 5, dim_y: int = 5, correlation: float = 0.5) 
     >>> round(multinormal_dense(2, 2, 0.5).mutual_information, 3)
     0.294
     """
+    _check_sides(dim_x, dim_y)
     size = dim_x + dim_y
+    # Less, and no normal distribution has these correlations.
+    check_number("correlation", correlation, -1 / (size - 1), 1)
     covariance = np.full((size, size), float(correlation)) + (1 - correlation) * np.eye(size)
     return _multinormal(covariance, dim_x)
 
@@ -201,10 +223,13 @@ def multinormal_sparse(
     >>> round(multinormal_sparse(5, 5).mutual_information, 3)
     1.022
     """
+    _check_sides(dim_x, dim_y)
+    check_count("n_interacting", n_interacting, 0)
+    check_number("strength", strength, -_MOST_STRENGTH, _MOST_STRENGTH)
     if n_interacting > min(dim_x, dim_y):
         raise ValueError(
             f"n_interacting={n_interacting} needs as many coordinates on both sides; "
-            f"dim_x={dim_x} and dim_y={dim_y}."
+            f"dim_x={dim_x} and dim_y={dim_y}. Lower it, or raise these."
         )
     covariance = np.eye(dim_x + dim_y)
     for i in range(n_interacting):
@@ -233,6 +258,9 @@ def independent(dim_x: int = 5, dim_y: int = 5, df: float | None = None) -> Pair
     >>> independent(3, 2).mutual_information
     0.0
     """
+    _check_sides(dim_x, dim_y)
+    if df is not None:
+        check_number("df", df, 0)
 
     def draw(n, rng):
         sizes = (n, dim_x), (n, dim_y)
@@ -271,6 +299,8 @@ def student(dim_x: int = 3, dim_y: int = 3, df: float = 2) -> PairTask:
     >>> round(student(1, 1, df=1).mutual_information, 3)
     0.224
     """
+    _check_sides(dim_x, dim_y)
+    check_number("df", df, 0)
 
     def entropy(dim: int) -> float:
         top, bottom = (df + dim) / 2, df / 2
@@ -313,6 +343,8 @@ def additive_uniform(dim: int = 1, epsilon: float = 0.75) -> PairTask:
     >>> round(additive_uniform(5, 0.1).mutual_information, 2)
     8.55
     """
+    check_count("dim", dim)
+    check_number("epsilon", epsilon, 0)
     each = 1 / (4 * epsilon) if epsilon > 0.5 else epsilon - math.log(2 * epsilon)
 
     def draw(n, rng):

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from ._symmetric import eigh
+
 __all__ = ["CONTRAST_FLOOR", "Filters", "find_filters"]
 
 CONTRAST_FLOOR = 0.1  # of the contrast of all patches; flat ones stay small (rule of thumb)
@@ -59,7 +61,7 @@ def find_filters(
         patches = torch.cat([patches, patches[:, mirror]])
     mean = patches.mean(0)
     centred = patches - mean
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    values, vectors = eigh(centred.T @ centred / len(centred))
     whiten = vectors * (values.clamp(min=0) + _WHITENING_FLOOR).rsqrt() @ vectors.T
     # The whitening goes into the filters, so that patches need not be whitened one by one.
     filters = _kmeans(centred @ whiten, k, generator, mirror) @ whiten

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ._symmetric import eigh
+
 __all__ = ["equal_spread", "telling_directions", "whitening"]
 
 _RANK_FLOOR = 1e-5  # of the largest eigenvalue; what is smaller is rounding of float32
@@ -53,7 +55,7 @@ def telling_directions(between: Tensor, within: Tensor, noise: Tensor, kept: int
 
 def _leading(symmetric: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     """The largest eigenvalues (k,) of a matrix (n, n), `kept` at most, and their vectors (n, k)."""
-    values, vectors = torch.linalg.eigh(symmetric)
+    values, vectors = eigh(symmetric)
     best = values.argsort(descending=True)[:kept]
     return values[best], vectors[:, best]
 
@@ -98,7 +100,7 @@ def equal_spread(directions: Tensor, variances: Tensor) -> Tensor:
 
 def whitening(covariance: Tensor, kept: int) -> Tensor:
     """A basis (k, kept) of the leading principal components of a covariance, each of variance 1."""
-    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = eigh(covariance)
     leading = values.argsort(descending=True)[:kept]
     floor = _CHANNEL_FLOOR * values.max().clamp(min=_LEAST_VARIANCE)
     return vectors[:, leading] * values[leading].clamp(min=floor).rsqrt()

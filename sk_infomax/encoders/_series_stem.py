@@ -12,6 +12,7 @@ from .._modes import in_blocks
 from ._base import Views
 from ._closed_form import Codes, Stem
 from ._dictionary import CONTRAST_FLOOR, find_filters
+from ._symmetric import eigh
 from ._time import Level, averages, by_length, lengths_of, levels_of, long_enough, pyramid, total
 
 __all__ = ["FILTERS", "SeriesStem"]
@@ -416,7 +417,7 @@ class SeriesStem(Stem):
         rows = timed[:_N_MIXED].transpose(1, 2).flatten(0, 1)
         self.code_mean.copy_(rows.mean(0))
         centred = rows - self.code_mean
-        values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+        values, vectors = eigh(centred.T @ centred / len(rows))
         kept = self.mixtures.shape[1]
         values, vectors = values.flip(0)[:kept], vectors.flip(1)[:, :kept]
         floor = _TINY + 1e-3 * values[0].clamp(min=0)
@@ -441,7 +442,7 @@ def _whitening(rows: Tensor) -> Tensor:
     Directions that rows do not have are left out.
     """
     centred = rows - rows.mean(0)
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(rows))
+    values, vectors = eigh(centred.T @ centred / len(rows))
     values = values.clamp(min=0)
     size = (values + (_WHITENING_FLOOR * values.mean()).clamp(min=_TINY)).rsqrt()
     return vectors * (size * (values > _RANK_FLOOR * values.max())) @ vectors.T
@@ -452,4 +453,4 @@ def _leading(rows: Tensor, kept: int) -> Tensor:
     if rows.shape[1] <= kept:
         return torch.eye(kept).to(rows)
     centred = rows - rows.mean(0)
-    return torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :kept].T
+    return eigh(centred.T @ centred)[1].flip(1)[:, :kept].T

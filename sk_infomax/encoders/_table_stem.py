@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from .._checks import POSITIVE_INT
 from .._modes import in_blocks, is_traced
+from .._state import Indexing
 from ._base import Encoder, Views
 from ._closed_form import FEW_STEPS, ClosedFormNetwork, Codes, Stem
 from ._forest import fall, grow_forest
+from ._symmetric import eigh
 
 __all__ = ["KernelEncoder", "TableStem"]
 
@@ -101,7 +103,7 @@ class KernelEncoder(Encoder):
         return ClosedFormNetwork(stem, stem.n_pooled, self.width, shape, n_components)
 
 
-class TableStem(Stem):
+class TableStem(Stem, Indexing):
     """Columns of a table (n, p) of standardised values, found in closed form and frozen.
 
     Columns of `pooled` are principal directions of kernel features [1]_, the ones with most
@@ -159,6 +161,7 @@ class TableStem(Stem):
         self.n_places = max(1, min(_PLACES, m // 2))
         self.n_pooled, self.n_maps = m, min(_MAPS, m) // self.n_places
         self.groups = (m,)
+        self.bounds = {"landmark_leaves": 2**_DEPTH, "features": n_columns}
         add = self.register_buffer
         add("knots", torch.linspace(-2, 2, _KNOTS).repeat(n_columns, 1))
         add("scores", torch.linspace(-2, 2, _KNOTS).repeat(n_columns, 1))
@@ -311,7 +314,7 @@ def _shaped(centred: Tensor, kept: int, power: float) -> tuple[Tensor, Tensor]:
     Times the factors, directions have as variances the powers ``2 * power`` of their own, which
     add up to `kept`.
     """
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    values, vectors = eigh(centred.T @ centred / len(centred))
     values, vectors = values.flip(0)[:kept], vectors.flip(1)[:, :kept]
     known = values > _RANK_FLOOR * values[0].clamp(min=_TINY)
     shaped = torch.where(known, values.clamp(min=_TINY) / values[0].clamp(min=_TINY), 0.0)
@@ -352,10 +355,10 @@ def _half_whitening(centred: Tensor, kept: int) -> Tensor:
     """Matrix (d, kept) that makes the variances of centred rows (n, d) more alike."""
     n, d = centred.shape
     if d <= _GRAM:
-        values, vectors = torch.linalg.eigh(centred.T @ centred / n)
+        values, vectors = eigh(centred.T @ centred / n)
     else:  # the same directions, from inner products of rows
         rows = centred[:_GRAM]
-        values, weights = torch.linalg.eigh(rows @ rows.T / len(rows))
+        values, weights = eigh(rows @ rows.T / len(rows))
         norms = (values.clamp(min=0) * len(rows)).sqrt()
         vectors = rows.T @ (weights / norms.clamp(min=_TINY)) * (norms > 1e-4 * norms[-1])
     values, vectors = values.flip(0)[:kept].clamp(min=0), vectors.flip(1)[:, :kept]

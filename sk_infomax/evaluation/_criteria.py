@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
-from sklearn.utils import check_consistent_length
 
+from .._checks import POSITIVE, POSITIVE_INT, check_arguments
 from .._random import draw_seed
 from ..bounds import JensenShannon
 from ..critics import GatedCritic
@@ -20,9 +20,15 @@ from ._features import RandomState, Transformer, features_of
 __all__ = ["alignment", "neural_dependency", "rank_me", "uniformity"]
 
 _MOST_SAMPLES = 2000  # of them the pairs are taken: 2 million, 16 MB (rule of thumb)
+_FEWEST = 2  # samples that make a pair
 _FOLDS = 2  # halves: a critic of each is read on the other
 _SHIFTS = 2  # independent copies of a batch in a step: one more steadies it (rule of thumb)
 _BATCH_SIZE = 256  # samples in a step at least, as in `mine`
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "t": [POSITIVE],
+    "max_steps": [POSITIVE_INT],
+    "random_state": ["random_state"],
+}
 _NOUGHT = 1e-12  # stands for no length and no share, so that nothing is divided by 0
 
 
@@ -93,7 +99,10 @@ def uniformity(
     >>> uniformity(None, np.ones((5, 3))) < uniformity(None, np.eye(5))
     True
     """
+    check_arguments("uniformity", _CONSTRAINTS, t=t)
     Z = _unit(features_of(transformer, X))
+    if len(Z) < _FEWEST:
+        raise ValueError(f"uniformity needs pairs: X has {len(Z)} sample. Give two or more.")
     rows = np.linspace(0, len(Z) - 1, min(len(Z), _MOST_SAMPLES)).astype(int)
     return float(-np.log(np.exp(-t * pdist(Z[rows], "sqeuclidean")).mean()))
 
@@ -125,8 +134,15 @@ def alignment(transformer: Transformer | None, X: ArrayLike, X_other: ArrayLike)
     >>> alignment(None, np.eye(3), -np.eye(3))
     -4.0
     """
-    check_consistent_length(X, X_other)
-    first, second = (_unit(features_of(transformer, view)) for view in (X, X_other))
+    first, second = (
+        _unit(features_of(transformer, view, argument=name))
+        for name, view in (("X", X), ("X_other", X_other))
+    )
+    if first.shape != second.shape:
+        raise ValueError(
+            f"X has features of shape {first.shape} and X_other of shape {second.shape}: give two "
+            "views of the same samples, row by row."
+        )
     return float(-((first - second) ** 2).sum(1).mean())
 
 
@@ -182,7 +198,13 @@ def neural_dependency(
     >>> neural_dependency(None, alike, max_steps=5) > 0.2
     True
     """
+    settings = {"max_steps": max_steps, "random_state": random_state}
+    check_arguments("neural_dependency", _CONSTRAINTS, **settings)
     Z = features_of(transformer, X)
+    if len(Z) < 2 * _FOLDS:
+        raise ValueError(
+            f"neural_dependency needs {2 * _FOLDS} samples or more; X has {len(Z)}. Give more."
+        )
     varying = list(Z[:, np.ptp(Z, axis=0) > 0].T)
     if not varying:
         raise ValueError(

@@ -13,7 +13,14 @@ from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length
 
-from .._checks import resolve_device
+from .._checks import (
+    AT_LEAST_TWO,
+    POSITIVE,
+    POSITIVE_INT,
+    check_arguments,
+    naming,
+    resolve_device,
+)
 from .._parts import resolve_part
 from .._random import draw_seed
 from ..bounds import DonskerVaradhan
@@ -27,6 +34,15 @@ from ._features import RandomState, Transformer, features_of
 
 __all__ = ["InformationPlane", "information_plane", "mine"]
 
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "n_components": [POSITIVE_INT, None],
+    "max_steps": [POSITIVE_INT],
+    "batch_size": [AT_LEAST_TWO],
+    "device": [str, torch.device],
+    "noise": [POSITIVE],
+    "random_state": ["random_state"],
+}
+_FAR = 1e15  # values whose squares float32 can add up (3e38)
 _FOLDS = 2  # halves: a critic of each is read on the other
 _FEWEST = 20  # samples: below, each half leaves a critic fewer than ten (rule of thumb)
 _SHIFTS = 16  # others that each sample is set against in a step; a batch has 255 (rule of thumb)
@@ -102,16 +118,19 @@ def mine(
     >>> bool(mine(None, X, max_steps=50) > 0.3)
     True
     """
+    check_arguments(
+        "mine",
+        _CONSTRAINTS,
+        n_components=n_components,
+        max_steps=max_steps,
+        batch_size=batch_size,
+        device=device,
+        random_state=random_state,
+    )
     Z = features_of(transformer, X)
     if len(Z) < _FEWEST:
         raise ValueError(
             f"mine needs {_FEWEST} samples or more; got n_samples = {len(Z)}. Give more samples."
-        )
-    if n_components is not None and n_components < 1:
-        raise ValueError(f"n_components={n_components} must be 1 or more, or None for all columns.")
-    if max_steps < 1 or batch_size < 2:
-        raise ValueError(
-            f"max_steps={max_steps} must be 1 or more and batch_size={batch_size} 2 or more."
         )
     seed = draw_seed(random_state)
     sides = [_narrow(side, n_components, seed) for side in (features_of(None, X), Z)]
@@ -138,6 +157,9 @@ def _narrow(values: np.ndarray, n_components: int | None, seed: int) -> np.ndarr
     if n_components is not None and varying.shape[1] > n_components:
         size = min(n_components, len(varying))
         pca = PCA(size, svd_solver="randomized", random_state=seed)
+        # Centred before, and drawn in: float32 has neither the digits nor the range of float64.
+        varying = varying - varying.mean(0)
+        varying = varying / max(1.0, np.abs(varying).max() / _FAR)
         varying = pca.fit_transform(varying.astype(np.float32))
     return normal_scores(varying) if varying.shape[1] else varying
 
@@ -242,13 +264,11 @@ def information_plane(
     >>> plane.y < plane.x < plane.capacity + 0.1
     True
     """
-    if not noise > 0:
-        raise ValueError(
-            f"noise={noise} must be above 0: without noise the information of continuous features "
-            "is infinite."
-        )
-    check_consistent_length(X, y)
+    settings = {"noise": noise, "max_steps": max_steps, "random_state": random_state}
+    check_arguments("information_plane", _CONSTRAINTS, **settings)
     Z = features_of(transformer, X)
+    with naming("y"):
+        check_consistent_length(Z, y)
     Z = Z[:, np.ptp(Z, axis=0) > 0]
     if not Z.shape[1]:
         return InformationPlane(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), 0.0)

@@ -162,7 +162,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         device = resolve_device(self.device)
         seed = draw_seed(self.random_state)
         samples = torch.from_numpy(np.asarray(X, np.float32)).to(device)
-        with private_rng(stream(seed, "weights"), device):
+        with private_rng(stream(seed, "weights"), device):  # dropout
             self._network = _build(samples, self.hidden, self.dropout, len(self.classes_))
             self.n_steps_ = self._train(samples, torch.from_numpy(codes).to(device), seed)
         self._network.cpu()

@@ -12,11 +12,19 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 
-from .._checks import closest_name
+from .._checks import (
+    AT_LEAST_TWO,
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE_INT,
+    check_arguments,
+    check_choice,
+    closest_name,
+)
 from .._fitted import OUTPUTS
-from ._features import RandomState, Transformer, features_of
+from ._features import RandomState, Transformer, features_of, labels_of
 from ._perceptron import PerceptronClassifier
 
 __all__ = ["PROBES", "ProbeResult", "label_efficiency", "probe", "probe_layers", "probe_score"]
@@ -49,6 +57,16 @@ PROBES: dict[str, tuple[Any, tuple[float, ...]]] = {
 C of "svm" and "logistic", the number of neighbours of "knn", the weight decay of "mlp".
 """
 _WITH_FEW_LABELS = {"mlp": 0.0}
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "settings": ["array-like", None],
+    "setting": [NON_NEGATIVE, None],
+    "validation_fraction": [FRACTION],
+    "n_seeds": [POSITIVE_INT],
+    "n_draws": [POSITIVE_INT],
+    "cv": [AT_LEAST_TWO],
+    "random_state": ["random_state"],
+}
+_FEWEST_CLASSES = 2
 
 
 class ProbeResult(NamedTuple):
@@ -137,19 +155,30 @@ def probe(
     >>> probe(pca, X[:500], y[:500], X[500:], y[500:], "knn").accuracy > 0.9
     True
     """
-    if kind not in PROBES:
-        raise ValueError(f"kind={kind!r} is unknown: use one of {', '.join(map(repr, PROBES))}.")
-    check_consistent_length(X_train, y_train)
-    check_consistent_length(X_test, y_test)
+    check_choice("kind", kind, PROBES)
+    check_arguments(
+        "probe",
+        _CONSTRAINTS,
+        settings=settings,
+        validation_fraction=validation_fraction,
+        n_seeds=n_seeds,
+        random_state=random_state,
+    )
     dtype = np.float32 if kind == "mlp" else float
-    train, test = (features_of(transformer, X, dtype) for X in (X_train, X_test))
+    train, labels = _labelled(transformer, X_train, y_train, "train", dtype)
+    test, truth = _labelled(transformer, X_test, y_test, "test", dtype)
+    _refuse_other_width(train, test)
+    _refuse_one_class(labels, "y_train")
+    if (labels.dtype.kind in "UO") != (truth.dtype.kind in "UO"):
+        raise ValueError(
+            f"y_train holds {labels.dtype} and y_test {truth.dtype}. Give labels of one type."
+        )
     scale = train.std() or 1.0
     train, test = train / scale, test / scale
-    labels, truth = column_or_1d(y_train), column_or_1d(y_test)
     make, known = PROBES[kind]
     choices = tuple(known if settings is None else settings)
     if kind == "knn":
-        choices = tuple(c for c in choices if c <= 0.5 * len(train)) or choices[:1]
+        choices = tuple(c for c in choices if c <= 0.5 * len(train)) or (max(1, len(train) // 2),)
     rng, found, chosen = check_random_state(random_state), [], []
     for seed in rng.randint(2**31 - 1, size=n_seeds):
         best = choices[0]
@@ -161,9 +190,43 @@ def probe(
     return ProbeResult(float(np.mean(found)), float(np.std(found)), tuple(chosen))
 
 
+def _labelled(
+    transformer: Transformer | None, X: Any, y: Any, part: str, dtype: Any = float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, d) and labels (n,) of a part of the samples, checked."""
+    Z, labels = features_of(transformer, X, dtype, f"X_{part}"), labels_of(y, f"y_{part}")
+    if len(Z) != len(labels):
+        raise ValueError(
+            f"X_{part} has {len(Z)} samples and y_{part} {len(labels)} labels. Give one label for "
+            "each sample."
+        )
+    return Z, labels
+
+
+def _refuse_other_width(train: np.ndarray, test: np.ndarray) -> None:
+    if train.shape[1] != test.shape[1]:
+        raise ValueError(
+            f"X_train has {train.shape[1]} features and X_test {test.shape[1]}. Give samples of "
+            "one shape."
+        )
+
+
+def _refuse_one_class(labels: np.ndarray, argument: str) -> None:
+    if len(np.unique(labels)) < _FEWEST_CLASSES:
+        raise ValueError(
+            f"{argument} has one class only, {labels[0]!r}: there is nothing to tell apart. Give "
+            "samples of two classes or more."
+        )
+
+
 def _choose(make, choices, Z, y, validation_fraction: float, seed: int) -> float:
-    """The setting that does best on held-out samples."""
+    """The setting that does best on held-out samples; the middle one of samples that are too few.
+
+    That is where one class would be left to train on.
+    """
     counts = np.unique(y, return_counts=True)[1]
+    if len(y) - np.ceil(validation_fraction * len(y)) <= counts.max():
+        return choices[len(choices) // 2]
     strata = y if counts.min() >= 2 and validation_fraction * len(y) >= len(counts) else None
     parts = train_test_split(
         Z, y, test_size=validation_fraction, random_state=seed, stratify=strata
@@ -307,7 +370,19 @@ def probe_score(
     >>> search.fit(X[:200], y[:200]).best_params_
     {'n_components': 16}
     """
-    Z, labels = features_of(transformer, X), column_or_1d(y)
+    check_choice("kind", kind, PROBES)
+    check_arguments("probe_score", _CONSTRAINTS, cv=cv)
+    Z, labels = features_of(transformer, X), labels_of(y)
+    _refuse_one_class(labels, "y")
+    if len(Z) != len(labels):
+        raise ValueError(
+            f"X has {len(Z)} samples and y {len(labels)} labels. Give one label for each sample."
+        )
+    largest = int(np.unique(labels, return_counts=True)[1].max())
+    if cv > largest:
+        raise ValueError(
+            f"cv={cv} is more than the {largest} samples of the largest class of y. Lower cv."
+        )
     setting = PROBES[kind][1][len(PROBES[kind][1]) // 2]
     folds = StratifiedKFold(cv, shuffle=True, random_state=0).split(Z, labels)
     return float(
@@ -374,10 +449,16 @@ def label_efficiency(
     >>> curve[20].accuracy > curve[1].accuracy
     True
     """
+    check_choice("kind", kind, PROBES)
+    checked = {"setting": setting, "n_draws": n_draws, "random_state": random_state}
+    check_arguments("label_efficiency", _CONSTRAINTS, **checked)
+    n_labels = _counts_of(n_labels)
     if setting is None:
         setting = _WITH_FEW_LABELS.get(kind, 1.0)
-    train, test = features_of(transformer, X_train), features_of(transformer, X_test)
-    labels = column_or_1d(y_train)
+    train, labels = _labelled(transformer, X_train, y_train, "train")
+    test, _ = _labelled(transformer, X_test, y_test, "test")
+    _refuse_other_width(train, test)
+    _refuse_one_class(labels, "y_train")
     classes, counts = np.unique(labels, return_counts=True)
     rng, curve = check_random_state(random_state), {}
     for n in n_labels:
@@ -395,3 +476,17 @@ def label_efficiency(
             found.append(result.accuracy)
         curve[n] = ProbeResult(float(np.mean(found)), float(np.std(found)), (setting,) * n_draws)
     return curve
+
+
+def _counts_of(n_labels: Any) -> list[int]:
+    """Numbers of labels, checked."""
+    try:
+        counts = list(n_labels)
+    except TypeError as error:
+        raise TypeError(
+            f"n_labels={n_labels!r} must be a list of numbers of labels, for example (5, 10)."
+        ) from error
+    for n in counts:
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"n_labels has {n!r}: give integers of 1 or more.")
+    return counts

@@ -10,13 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils import check_array
 from skorch.callbacks import LRScheduler
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from .._checks import check_shape, resolve_device
+from .._checks import (
+    POSITIVE,
+    POSITIVE_INT,
+    check_arguments,
+    check_numbers,
+    check_shape,
+    resolve_device,
+)
 from .._layout import find_layout
 from .._random import draw_seed, private_rng, stream
 from ._features import RandomState, Transformer, features_of
@@ -25,6 +31,15 @@ from ._supervised import Examples, train
 
 __all__ = ["Reconstruction", "reconstruction"]
 
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "data_range": ["array-like", None],
+    "width": [POSITIVE_INT],
+    "max_steps": [POSITIVE_INT],
+    "batch_size": [POSITIVE_INT],
+    "lr": [POSITIVE],
+    "device": [str, torch.device],
+    "random_state": ["random_state"],
+}
 _ROWS_AT_ONCE = 512  # images that are compared at once; 6 MB of 3 x 32 x 32 (rule of thumb)
 _START = 4  # pixels on the shorter edge of the decoder's first map, up to 7 (DCGAN, 2016)
 _MOST_CHANNELS = 256  # of a layer of the decoder, as in the paper's encoder
@@ -132,16 +147,27 @@ def reconstruction(
     >>> reconstruction(corner, X[:30], X[30:], max_steps=2, width=2).n_scales
     1
     """
-    for name, value in {"width": width, "max_steps": max_steps, "batch_size": batch_size}.items():
-        if value < 1:
-            raise ValueError(f"{name}={value} must be 1 or more.")
+    check_arguments(
+        "reconstruction",
+        _CONSTRAINTS,
+        data_range=data_range,
+        width=width,
+        max_steps=max_steps,
+        batch_size=batch_size,
+        lr=lr,
+        device=device,
+        random_state=random_state,
+    )
     train_images, test_images = _as_images(transformer, (X_train, X_test), sample_shape, channels)
     count_scales(*train_images.shape[2:])  # refuses images that are too small
     low, high = _range_of(train_images, data_range)
     targets, truth = (
         torch.from_numpy(_to_unit(part, low, high)) for part in (train_images, test_images)
     )
-    features = (features_of(transformer, X, np.float32) for X in (X_train, X_test))
+    features = (
+        features_of(transformer, X, np.float32, name)
+        for name, X in (("X_train", X_train), ("X_test", X_test))
+    )
     inputs, shown = _standardised(*features)
     where, seed = resolve_device(device), draw_seed(random_state)
     with private_rng(stream(seed, "weights"), where):
@@ -180,7 +206,7 @@ def _as_images(transformer, images, sample_shape, channels) -> list[np.ndarray]:
     if channels not in ("auto", "first", "last"):
         raise ValueError(f'channels={channels!r} is unknown: use "auto", "first" or "last".')
     rows = [
-        check_array(part, allow_nd=True, dtype=[np.float32, np.float64, np.uint8], input_name=name)
+        check_numbers(part, name, [np.float32, np.float64, np.uint8])
         for part, name in zip(images, ("X_train", "X_test"))
     ]
     shape, other = rows[0].shape[1:], rows[1].shape[1:]

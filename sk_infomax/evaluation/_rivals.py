@@ -22,7 +22,7 @@ from .._bases import BaseEstimator, TransformerMixin
 from .._checks import draft_of
 from .._fitted import read_rows
 from .._layout import Layout
-from .._random import new_generator, private_rng
+from .._random import new_generator, own_draws
 from .._scaling import Scaling
 from .._settings import settle
 from ..encoders import Encoder, PatchEncoder, PatternEncoder
@@ -154,7 +154,7 @@ class StemColumns(TransformerMixin, BaseEstimator):
         samples = self.reading_.apply(X)
         shape = self.reading_.layout.network_shape
         settled = clone(self.encoder).fitted_to(len(samples), shape)
-        with private_rng(self.random_state, torch.device("cpu")):
+        with own_draws(self.random_state):
             network: Any = settled.build(shape, 1)
         generator = new_generator(self.random_state)
         chosen = torch.randperm(len(samples), generator=generator)[:_PREPARE_ROWS]

@@ -403,6 +403,10 @@ def discrete_flags(columns: list[Column], discrete: Any, parameter: str) -> list
     if isinstance(discrete, bool | np.bool_):
         flags: list = [bool(discrete)] * len(columns)
     else:
+        if np.ndim(discrete) != 1:
+            raise TypeError(
+                f'{parameter}={discrete!r} must be "auto", True, False or a list of columns.'
+            )
         flags = [flag.item() if isinstance(flag, np.generic) else flag for flag in discrete]
         if not all(isinstance(flag, bool) for flag in flags):
             return _named_flags(columns, flags, parameter)
@@ -439,9 +443,9 @@ def _position(columns: list[Column], item: Any, parameter: str) -> int:
     if type(item) is int and 0 <= item < len(columns):
         return item
     close = difflib.get_close_matches(str(item), [str(name) for name in names], n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"The columns are {names}."
+    hint = f"Did you mean {close[0]!r}?" if close else f"Choose from {names}."
     if all(name is None for name in names):
-        hint = f"Positions go from 0 to {len(columns) - 1}."
+        hint = f"Give positions, from 0 to {len(columns) - 1}: the columns have no names."
     raise ValueError(f"{parameter}: there is no column {item!r}. {hint}")
 
 

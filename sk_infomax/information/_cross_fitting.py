@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from .._random import new_generator, private_rng
+from .._modes import few_threads
+from .._parts import no_larger_than_memory
+from .._random import new_generator, own_draws, private_rng, stream
 from .._training._batches import ResidentData
 from .._training._callbacks import HeldOutStopping
 from .._training._net import InfoMaxNet
@@ -21,9 +24,11 @@ from ._gaussian import gaussian_information
 from ._models import RatioModel
 from ._reference import ReferredModel
 from ._rows import INDEPENDENT, Rows
+from ._trail import Trail
 
 __all__ = ["RatioTrainer"]
 
+_OPERATIONS = 6  # floating-point ones for a weight and a row: two forward, four back
 _LR = 5e-3  # of AdamW; this and what follows: least error on tasks apart from the 33
 _WEIGHT_DECAY = 0.3  # of AdamW
 _AVERAGE = 0.99  # decay of the mean of the weights, so of about 100 steps
@@ -63,6 +68,8 @@ class RatioTrainer:
     correlations : tuple of float or None
         Of the first columns of x with those of y, where columns come as canonical variates; or
         None where these are to be found.
+    trail : Trail or None
+        Keeps what was trained, and has what a fit that was killed had trained.
     """
 
     critic: Critic
@@ -78,6 +85,7 @@ class RatioTrainer:
     referred: bool = False
     rows: Rows = INDEPENDENT
     correlations: tuple[float, ...] | None = None
+    trail: Trail | None = None
 
     def fitted_to(self, pairs: np.ndarray) -> RatioTrainer:
         """The same, with a reference if the Gaussian information of pairs (n, dx + dy) is high."""
@@ -105,7 +113,9 @@ class RatioTrainer:
     def build(self, seed: int) -> RatioModel:
         """A model with first weights."""
         sizes = self.size_x, self.size_y
-        with private_rng(seed, torch.device("cpu")):
+        held = no_larger_than_memory({"critic": self.critic})
+        own = self.critic.draws_from_torch
+        with private_rng(seed, torch.device("cpu")) if own else own_draws(seed), held:
             kind = ReferredModel if self.referred else RatioModel
             return kind(self.critic, self.bound, *sizes, self.base, self.n_shifts)
 
@@ -141,16 +151,33 @@ class RatioTrainer:
             train_split=None,
         ).initialize()
         if self.max_steps:
+            held_out = valid if n_valid else None
             epochs = max(1, self.max_steps // steps_of_epoch)
             plan = Plan(
                 epochs, self.batch_size, "cosine", average=_AVERAGE, valid_every=valid_every
             )
-            net.train(train, valid if n_valid else None, plan)
-        model.tried = None if stopping.tried is None else _on_cpu(stopping.tried)
+
+            def run() -> None:
+                self._run(net, train, held_out, plan, seed)
+                model.tried = None if stopping.tried is None else _on_cpu(stopping.tried)
+
+            (self.trail or Trail(seed)).trained(model, run)
         model = model.eval().cpu()
         own = pairs[order[n_valid:][:_ROWS_FOR_LEARNED]]
         model.learned = float((model.log_ratio(own) - model.base_ratio(own)).mean())
         return model
+
+    def _run(
+        self, net: InfoMaxNet, data: ResidentData, valid: ResidentData | None, plan: Plan, seed: int
+    ) -> None:
+        """Train a net; parts of a user's own draw from generators that are put back afterwards."""
+        drawn: AbstractContextManager[None] = nullcontext()
+        if self.critic.draws_from_torch or self.bound.draws_from_torch:
+            drawn = private_rng(stream(seed, "modules"), torch.device(self.device))
+        rows = self.batch_size * (1 + self.n_shifts)
+        work = _OPERATIONS * rows * sum(weight.numel() for weight in net.module_.parameters())
+        with drawn, few_threads(work):
+            net.train(data, valid, plan)
 
     def held_out(self, pairs: np.ndarray, cv: int) -> Iterator[tuple[np.ndarray, RatioModel]]:
         """Each fold of the rows, with a model that was trained on the others."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -22,6 +24,7 @@ from .._checks import (
     NON_NEGATIVE_INT,
     POSITIVE_INT,
     adopt_names,
+    check_arguments,
     check_columns,
     draft_of,
     one_of,
@@ -30,11 +33,12 @@ from .._checks import (
     validate_params,
 )
 from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
-from .._modes import in_own_modes
+from .._modes import in_own_modes, own_modes
 from .._parts import Family, NamedParts
 from .._random import draw_seed
 from .._shown import Summarised, counted
-from .._state import Saved
+from .._state import Memory, Saved, building, read
+from .._training._callbacks import Checkpoint
 from ..bounds import BOUNDS, Bound
 from ..critics import CRITICS, Critic
 from ..exceptions import DataWarning, EstimateWarning
@@ -45,8 +49,11 @@ from ._fitted import FittedInformation
 from ._learned import ByCritics, Learned, OwnFolds, Settings, learn, p_value
 from ._rows import Rows
 from ._sides import Sides, alike, read_sides, refuse_vector
+from ._trail import Trail, is_trail
 
 __all__ = ["UNITS", "MutualInfoEstimator"]
+
+_MAY_DIFFER = {"checkpoint", "device", "units", "verbose"}  # where a fit goes on
 
 UNITS = {"nats": 1.0, "bits": 1 / math.log(2)}
 
@@ -114,6 +121,9 @@ class MutualInfoEstimator(
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
         Seed of folds, weights and batches.
+    checkpoint : Checkpoint or None, default=None
+        Keeps a file during `fit`, after each critic that was trained, from which `resume` goes on
+        with a fit that was killed.
     verbose : int, default=0
         1 shows a bar over the folds in a terminal.
 
@@ -180,6 +190,7 @@ class MutualInfoEstimator(
         "n_negatives": [POSITIVE_INT, AUTO],
         "device": [str, torch.device],
         "random_state": ["random_state"],
+        "checkpoint": [Checkpoint, None],
         "verbose": ["verbose"],
     }
 
@@ -211,6 +222,7 @@ class MutualInfoEstimator(
         n_negatives: int | Literal["auto"] = "auto",
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
+        checkpoint: Checkpoint | None = None,
         verbose: int = 0,
     ) -> None:
         self.bound = bound
@@ -229,6 +241,7 @@ class MutualInfoEstimator(
         self.n_negatives = n_negatives
         self.device = device
         self.random_state = random_state
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     # Fitting -------------------------------------------------------------------------------
@@ -266,15 +279,87 @@ class MutualInfoEstimator(
             neighbouring rows that are alike.
         """
         validate_params(self)
+        return self._fit(X, y, groups, Trail(self.random_state, self.checkpoint))
+
+    def _fit(self, X: Any, y: Any, groups: Any, trail: Trail) -> Self:
+        """Fit, or go on with a fit from where its trail ends."""
         refuse_vector(X)
         draft = draft_of(self)
         sides, rows, _ = read_sides(self, X, y, groups)
         check_columns(draft, X, len(sides.x), reset=True)
-        columns, learned = self._learn(sides, rows)
+        if self.checkpoint is not None:
+            trail.write = partial(draft._keep, self.checkpoint.path)
+        columns, learned = self._learn(sides, rows, trail=trail)
         adopt_names(self, draft)
         self._fitted = FittedInformation(columns, learned)
         self._say_of(columns, sides, rows, learned)
         return self
+
+    def _keep(self, path: Any, memory: Memory) -> None:
+        """Write where a fit stands; a critic or bound of a user's own has to be given again."""
+        parts = {name: self._part(name) for name in ("critic", "bound")}
+        self._write(path, Memory(memory.arrays, memory.facts | {"parts": parts}))
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        **own: Any,
+    ) -> Self:
+        """Go on with a fit that was killed, from the file that its `checkpoint` kept.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        X, y : array-like
+            The pairs of that fit.
+        groups : array-like of shape (n,), default=None
+            Which rows belong together, as in that fit.
+        **own : object
+            Parameters that the file cannot hold, such as a critic of a class of your own, and
+            `checkpoint`, `device`, `units` and `verbose`, which may differ. Without `checkpoint`
+            the file is kept as before.
+
+        Returns
+        -------
+        self : MutualInfoEstimator
+            Fitted; on one CPU bit for bit as the fit would have been that was killed.
+
+        Raises
+        ------
+        OSError
+            Python's own, for a missing file, a folder, or one that may not be read.
+        ValueError
+            If the file is damaged or no checkpoint, if the pairs are not those that were fitted,
+            or for a parameter that the fit was begun with and that can't change on the way.
+        """
+        cls._check_own(own)
+        arrays, meta = read(path, cls.__name__)
+        with own_modes(), building(sum(array.nbytes for array in arrays.values())):
+            estimator, facts = cls._begun(path, meta, own)
+            if not is_trail(facts):
+                raise ValueError(
+                    f"{os.fspath(path)!r} is no checkpoint: it holds a fit that has ended. Use "
+                    f"{cls.__name__}.load(path)."
+                )
+            if "checkpoint" not in own:
+                estimator.checkpoint = Checkpoint(os.fspath(path), Trail.every_of(facts))
+            trail = Trail.recall(Memory(arrays, facts), estimator.checkpoint)
+        changed = own.keys() - _MAY_DIFFER - cls._left_open(meta)
+        if changed:
+            raise ValueError(
+                f"{', '.join(sorted(changed))} can't change on the way: the fit goes on as it was "
+                "begun. Leave it out."
+            )
+        return estimator._resumed(X, y, groups, trail)
+
+    @in_own_modes
+    def _resumed(self, X: Any, y: Any, groups: Any, trail: Trail) -> Self:
+        return self._fit(X, y, groups, trail)
 
     def _read_estimate(self, X: Any, y: Any, groups: Any) -> Estimate:
         """The estimate in nats, without a model that could read other pairs."""
@@ -292,12 +377,17 @@ class MutualInfoEstimator(
 
     @in_own_modes
     def _learn(
-        self, sides: Sides, rows: Rows | None = None, for_reading: bool = True
+        self,
+        sides: Sides,
+        rows: Rows | None = None,
+        for_reading: bool = True,
+        trail: Trail | None = None,
     ) -> tuple[tuple[Columns, Columns], Learned]:
         """What is known of columns that were read, and of their dependence."""
         rows = Rows(self.block_length) if rows is None else rows
         columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
-        settings = replace(self._settings(len(sides.x[0]), rows), for_reading=for_reading)
+        settings = self._settings(len(sides.x[0]), rows, trail)
+        settings = replace(settings, for_reading=for_reading)
         return columns, learn(columns, sides, settings)
 
     @in_own_modes
@@ -309,10 +399,15 @@ class MutualInfoEstimator(
         return p_value(columns, sides, settings, n_permutations, known)
 
     def _validated(self) -> Self:
+        """Checked, for functions, which keep no checkpoints."""
         validate_params(self)
+        if self.checkpoint is not None:
+            raise ValueError(
+                "checkpoint is for fit of MutualInfoEstimator, which can be resumed. Leave it out."
+            )
         return self
 
-    def _settings(self, n: int, rows: Rows) -> Settings:
+    def _settings(self, n: int, rows: Rows, trail: Trail | None = None) -> Settings:
         """The parameters, settled for n pairs."""
         effort, bound = EFFORTS[self.effort], self._part("bound")
         cv = effort.cv if self.cv == "auto" else self.cv
@@ -334,10 +429,11 @@ class MutualInfoEstimator(
             max_steps=steps,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
-            seed=draw_seed(self.random_state),
+            seed=draw_seed(self.random_state) if trail is None else trail.seed,
             level=self.confidence_level,
             rows=rows,
             verbose=self.verbose,
+            trail=trail,
         )
 
     # What was found ------------------------------------------------------------------------
@@ -517,6 +613,8 @@ class MutualInfoEstimator(
             is as large.
         """
         validate_params(self)
+        checked = {"n_permutations": [POSITIVE_INT]}
+        check_arguments("permutation_test", checked, n_permutations=n_permutations)
         sides, rows, _ = read_sides(self, X, y, groups)
         return self._test(sides, n_permutations, rows)
 

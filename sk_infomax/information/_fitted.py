@@ -12,6 +12,7 @@ from .._state import Fitted, Memory, arrays_under, fact, require
 from ._columns import Columns
 from ._learned import Learned
 from ._recalling import recall
+from ._trail import is_trail
 
 __all__ = ["FittedInformation"]
 
@@ -46,6 +47,11 @@ class FittedInformation(Fitted):
     def recall(cls, memory: Memory, estimator: Any) -> Self:
         """The same again; parts of a user's own class are those of the estimator."""
         arrays, facts = memory
+        if is_trail(facts):
+            raise ValueError(
+                "The file is a checkpoint of a fit that has not ended. Go on with it: "
+                "MutualInfoEstimator.resume(path, X, y)."
+            )
         sides = fact(facts, "columns", dict)
         of_x, of_y = (
             Columns.recall(arrays_under(arrays, f"{side}."), fact(sides, side, dict))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
-from .._checks import say
+from .._checks import AUTO, FRACTION, NEGATIVE_INT, POSITIVE_INT, check_arguments, one_of, say
 from .._columns._kinds import Column
-from .._columns._reading import complete_rows, read_columns, take_rows
+from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
 from ..exceptions import EstimateWarning
 from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
@@ -37,6 +38,21 @@ __all__ = [
     "mutual_info_matrix",
     "mutual_info_scores",
 ]
+
+
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "missing": [one_of(set(MISSING))],
+    "confidence_level": [FRACTION],
+    "block_length": [POSITIVE_INT],
+    "n_permutations": [POSITIVE_INT],
+    "n_jobs": [POSITIVE_INT, NEGATIVE_INT, None],
+    "return_p_value": ["boolean"],
+    "return_interval": ["boolean"],
+    "return_p_values": ["boolean"],
+    "random_state": ["random_state"],
+}
+
+_OF_LAGS: dict[str, list[Any]] = {"block_length": [POSITIVE_INT, AUTO]}
 
 
 def mutual_info(
@@ -130,6 +146,8 @@ def conditional_mutual_info(
     >>> round(value, 2)
     0.0
     """
+    checked = {"return_p_value": return_p_value, "n_permutations": n_permutations}
+    check_arguments("conditional_mutual_info", _CONSTRAINTS, **checked)
     estimator = MutualInfoEstimator(**settings)._validated()
     sides = {name: read_columns(side, name) for name, side in (("X", X), ("y", y), ("z", z))}
     kept = complete_rows(sides, estimator.missing)
@@ -207,6 +225,17 @@ def mutual_info_scores(
     >>> mutual_info_scores(X, y).idxmax()
     'petal length (cm)'
     """
+    check_arguments(
+        "mutual_info_scores",
+        _CONSTRAINTS,
+        return_interval=return_interval,
+        return_p_values=return_p_values,
+        missing=missing,
+        confidence_level=confidence_level,
+        block_length=block_length,
+        n_permutations=n_permutations,
+        random_state=random_state,
+    )
     items, target = items_of(read_columns(X, "X"), column_groups, missing), target_of(y, missing)
     options = {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": random_state}
@@ -269,6 +298,15 @@ def mutual_info_matrix(
     >>> mutual_info_matrix([["a", "x"], ["b", "y"]] * 20).round(2).tolist()
     [[0.69, 0.69], [0.69, 0.69]]
     """
+    check_arguments(
+        "mutual_info_matrix",
+        _CONSTRAINTS,
+        n_jobs=n_jobs,
+        return_interval=return_interval,
+        missing=missing,
+        confidence_level=confidence_level,
+        block_length=block_length,
+    )
     items = items_of(read_columns(X, "X"), column_groups, missing)
     size, options = len(items), {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": 0}
@@ -335,9 +373,12 @@ def lagged_mutual_info(
     >>> table[:, 1].round(1).tolist()
     [0.0, 0.7]
     """
+    lags = _lags_of(lags)
+    check_arguments("lagged_mutual_info", _OF_LAGS, block_length=block_length)
     sides = {name: read_columns(side, name) for name, side in (("x", x), ("y", y))}
     if given is not None:
         sides["given"] = read_columns(given, "given")
+    MutualInfoEstimator(**settings)._validated()
     complete_rows(sides, settings.get("missing", "error"))
     n, rows, found = len(sides["x"][0]), [], list[tuple[str, str]]()
     length = _memory(sides, n) if isinstance(block_length, str) else block_length
@@ -357,6 +398,22 @@ def lagged_mutual_info(
     _say_of_sides(sides, estimator.block_length, merged(found))
     names = ["lag", "mutual_info", "low", "high"]
     return like_columns(np.array(rows, dtype=float), names, x if is_frame(x) else y)
+
+
+def _lags_of(lags: Any) -> list[int]:
+    """Lags as whole numbers, checked."""
+    if isinstance(lags, str | bytes) or not isinstance(lags, Iterable):
+        raise TypeError(f"lags={lags!r} must be a list of whole numbers, for example range(5).")
+    try:
+        found = list(lags)
+    except TypeError as error:  # an array of no dimensions
+        raise TypeError(f"lags={lags!r} must be a list of whole numbers.") from error
+    for lag in found:
+        if isinstance(lag, bool) or not isinstance(lag, Integral):
+            raise ValueError(f"lags has {lag!r}: give whole numbers of moments.")
+    if not found:
+        raise ValueError("lags is empty: give at least one, for example [0].")
+    return [int(lag) for lag in found]
 
 
 _FEWEST_PAIRS = 20  # under which no fold can be read

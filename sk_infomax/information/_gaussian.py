@@ -180,7 +180,10 @@ def _ridge_directions(x: np.ndarray, y: np.ndarray) -> list[_Directions]:
     (left_x, spread_x, axes_x), (left_y, spread_y, axes_y) = _decomposed(x), _decomposed(y)
     shared, found = left_x.T @ left_y, []
     for ridge in _RIDGES:
-        shrunk = [np.sqrt(s**2 + ridge * (s**2).mean()) for s in (spread_x, spread_y)]
+        shrunk = [
+            np.sqrt(s**2 + ridge * float((s**2).mean() if s.size else 0.0))
+            for s in (spread_x, spread_y)
+        ]
         weights = spread_x / shrunk[0], spread_y / shrunk[1]
         turn_x, _, turn_y = np.linalg.svd(
             weights[0][:, None] * shared * weights[1], full_matrices=False
@@ -309,7 +312,7 @@ def covariance_of(*sides: np.ndarray) -> np.ndarray:
 def whitening(covariance: np.ndarray) -> np.ndarray:
     """Inverse root of a covariance; directions without spread are left as they are."""
     values, vectors = np.linalg.eigh(covariance)
-    floor = 1e-6 * max(values.max(), 1e-12)
+    floor = 1e-6 * max(values.max(initial=0.0), 1e-12)
     return vectors / np.sqrt(values.clip(min=floor)) @ vectors.T
 
 

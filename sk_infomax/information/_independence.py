@@ -17,6 +17,7 @@ from scipy.stats import norm
 
 __all__ = ["Features", "signs", "tail_of_most"]
 
+_FEWEST_DRAWS = 2  # permutations that have a spread
 _WAVES = (1, 4, 12)  # features of an order: a line, a curve of three half waves, and a fine one
 _ROWS_FOR_WAVE = 10  # rows for each feature at least: the rule of ten of regression
 _ROWS_FOR_LEVEL = 5  # rows of a level at least, under which chance correlates far (chi-square rule)
@@ -113,5 +114,7 @@ def tail_of_most(draws: np.ndarray) -> tuple[float, float]:
     most = units.max(1)
     beaten = float(np.mean(most >= most[0]))
     others = draws[1:, telling]
+    if len(others) < _FEWEST_DRAWS:
+        return beaten, 1.0
     distance = (draws[0, telling] - others.mean(0)) / np.maximum(others.std(0, ddof=1), 1e-300)
     return beaten, min(1.0, float(norm.sf(distance.max())) * int(telling.sum()))

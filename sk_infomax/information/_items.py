@@ -63,6 +63,7 @@ def items_of(
     if missing == "error":
         complete_rows({"X": columns}, missing)
     names = [i if c.name is None else c.name for i, c in enumerate(columns)]
+    _check_groups(column_groups)
     taken, groups = set(), []
     for name, members in (column_groups or {}).items():
         places = [_place(member, names) for member in members]
@@ -75,13 +76,29 @@ def items_of(
     ]
 
 
+def _check_groups(column_groups: Any) -> None:
+    """Refuse what is no dictionary of lists of columns."""
+    if column_groups is None:
+        return
+    if not isinstance(column_groups, Mapping):
+        raise TypeError(
+            f"column_groups={column_groups!r} must be a dict of names to lists of columns, for "
+            "example {'address': ['street', 'town']}, or None."
+        )
+    for name, members in column_groups.items():
+        if isinstance(members, str) or not isinstance(members, Iterable) or not list(members):
+            raise ValueError(
+                f"column_groups has {members!r} under {name!r}: give a list of at least one column."
+            )
+
+
 def _place(member: Any, names: list[Any]) -> int:
     """Position of a column that a group names."""
     if member in names:
         return names.index(member)
     if isinstance(member, int) and 0 <= member < len(names):
         return member
-    raise ValueError(f"column_groups has {member!r}, which is no column of X: {names}.")
+    raise ValueError(f"column_groups has {member!r}, which is no column of X. Choose from {names}.")
 
 
 def _known(columns: list[Column], missing: str) -> Columns:

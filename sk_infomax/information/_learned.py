@@ -43,6 +43,7 @@ from ._reading import Reading, read
 from ._rows import Rows
 from ._shifts import Shifted
 from ._sides import Sides
+from ._trail import Trail
 
 __all__ = [
     "ByCounts",
@@ -83,6 +84,8 @@ class Settings:
         1 shows a bar in a terminal.
     for_reading : bool
         Whether a model is trained on all pairs too, which reads others; no estimate needs it.
+    trail : Trail or None
+        Keeps what was trained, of a fit.
     """
 
     critic: Critic
@@ -98,6 +101,7 @@ class Settings:
     rows: Rows
     verbose: int = 0
     for_reading: bool = True
+    trail: Trail | None = None
 
 
 _OF_CRITICS = (
@@ -247,6 +251,8 @@ class ByCritics(Learned):
     def learn(cls, columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> ByCritics:
         """Read each fold with the model of the others; then train on all."""
         pairs = pairs_of(columns, sides)
+        if settings.trail is not None:
+            settings.trail.begin(pairs, settings.rows, settings.cv)
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
         folds = OwnFolds.none_yet(pairs, settings)
         reading = read(trainer, pairs, settings.cv, settings.verbose, folds.models)
@@ -435,6 +441,7 @@ def trainer_for(
         device=settings.device,
         seed=settings.seed,
         rows=settings.rows,
+        trail=settings.trail,
     )
     if layout.levels_x or layout.levels_y or are_wide(*numbers):
         return EncodedTrainer.around(plain, layout)

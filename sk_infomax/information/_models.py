@@ -351,8 +351,10 @@ def radial_features(x: Tensor) -> Tensor:
 
     Mean square, its logarithm, and the same logarithm after the scores are taken to the
     quantiles of Student distributions of two degrees of freedom and of one, whose tails set the
-    scale that heavy-tailed columns share.
+    scale that heavy-tailed columns share. Zeros of no columns.
     """
+    if not x.shape[1]:
+        return x.new_zeros(len(x), N_RADIAL)
     mean_square = x.square().mean(1, keepdim=True)
     below = torch.special.ndtr(x).clamp(1e-6, 1 - 1e-6)
     two = (2 * below - 1) / (2 * below * (1 - below)).sqrt()

@@ -199,6 +199,9 @@ def _readings(column: Column, known: LearnedColumn) -> list[_Reading]:
     return [*found, (codes_of_rows(column.values), True)] if known.repeats else found
 
 
+_FEWEST_FORETOLD = 4  # rows: fewer, and no line goes through neighbours of a row that has two
+
+
 def _foretelling(readings: list[_Reading], other: _Reading) -> list[_Reading]:
     """The levels alone where they foretell the other column better than the order does.
 
@@ -208,6 +211,8 @@ def _foretelling(readings: list[_Reading], other: _Reading) -> list[_Reading]:
     if len(readings) < 2:
         return readings
     (along, _), (levels, _) = readings
+    if len(along) < _FEWEST_FORETOLD:
+        return readings
     better = foretold_errors(_targets_of(other), without_ties(along, 0), levels)
     error = float(better.std()) / math.sqrt(len(better))
     return readings[1:] if float(better.mean()) > _SURELY * error else readings

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.feature_selection import SelectorMixin
@@ -25,7 +26,7 @@ from .._checks import (
     validate_params,
 )
 from .._columns._kinds import Column
-from .._columns._reading import MISSING, complete_rows, read_columns
+from .._columns._reading import MISSING, array_of, complete_rows, read_columns
 from ..exceptions import SelectionWarning
 from ._items import alike_items, information_of, items_of, p_value_of, say_of_items, target_of
 from ._sides import refuse_vector
@@ -254,5 +255,6 @@ def _as_container(X: Any, only_numbers: bool, selector: MutualInfoSelector) -> A
         return frame.to_pandas() if library == "pandas" else frame.to_polars()
     if sparse.issparse(X):
         return X.tocsc()
+    X = array_of(X) if isinstance(X, torch.Tensor) else X
     array = np.asarray(X) if only_numbers else np.asarray(X, dtype=object)
     return array.reshape(len(array), -1)

@@ -228,7 +228,8 @@ def _variances(z, levels, counts, means) -> tuple[float, float]:
     within = max(within, _LEAST_NOISE**2 * float(z.var()))
     effective = (n - float((counts**2).sum()) / n) / max(k - 1, 1)
     between = float((counts * (means - z.mean()) ** 2).sum()) / max(k - 1, 1)
-    return within, max(0.0, (between - within) / effective)
+    # Where all rows, or none but one, have one level, nothing is known of what is between them.
+    return within, max(0.0, (between - within) / effective) if effective > 0 else 0.0
 
 
 def _gain_of_levels(scores: np.ndarray, levels: np.ndarray, counts: np.ndarray) -> float:
@@ -248,7 +249,8 @@ def _means_of_others(target: np.ndarray, levels: np.ndarray) -> np.ndarray:
     sums = np.bincount(levels, target)
     noise, between = _variances(target, levels, counts, sums / counts)
     others = counts[levels] - 1
-    shrunk = between / (between + noise / np.maximum(others, 1))
+    chance = noise / np.maximum(others, 1)
+    shrunk = np.divide(between, between + chance, where=between + chance > 0, out=0 * chance)
     return np.where(others > 0, shrunk * (sums[levels] - target) / np.maximum(others, 1), 0.0)
 
 

@@ -34,7 +34,8 @@ def read_sides(
     """Columns of both sides without what is missing, which rows depend, and those kept (n,)."""
     if y is None:
         raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None. Give "
+            "the other side of the pairs."
         )
     sides = Sides(read_columns(X, "X"), read_columns(y, "y"))
     kept = complete_rows({"X": sides.x, "y": sides.y}, estimator.missing)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._random import new_generator, private_rng
+from .._random import new_generator, own_draws
 from ..bounds import Bound
 from ..critics import Critic
 from ._cross_fitting import RatioTrainer
@@ -126,7 +126,7 @@ class DependenceTrainer(RatioTrainer):
 
     def build(self, seed: int) -> DependenceModel:  # type: ignore[override]
         """A model with first weights."""
-        with private_rng(seed, torch.device("cpu")):
+        with own_draws(seed):
             return DependenceModel(self.critic, self.bound, self.size_x, self.n_shifts)
 
     def curvature(self, pairs: np.ndarray) -> tuple[float, float]:

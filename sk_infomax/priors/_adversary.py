@@ -1,5 +1,6 @@
 """Matching by an adversary: a discriminator that tells embeddings from draws."""
 
+from numbers import Integral
 from typing import ClassVar
 
 import torch
@@ -62,7 +63,18 @@ class AdversarialPrior(Prior):
         self.gradient_penalty = gradient_penalty
 
     def build(self, n_components: int) -> "AdversarialMatch":
-        """Make the adversary for embeddings of this width."""
+        """Make the adversary for embeddings of this width.
+
+        Raises
+        ------
+        ValueError
+            If a hidden layer has no whole width of 1 or more.
+        """
+        if not all(isinstance(w, Integral) and w > 0 for w in self.hidden):
+            raise ValueError(
+                f"{type(self).__name__}(hidden={self.hidden!r}) must hold whole numbers of 1 or "
+                "more, the widths of layers, such as (64,)."
+            )
         return AdversarialMatch(self, n_components)
 
     def squash(self, vectors: Tensor) -> Tensor:

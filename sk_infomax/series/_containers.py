@@ -94,8 +94,11 @@ def _of_numbers(X: Any, kind: str | None) -> Held | None:
     """Rows of a frame of numbers as series of one channel, where some values are missing."""
     if kind != "series":
         return None
+    if nw.dependencies.is_pandas_dataframe(X) and not X.columns.is_unique:
+        X = X.set_axis([str(place) for place in range(X.shape[1])], axis=1)
     frame = nw.from_native(X, eager_only=True)
-    if not all(series.dtype.is_numeric() for series in frame.iter_columns()):
+    numeric = [series.dtype.is_numeric() for series in frame.iter_columns()]
+    if not numeric or not all(numeric):
         return None
     rows = np.column_stack([s.cast(nw.Float64).to_numpy() for s in frame.iter_columns()])
     return Held(list(rows), False) if _misses(rows) else None
@@ -176,7 +179,9 @@ def _in_array(X: np.ndarray, kind: str | None, length: int | None) -> Held | Non
     if kind is None and (X.ndim == 2 or X.shape[1] == X.shape[2]):
         return None
     other = length is not None and length not in X.shape[1:]
-    filled = X.filled(np.nan) if isinstance(X, np.ma.MaskedArray) else X
+    filled = X
+    if isinstance(X, np.ma.MaskedArray):
+        filled = np.ma.filled(X.astype(np.float64), np.nan) if np.ma.is_masked(X) else X.data
     return Held(list(filled), None) if other or _misses(filled) else None
 
 

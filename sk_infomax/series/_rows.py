@@ -197,9 +197,10 @@ def _passes_for_series(rows: Rows) -> bool:
     some = rows[:_LOOKED_AT].astype(np.float64)
     if rows.dtype == np.uint8 or some.shape[1] < 3:
         return False
-    centred = some - some.mean(0)
-    size = (centred**2).mean()
-    if size == 0:
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is refused later
+        centred = some - some.mean(0)
+        size = (centred**2).mean()
+    if size == 0 or not np.isfinite(size):
         return False
     along = [
         float((centred[:, 1:] * centred[:, :-1]).mean() / size),

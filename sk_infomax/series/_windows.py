@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._bases import BaseEstimator, TransformerMixin
-from .._checks import AT_LEAST_TWO, POSITIVE_INT, validate_params
+from .._checks import AT_LEAST_TWO, POSITIVE_INT, naming, validate_params
+from .._columns._reading import array_of
 
 __all__ = ["Windows"]
 
@@ -168,6 +170,11 @@ class Windows(TransformerMixin, BaseEstimator):
 
     def _read(self, X: ArrayLike) -> np.ndarray:
         """A series (t, c), checked."""
+        X = array_of(X) if isinstance(X, torch.Tensor) else X
+        with naming("X"):
+            return self._check(X)
+
+    def _check(self, X: ArrayLike) -> np.ndarray:
         dimensions = np.ndim(X)
         if dimensions not in (1, 2):
             raise ValueError(
