@@ -112,7 +112,8 @@ class MutualInfoEstimator(
     random_state : int, RandomState instance or None, default=None
         Seed of folds, weights and batches.
     verbose : int, default=0
-        1 shows a bar over the folds in a terminal.
+        1 shows a bar over the folds in terminals and notebooks, and a line every few seconds where
+        the output is piped; 2 a line a fold.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._training._callbacks import progress_bar
+from .._shown import Progress
 from ..bounds import BOUNDS
 from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
@@ -180,7 +180,8 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
     """Read each fold of pairs (n, dx + dy) with a critic of the others."""
     pointwise, rows, n_candidates = np.empty(len(pairs)), [], 2
     whole, marginals, learned = True, [], []
-    bar, findings, most_shown = progress_bar(cv, "fold", verbose), dict[str, None](), math.inf
+    findings, most_shown = dict[str, None](), math.inf
+    progress = Progress(cv, "fold", verbose)
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold] = model.log_ratio(pairs[fold])
         held_out = model.read(pairs[fold])
@@ -197,9 +198,9 @@ def read(trainer: RatioTrainer, pairs: np.ndarray, cv: int, verbose: int = 0) ->
         whole = whole and model.base_is_whole
         learned.append(model.learned)
         findings |= dict.fromkeys(model.findings)
-        bar.update()
-        bar.set_postfix(nats=f"{row['own']:.3f}")
-    bar.close()
+        progress.update()
+        progress.end_stage(f"fold {progress.done} of {cv}", {"nats": row["own"]})
+    progress.close()
     folds = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     sizes = trainer.n_columns(pairs)
     gaussian, blur = _gaussian_of_all(trainer, pairs) if whole else None, 0.0
