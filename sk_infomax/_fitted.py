@@ -299,7 +299,7 @@ class FittedFeatures(Fitted):
             lr=setup.lr,
             device=setup.device,
             callbacks=setup.callbacks,
-            verbose=0,
+            verbose=setup.verbose,
             train_split=None,
         ).initialize()
         net.module_.generator = new_generator(stream(self.seed, "views"), setup.device)

@@ -18,7 +18,7 @@ from ._layout import Layout, find_layout
 from ._objectives import Parts
 from ._parts import Auto, Family, checked_part, resolve_part
 from ._state import Unsaved, fact, require
-from ._training._callbacks import Checkpoint, HeldOutStopping, ProgressBar
+from ._training._callbacks import HeldOutStopping, ProgressBar, called, sets_rate
 from ._training._findings import Asked
 from ._training._schedule import Plan
 from .bounds import BOUNDS, Bound
@@ -43,6 +43,7 @@ __all__ = [
     "plan_of_pass",
     "recall_parts",
     "recall_setup",
+    "refuse_two_schedules",
     "rows_apart",
     "seen_by",
     "settle",
@@ -163,6 +164,8 @@ class Setup:
         skorch's.
     asked : dict of str to object
         Optimizer, learning rate and weight decay as an estimator has them; see `setup_of`.
+    verbose : int
+        Whether callbacks of skorch's print what they do.
     """
 
     device: torch.device
@@ -171,6 +174,7 @@ class Setup:
     lr: float
     callbacks: list[Any]
     asked: dict[str, Any]
+    verbose: int = 0
 
 
 def kind_said(estimator) -> str | None:
@@ -260,12 +264,22 @@ def settle_setup(estimator) -> Setup:
                 f"callbacks has {one!r}, which is no callback of skorch. Give a list of "
                 "skorch.callbacks.Callback objects, or of pairs of a name and one."
             )
-    callbacks = [one for one in estimator.callbacks or () if not isinstance(one, Checkpoint)]
+    callbacks = called(estimator.callbacks)
     if estimator.early_stopping:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))
     if estimator.verbose:
-        callbacks.append(ProgressBar())
-    return setup_of(_optimizer_of(estimator), resolve_device(estimator.device), callbacks)
+        callbacks.append(ProgressBar(estimator.verbose))
+    setup = setup_of(_optimizer_of(estimator), resolve_device(estimator.device), callbacks)
+    return replace(setup, verbose=int(estimator.verbose))
+
+
+def refuse_two_schedules(estimator) -> None:
+    """Refuse a callback that sets the learning rate where `fit` sets it at every step."""
+    if estimator.lr_schedule != "constant" and any(map(sets_rate, estimator.callbacks or ())):
+        raise ValueError(
+            f"callbacks has a schedule of the learning rate, and lr_schedule="
+            f"{estimator.lr_schedule!r} is another. Set lr_schedule='constant'."
+        )
 
 
 def _optimizer_of(estimator) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from ._settings import (
     kind_said,
     plan_of_fit,
     plan_of_pass,
+    refuse_two_schedules,
     rows_apart,
     settle,
     settle_part,
@@ -177,14 +178,17 @@ class DeepInfoMaxTransformer(
         Processes that read batches ahead in training where the data is larger than scikit-learn's
         ``working_memory`` and therefore streamed.
     callbacks : list of skorch callbacks or None, default=None
-        Called during training, as in skorch. A `Checkpoint` keeps a file from which `resume` goes
-        on with a fit that was killed.
+        Called during training, as in skorch: scores are of terms, since there are no targets; a
+        schedule of the learning rate needs ``lr_schedule="constant"``. A `Checkpoint` keeps a file
+        from which `resume` goes on with a fit that was killed.
     device : str, default="auto"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches and views. An int makes fits on one CPU bitwise equal.
     verbose : int, default=0
-        1 shows a progress bar in a terminal.
+        1 shows a progress bar in terminals and notebooks, and a line every few seconds where the
+        output is piped; 2 a line an epoch. Lines go to the logger "sk_infomax" where logging is
+        set up for them, else to stderr.
 
     Attributes
     ----------
@@ -426,6 +430,7 @@ class DeepInfoMaxTransformer(
         """
         began = time.perf_counter()
         validate_params(self)
+        refuse_two_schedules(self)
         resume = self.warm_start and hasattr(self, "_fitted")
         draft = draft_of(self)
         read = read_rows(draft, X, self._fitted if resume else None, min_samples=2)

@@ -73,6 +73,25 @@ def ts_of(series, labels):
     return head + "\n".join(lines) + "\n"
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """The same samples as files of each format."""
+    return make_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def models(folder):
+    """A model of each input."""
+    return Models(folder)
+
+
+@pytest.fixture
+def run(folder, monkeypatch):
+    """Run a command in the folder; give what it returned."""
+    monkeypatch.chdir(folder)
+    return checked
+
+
 class Models(dict):
     """A model of each input, fitted by the command line when it is first asked for."""
 

@@ -14,6 +14,7 @@ import torch
 from sklearn.datasets import load_digits
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("command_line")
 
 # Drawn cases of a property: the same in each run, few by default. A long run has
 # SK_INFOMAX_CASES=2000 in its environment.

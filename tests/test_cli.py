@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -18,39 +19,21 @@ from command_line import (
     SMALL,
     CliRunner,
     Image,
-    Models,
     N,
-    checked,
     group,
-    make_data,
     pd,
 )
 
 import sk_infomax
-from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax._cli import _asked, _files, _reading, _voice
+from sk_infomax import Checkpoint, DeepInfoMaxTransformer, displays
+from sk_infomax._cli import _asked, _files, _reading
 from sk_infomax._cli._estimator import _parsed
+from sk_infomax._shown import _progress
+from sk_infomax._training import _callbacks
+from sk_infomax.information import _effort
 
+pytest_plugins = ["command_line"]  # its fixtures
 OLD = sorted((Path(__file__).parent / "data" / "format_1").glob("*.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The same samples as files of each format."""
-    return make_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def models(folder):
-    """A model of each input."""
-    return Models(folder)
-
-
-@pytest.fixture
-def run(folder, monkeypatch):
-    """Run a command in the folder; give what it returned."""
-    monkeypatch.chdir(folder)
-    return checked
 
 
 # Help and versions ----------------------------------------------------------------------------
@@ -112,6 +95,7 @@ def shape_of(text):
 @pytest.mark.nightly
 def test_the_page_shows_what_commands_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_progress, "_EVERY", math.inf)
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(compile(code, "command_line.md", "exec"), {})
     for command, output in examples():
@@ -315,6 +299,7 @@ FIGURES = {
     "embedding": ("{model}", "pictures"),
     "neighbors": ("{model}", "pictures", "--sample", "3", "--neighbors", "2"),
     "places": ("{model}", "pictures", "--sample", "3"),
+    "prior": ("{model}", "pictures", "--prior", "normal"),
     "information": ("rows.csv", "--target", "group", "--drop", "name"),
     "matrix": ("rows.csv", "--column", "a", "--column", "group"),
 }
@@ -333,6 +318,61 @@ def test_figures_of_each_format(run, models, tmp_path, ending):
     out = tmp_path / f"figure{ending}"
     run("plot", "training", models["pictures"], "-o", out)
     assert out.read_bytes()[:5] in (b"<?xml", b"%PDF-")
+
+
+def test_the_prior_is_the_model_s_unless_it_is_said(run, models, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    seen = []
+
+    class Drawn(displays.PriorDisplay):
+        @classmethod
+        def from_estimator(cls, estimator, X, prior):
+            seen.append((estimator.output, prior))
+            return super().from_estimator(estimator, X, prior)
+
+    monkeypatch.setattr(displays, "PriorDisplay", Drawn)
+    path = tmp_path / "m.safetensors"
+    run("fit", "rows.npy", "-o", path, *SMALL, "--encoder", "perceptron", "--set", "prior=mmd")
+    for said in ((), ("--prior", "ball")):
+        run("plot", "prior", path, "rows.npy", *said, "-o", tmp_path / f"{len(said)}.png")
+    assert seen == [("embedding", "normal"), ("embedding", "ball")]
+
+
+# Fits that go on ------------------------------------------------------------------------------
+
+
+class EachStep(Checkpoint):
+    """A checkpoint that does not wait for a minute."""
+
+    def __init__(self, path):
+        super().__init__(path, every=0)
+
+
+def test_a_fit_that_was_killed_goes_on(run, tmp_path, monkeypatch):
+    data = ("rows.csv", "--label", "group", "--id", "name")
+    settings = (*SMALL, "--encoder", "perceptron", "--set", "max_epochs=3")[2:]
+    whole, other, kept = (tmp_path / f"{name}.safetensors" for name in ("whole", "other", "kept"))
+    run("fit", *data, "-o", whole, *settings)
+    begin = ("fit", *data, "-o", other, "--checkpoint", kept)
+    write, written = DeepInfoMaxTransformer._write, []
+
+    def write_some(self, path, memory):
+        write(self, path, memory)
+        written.append(path)
+        if len(written) == 4:  # of nine steps
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(_callbacks, "Checkpoint", EachStep)
+        killed.setattr(DeepInfoMaxTransformer, "_write", write_some)
+        assert "interrupted" in run(*begin, *settings, code=1).stderr
+    assert "--resume" in run(*begin, *settings, code=1).stderr
+    assert "--max-time: with --resume" in run(*begin, "--resume", "--max-time", 9, code=2).stderr
+    run(*begin, "--resume")
+    first, second = (DeepInfoMaxTransformer.load(path) for path in (whole, other))
+    assert second.n_iter_ == 3
+    X = pd.read_csv("rows.csv")[["a", "b", "c, d"]]
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
 
 
 # What can be set ------------------------------------------------------------------------------
@@ -428,12 +468,25 @@ def test_json_has_the_warnings_and_no_numbers_that_are_none(run, tmp_path):
     assert run(*args, "--json", "--quiet").stderr == ""
 
 
-def test_progress_is_for_terminals_alone(monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert _voice.Voice(False, False).verbose == 1
-    assert _voice.Voice(True, False).verbose == _voice.Voice(False, True).verbose == 0
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
-    assert _voice.Voice(False, False).verbose == 0
+@pytest.mark.parametrize(
+    ("asked", "unit"),
+    [
+        (("--target", "group"), "column"),
+        (("--matrix",), "pair"),
+        (("--x", "a", "--y", "b", "--effort", "fast"), "fold"),
+    ],
+)
+def test_progress_goes_to_stderr_unless_a_machine_reads(run, monkeypatch, asked, unit):
+    monkeypatch.setattr(_progress, "_EVERY", 0)
+    short = _effort.EFFORTS["fast"]._replace(cv=2, max_steps=20)
+    monkeypatch.setitem(_effort.EFFORTS, "fast", short)
+    args = ("info", "rows.csv", *asked, "--drop", "name", "--permutations", 0)
+    said = run(*args)
+    line = rf"^1 of \d+ {unit}s \(\d+%\) in \d+ s, about \d+ s more"
+    assert re.search(line, said.stderr, re.MULTILINE)
+    assert f" {unit}s (" not in said.stdout
+    for silent in ("--json", "--quiet"):
+        assert f" {unit}s (" not in run(*args, silent).stderr
 
 
 def test_columns_that_a_model_does_not_know_are_named(run, models, tmp_path):

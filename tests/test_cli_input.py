@@ -12,12 +12,9 @@ from command_line import (
     SMALL,
     CliRunner,
     Image,
-    Models,
     N,
-    checked,
     error_of,
     group,
-    make_data,
     pd,
     ts_of,
 )
@@ -26,24 +23,7 @@ from hypothesis import strategies as st
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax._cli import _asked, _reading, _voice
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The same samples as files of each format."""
-    return make_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def models(folder):
-    """A model of each input."""
-    return Models(folder)
-
-
-@pytest.fixture
-def run(folder, monkeypatch):
-    """Run a command in the folder; give what it returned."""
-    monkeypatch.chdir(folder)
-    return checked
+pytest_plugins = ["command_line"]  # its fixtures
 
 
 # Bad input ------------------------------------------------------------------------------------
@@ -285,6 +265,18 @@ def test_a_failed_write_leaves_what_there_was(run, models, tmp_path, monkeypatch
         (("fit", "rows.csv", "-o", "m.safetensors", "--size", "8"), "--size has no meaning"),
         (("fit", "rows.csv", "-o", "m.safetensors", "--separator", ";;"), "one character"),
         (("fit", "pictures", "-o", "m.safetensors", "--label", "y"), "--label has no meaning"),
+        *(
+            (
+                ("fit", "pictures", "-o", "m.safetensors", f"--{one}", "y"),
+                "whose folders are labels",
+            )
+            for one in ("id", "column", "drop")
+        ),
+        (("fit", "rows.csv", "-o", "m.safetensors", "--resume"), "--checkpoint"),
+        (("fit", "rows.csv", "-o", "m.safetensors", "--checkpoint", "m.safetensors"), "two"),
+        (("fit", "rows.csv", "-o", "m.safetensors", "--checkpoint", "c.pt"), "--checkpoint 'c.pt'"),
+        (("plot", "prior", "{model}", "rows.csv", "-o", "f.png"), "none of these. Say one of"),
+        (("plot", "prior", "{model}", "rows.csv", "-o", "f.png", "--prior", "x"), "'x' is unknown"),
         (("fit", "waves.ts", "-o", "m.safetensors", "--kind", "table"), "series"),
         (("fit", "waves.ts", "-o", "m.safetensors", "--encoder", "image"), "series"),
         (("transform", "{model}", "rows.csv", "-o", "f.npy", "--layer", "first"), "embedding"),

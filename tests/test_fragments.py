@@ -35,6 +35,7 @@ PAGES = [
     "parts",
     "export",
     "reliability",
+    "works_with",
 ]
 SHORT = {
     "command_line",
@@ -45,6 +46,7 @@ SHORT = {
     "paper",
     "parts",
     "reliability",
+    "works_with",
 }
 LONG = {"how_to_information", "judging", "migration"}
 FEW = 96  # samples that a fit sees of those that a page hands over

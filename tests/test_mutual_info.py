@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_infomax import MutualInfoEstimator
+from sk_infomax._shown import _progress
 from sk_infomax.bounds import BOUNDS, InfoNCE, JensenShannon
 from sk_infomax.critics import CRITICS
 from sk_infomax.datasets import (
@@ -288,6 +289,7 @@ def test_repeatable_and_picklable_without_modules():
 
 
 def test_a_bar_over_the_folds_in_a_terminal_only(monkeypatch, capsys):
+    monkeypatch.setattr(_progress, "_EVERY", math.inf)
     fast(max_steps=5, verbose=1).fit(*multinormal_sparse(2, 2).sample(100, random_state=0))
     assert capsys.readouterr() == ("", "")
     terminal = io.StringIO()

@@ -3,6 +3,8 @@
 import io
 import itertools
 import math
+import re
+import sys
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -14,6 +16,7 @@ from skorch.callbacks import Callback
 
 from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax._settings import rows_apart
+from sk_infomax._shown import _progress
 from sk_infomax._training import _schedule
 from sk_infomax._training._callbacks import ProgressBar
 from sk_infomax._training._net import WeightedSum
@@ -235,18 +238,55 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
-def test_progress_bar_shows_terms_in_a_terminal_only(monkeypatch, stream):
-    sink = stream()
+class Notebook:
+    """What IPython answers in a notebook."""
+
+    get_ipython = staticmethod(lambda: SimpleNamespace(kernel=None))
+
+
+@pytest.mark.parametrize("watched", ["terminal", "notebook", "nowhere"])
+def test_a_bar_shows_terms_where_somebody_looks(monkeypatch, watched):
+    sink = Terminal() if watched == "terminal" else io.StringIO()
     monkeypatch.setattr("sys.stderr", sink)
+    monkeypatch.setattr(_progress, "_EVERY", math.inf)
+    monkeypatch.setitem(sys.modules, "IPython", Notebook if watched == "notebook" else None)
     fast(verbose=1, early_stopping=True).fit(table())
     shown = sink.getvalue()
-    if stream is Terminal:
+    if watched == "nowhere":
+        assert shown == ""
+    else:
         assert "train_local" in shown
+        assert "_best" not in shown
         assert "100%" in shown
         assert shown.count("\n") <= 1
-    else:
-        assert shown == ""
+
+
+def test_lines_now_and_then_where_nobody_looks(monkeypatch, capsys):
+    """With a clock that moves by two seconds at each look, every third step has a line."""
+    ticks = itertools.count(step=2)
+    monkeypatch.setattr(_progress, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    fast(verbose=1, max_epochs=3).fit(table())
+    said = capsys.readouterr().err.splitlines()
+    assert 3 <= len(said) <= 6
+    assert re.fullmatch(r"\d+ of 12 steps \(\d+%\) in \d+ s, about \d+ s more", said[0])
+    assert "train_local_nats" in said[-1]
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_line_an_epoch(monkeypatch, stream):
+    sink = stream()
+    monkeypatch.setattr("sys.stderr", sink)
+    model = fast(verbose=2, max_epochs=3).fit(table())
+    said = sink.getvalue().splitlines()
+    assert [line.partition(":")[0] for line in said] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert f"train_loss {model.history_[-1]['train_loss']:.3f}" in said[-1]
+
+
+def test_lines_go_to_logging_where_it_is_set_up(caplog, capsys):
+    with caplog.at_level("INFO", logger="sk_infomax"):
+        fast(verbose=2, max_epochs=1).fit(table())
+    assert caplog.messages[0].startswith("epoch 1: ")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_progress_bar_is_absent_by_default():

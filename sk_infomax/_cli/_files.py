@@ -38,7 +38,9 @@ def output(endings: Sequence[str], what: str, required: bool = True) -> Any:
     return decorate
 
 
-def check_output(path: str, endings: Sequence[str], force: bool, *inputs: str) -> None:
+def check_output(
+    path: str, endings: Sequence[str], force: bool, *inputs: str, option: str = "-o"
+) -> None:
     """Refuse, before any work, a file that could not or should not be written.
 
     Raises
@@ -50,7 +52,7 @@ def check_output(path: str, endings: Sequence[str], force: bool, *inputs: str) -
     """
     target = Path(path)
     if target.suffix.lower() not in endings:
-        raise click.UsageError(f"-o {path!r} must end in {' or '.join(endings)}.")
+        raise click.UsageError(f"{option} {path!r} must end in {' or '.join(endings)}.")
     if any(target.exists() and Path(i).exists() and target.samefile(i) for i in inputs):
         raise Failed(f"{path}: it is read by this command. Give another file to write.")
     if target.is_dir():

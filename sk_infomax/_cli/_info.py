@@ -92,7 +92,8 @@ def info(
     if path is not None:
         check_output(path, TABLES, force, data)
     samples = table_of(read_data(data, replace(asked, label=target)))
-    settings = options | {"unit": _BITS if bits else 1.0, "units": "bits" if bits else "nats"}
+    settings = options | {"verbose": voice.verbose}
+    settings |= {"unit": _BITS if bits else 1.0, "units": "bits" if bits else "nats"}
     with about(data):
         if target is not None:
             head, rows, facts = _of_target(samples, target, settings)
@@ -136,6 +137,7 @@ def _of_target(samples: Samples, target: str, settings: dict[str, Any]) -> Any:
         block_length=settings["block_length"],
         n_permutations=settings["permutations"] or _PERMUTATIONS,
         random_state=settings["random_state"],
+        verbose=settings["verbose"],
     )
     columns = [np.asarray(found[0], float) * unit, *(np.asarray(found[1], float).T * unit)]
     head = ["column", settings["units"], "low", "high"]
@@ -158,6 +160,7 @@ def _of_pairs(samples: Samples, settings: dict[str, Any]) -> Any:
         missing=settings["missing"],
         confidence_level=settings["level"],
         block_length=settings["block_length"],
+        verbose=settings["verbose"],
     )
     tables = [np.asarray(one, float) * settings["unit"] for one in found]
     names = column_names(samples.X)
@@ -203,6 +206,7 @@ def _estimate(
         "block_length": settings["block_length"],
         "random_state": settings["random_state"],
         "units": settings["units"],
+        "verbose": settings["verbose"],
         "effort": settings["effort"] or "balanced",
     }
     n = settings["permutations"]

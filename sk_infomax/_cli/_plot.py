@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from ._asked import MISSING_VALUES, Asked, asking
 from ._estimator import load_model
 from ._files import FIGURES, check_output, output
 from ._reading import read_data, read_for
-from ._samples import table_of
+from ._samples import Samples, table_of
 from ._voice import Failed, Voice, about, speaking
 
 __all__ = ["plot"]
@@ -45,6 +46,88 @@ def _drawn(path: str, force: bool, voice: Voice, draw: Callable[[], Any], *input
     voice.done({"figure": path}, path)
 
 
+Draw = Callable[..., Any]
+
+
+def _of_model(
+    *options: Callable[..., Any], classes: bool = False, layer: str | None = None
+) -> Callable[[Draw], click.Command]:
+    """A command that draws what a MODEL makes of DATA.
+
+    Parameters
+    ----------
+    *options : decorators
+        Of the command alone.
+    classes : bool
+        Whether names of folders are labels.
+    layer : str or None
+        What the display reads, if not what the model was fitted with.
+    """
+
+    def decorate(display: Draw) -> click.Command:
+        @functools.wraps(display)
+        def command(
+            model: str,
+            data: str,
+            path: str,
+            force: bool,
+            device: str | None,
+            asked: Asked,
+            voice: Voice,
+            **own: Any,
+        ) -> None:
+            def draw() -> Any:
+                estimator = load_model(model, device, layer)
+                return display(estimator, read_for(estimator, data, asked, voice, classes), **own)
+
+            _drawn(path, force, voice, draw, model, data)
+
+        return _command(command, click.argument("model"), click.argument("data"), *options, _DEVICE)
+
+    return decorate
+
+
+def _of_table(*options: Callable[..., Any]) -> Callable[[Draw], click.Command]:
+    """A command that draws what the columns of DATA tell."""
+
+    def decorate(display: Draw) -> click.Command:
+        @functools.wraps(display)
+        def command(
+            data: str,
+            path: str,
+            force: bool,
+            asked: Asked,
+            voice: Voice,
+            target: str | None = None,
+            **own: Any,
+        ) -> None:
+            def draw() -> Any:
+                return display(table_of(read_data(data, replace(asked, label=target))), **own)
+
+            _drawn(path, force, voice, draw, data)
+
+        return _command(
+            command, click.argument("data"), *options, MISSING_VALUES, without=("label",)
+        )
+
+    return decorate
+
+
+def _command(
+    function: Callable[..., None], *options: Callable[..., Any], without: tuple[str, ...] = ()
+) -> click.Command:
+    """A command of `plot` with these options, those of reading, and a voice."""
+    function = asking(*without)(speaking(function))
+    for option in (output(FIGURES, "The figure"), *reversed(options)):
+        function = option(function)
+    return plot.command()(function)
+
+
+_SAMPLES = click.option(
+    "--sample", "samples", type=int, multiple=True, help="Which samples, from 0; may be repeated."
+)
+
+
 @plot.command()
 @click.argument("model")
 @output(FIGURES, "The figure")
@@ -60,141 +143,72 @@ def training(model: str, path: str, force: bool, voice: Voice) -> None:
     _drawn(path, force, voice, draw, model)
 
 
-@plot.command()
-@click.argument("model")
-@click.argument("data")
-@output(FIGURES, "The figure")
-@click.option("--method", default="pca", show_default=True, help="pca, umap or opentsne.")
-@click.option("--random-state", type=int, default=0, show_default=True, help="Seed of the map.")
-@_DEVICE
-@asking()
-@speaking
-def embedding(
-    model: str,
-    data: str,
-    path: str,
-    force: bool,
-    method: str,
-    random_state: int,
-    device: str | None,
-    asked: Asked,
-    voice: Voice,
-) -> None:
+@_of_model(
+    click.option("--method", default="pca", show_default=True, help="pca, umap or opentsne."),
+    click.option("--random-state", type=int, default=0, show_default=True, help="Seed of the map."),
+    classes=True,
+)
+def embedding(estimator: Any, read: Samples, method: str, random_state: int) -> Any:
     """A map of the features of DATA, coloured by label."""
+    from ..displays import EmbeddingDisplay
 
-    def draw() -> Any:
-        from ..displays import EmbeddingDisplay
-
-        estimator = load_model(model, device)
-        samples = read_for(estimator, data, asked, voice, classes=True)
-        return EmbeddingDisplay.from_estimator(
-            estimator, samples.X, samples.labels, method=method, random_state=random_state
-        )
-
-    _drawn(path, force, voice, draw, model, data)
+    return EmbeddingDisplay.from_estimator(
+        estimator, read.X, read.labels, method=method, random_state=random_state
+    )
 
 
-@plot.command()
-@click.argument("model")
-@click.argument("data")
-@output(FIGURES, "The figure")
-@click.option(
-    "--sample", "queries", type=int, multiple=True, help="Which samples, from 0; may be repeated."
+@_of_model(
+    _SAMPLES,
+    click.option(
+        "--neighbors", type=click.IntRange(1), default=8, show_default=True, help="Of each."
+    ),
 )
-@click.option("--neighbors", type=click.IntRange(1), default=8, show_default=True, help="Of each.")
-@_DEVICE
-@asking()
-@speaking
-def neighbors(
-    model: str,
-    data: str,
-    path: str,
-    force: bool,
-    queries: tuple[int, ...],
-    neighbors: int,
-    device: str | None,
-    asked: Asked,
-    voice: Voice,
-) -> None:
+def neighbors(estimator: Any, read: Samples, samples: tuple[int, ...], neighbors: int) -> Any:
     """Samples of DATA beside those whose features are most like theirs."""
+    from ..displays import NeighborsDisplay
 
-    def draw() -> Any:
-        from ..displays import NeighborsDisplay
-
-        estimator = load_model(model, device)
-        X = read_for(estimator, data, asked, voice).X
-        chosen = list(queries) or None
-        return NeighborsDisplay.from_estimator(estimator, X, queries=chosen, n_neighbors=neighbors)
-
-    _drawn(path, force, voice, draw, model, data)
+    return NeighborsDisplay.from_estimator(
+        estimator, read.X, queries=list(samples) or None, n_neighbors=neighbors
+    )
 
 
-@plot.command()
-@click.argument("model")
-@click.argument("data")
-@output(FIGURES, "The figure")
-@click.option(
-    "--sample", "chosen", type=int, multiple=True, help="Which samples, from 0; may be repeated."
-)
-@_DEVICE
-@asking()
-@speaking
-def places(
-    model: str,
-    data: str,
-    path: str,
-    force: bool,
-    chosen: tuple[int, ...],
-    device: str | None,
-    asked: Asked,
-    voice: Voice,
-) -> None:
+@_of_model(_SAMPLES)
+def places(estimator: Any, read: Samples, samples: tuple[int, ...]) -> Any:
     """Which places of samples of DATA say most of the whole."""
+    from ..displays import LocalInformationDisplay
 
-    def draw() -> Any:
-        from ..displays import LocalInformationDisplay
-
-        estimator = load_model(model, device)
-        X = read_for(estimator, data, asked, voice).X
-        return LocalInformationDisplay.from_estimator(estimator, X, samples=list(chosen) or None)
-
-    _drawn(path, force, voice, draw, model, data)
+    return LocalInformationDisplay.from_estimator(estimator, read.X, samples=list(samples) or None)
 
 
-@plot.command()
-@click.argument("data")
-@output(FIGURES, "The figure")
-@click.option("--target", metavar="COLUMN", required=True, help="A column, array or file.")
-@MISSING_VALUES
-@asking("label")
-@speaking
-def information(
-    data: str, path: str, force: bool, target: str, missing: str, asked: Asked, voice: Voice
-) -> None:
+@_of_model(
+    click.option("--prior", help="uniform, normal, sphere or ball [the model's]."),
+    layer="embedding",
+)
+def prior(estimator: Any, read: Samples, prior: str | None) -> Any:
+    """How near the embedding of DATA comes to a prior."""
+    from ..displays import PriorDisplay
+    from ..priors import DISTRIBUTIONS
+
+    name = prior or getattr(estimator._fitted.parts.prior, "distribution", None)
+    if name not in DISTRIBUTIONS:
+        said = "the model has none of these" if prior is None else f"{prior!r} is unknown"
+        raise click.UsageError(f"--prior: {said}. Say one of {', '.join(DISTRIBUTIONS)}.")
+    return PriorDisplay.from_estimator(estimator, read.X, name)
+
+
+@_of_table(
+    click.option("--target", metavar="COLUMN", required=True, help="A column, array or file.")
+)
+def information(read: Samples, missing: str) -> Any:
     """What each column of DATA tells about a target, with intervals."""
+    from ..displays import InformationDisplay
 
-    def draw() -> Any:
-        from ..displays import InformationDisplay
-
-        samples = table_of(read_data(data, replace(asked, label=target)))
-        return InformationDisplay.from_columns(samples.X, samples.labels, missing=missing)
-
-    _drawn(path, force, voice, draw, data)
+    return InformationDisplay.from_columns(read.X, read.labels, missing=missing)
 
 
-@plot.command()
-@click.argument("data")
-@output(FIGURES, "The figure")
-@MISSING_VALUES
-@asking("label")
-@speaking
-def matrix(data: str, path: str, force: bool, missing: str, asked: Asked, voice: Voice) -> None:
+@_of_table()
+def matrix(read: Samples, missing: str) -> Any:
     """What every two columns of DATA tell about each other."""
+    from ..displays import InformationMatrixDisplay
 
-    def draw() -> Any:
-        from ..displays import InformationMatrixDisplay
-
-        samples = table_of(read_data(data, asked))
-        return InformationMatrixDisplay.from_columns(samples.X, missing=missing)
-
-    _drawn(path, force, voice, draw, data)
+    return InformationMatrixDisplay.from_columns(read.X, missing=missing)

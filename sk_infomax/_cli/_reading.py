@@ -30,6 +30,7 @@ READERS: dict[str, Callable[[Path, Asked], Samples]] = {
 SIZE = 64  # pixels of a side, as in Tiny ImageNet (rule of thumb)
 _OPTIONS_OF = {"with broken='skip'": "with --skip-broken"}
 _OPTIONS_OF |= {", or read all without labels with classes=False": ""}
+_FOLDER = "a folder of pictures, whose files name samples and whose folders are labels"
 _SHOWN = 12  # names that an error lists (rule of thumb)
 
 
@@ -72,7 +73,7 @@ def _read_folder(path: Path, asked: Asked, classes: bool, model: Any) -> Samples
     from ..datasets import load_image_folder
     from ..exceptions import DataWarning
 
-    asked.only("a folder of pictures", "size", "grey", "skip_broken", "jobs")
+    asked.only(_FOLDER, "size", "grey", "skip_broken", "jobs")
     size, mode = (asked.size or SIZE, "L" if asked.grey else "RGB")
     if model is not None:
         size, mode = _of_model(path, asked, model)

@@ -98,8 +98,8 @@ class Voice:
 
     @property
     def verbose(self) -> int:
-        """1 where bars of progress are to be seen: on terminals."""
-        return int(not self.quiet and not self.as_json and sys.stderr.isatty())
+        """1 where progress is to be seen: a bar on terminals, elsewhere a line now and then."""
+        return int(not self.quiet and not self.as_json)
 
     def note(self, text: str) -> None:
         """Say something beside the results."""

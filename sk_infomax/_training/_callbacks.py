@@ -1,20 +1,26 @@
-"""What a fit calls while it trains: early stopping, and the progress bar."""
+"""What a fit calls while it trains: early stopping, checkpoints, and progress."""
 
 import copy
 import math
 import os
+from collections.abc import Iterable
 from errno import ENOENT
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.utils import noop
 from torch import Tensor
 
+from .._shown import Progress
 from ._batches import Data
 from ._memory import Standing
 
-__all__ = ["Checkpoint", "HeldOutStopping", "ProgressBar", "progress_bar"]
+__all__ = ["Checkpoint", "HeldOutStopping", "ProgressBar", "called", "kept_files", "sets_rate"]
+
+_COUNTS = ("_best", "_batch_count")  # what names in the history end in that are no terms
+_PAIR = 2  # of a name and a callback, as skorch takes them too
 
 
 class HeldOutStopping(EarlyStopping):
@@ -38,7 +44,11 @@ class HeldOutStopping(EarlyStopping):
 
     def __init__(self, patience: int, threshold: float, start: Data | None = None):
         super().__init__(
-            patience=patience, threshold=threshold, threshold_mode="abs", load_best=True
+            patience=patience,
+            threshold=threshold,
+            threshold_mode="abs",
+            sink=noop,
+            load_best=True,
         )
         self.start = start
         self.tried: dict[str, Tensor] | None = None
@@ -144,33 +154,75 @@ class Checkpoint(Callback):
             raise FileNotFoundError(ENOENT, "No such folder for checkpoints", folder)
 
 
-def progress_bar(total: int, unit: str, verbose: int = 1):
-    """A bar of so many units in a terminal; silent elsewhere, or where nothing is asked for."""
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, disable=None if verbose else True, unit=unit, leave=True)
-
-
 class ProgressBar(Callback):
-    """One bar over all steps of a fit with the terms beside it; none without a terminal."""
+    """What `verbose` shows of a fit: a bar over all steps, lines in its place, or a line an epoch.
+
+    Parameters
+    ----------
+    verbose : int
+        As in `Progress`.
+    """
+
+    def __init__(self, verbose: int = 1):
+        self.verbose = verbose
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        """Open the bar."""
-        self.bar_ = progress_bar(net.clock_.total, "step")
+        """Begin to count steps."""
+        self.progress_ = Progress(net.clock_.total, "step", self.verbose)
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
         """Move by one step."""
         if training:
-            self.bar_.update()
+            self.progress_.update()
 
     def on_epoch_end(self, net, **kwargs):
         """Show the terms of the epoch."""
-        if self.bar_.disable:
-            return
         row = net.history[-1]
-        names = [key for key in row if key.startswith(("train_", "valid_"))]
-        self.bar_.set_postfix({name: f"{row[name]:.3f}" for name in names})
+        names = [n for n in row if n.startswith(("train_", "valid_")) and not n.endswith(_COUNTS)]
+        self.progress_.end_stage(f"epoch {row['epoch']}", {name: row[name] for name in names})
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
-        """Close the bar."""
-        self.bar_.close()
+        """Stop counting."""
+        self.progress_.close()
+
+
+def kept_files(callbacks: Iterable[Any] | None) -> list[Checkpoint]:
+    """The checkpoints among callbacks, which may be pairs of a name and a callback."""
+    return [one for one in map(_without_name, callbacks or ()) if isinstance(one, Checkpoint)]
+
+
+def called(callbacks: Iterable[Any] | None) -> list[Any]:
+    """The other callbacks, which skorch calls.
+
+    Raises
+    ------
+    ValueError
+        For a score of predictions, since there are none.
+    """
+    found = [one for one in callbacks or () if not isinstance(_without_name(one), Checkpoint)]
+    for one in map(_without_name, found):
+        if isinstance(one, EpochScoring | BatchScoring) and _needs_targets(one.scoring):
+            raise ValueError(
+                f"{type(one).__name__}(scoring={one.scoring!r}) compares predictions with targets, "
+                "and a fit of features has neither. Give a function of (net, X, y), which may "
+                "read net.history[-1], or take a PassthroughScoring of a name in the history."
+            )
+    return found
+
+
+def _needs_targets(scoring: Any) -> bool:
+    """Whether a score is one of scikit-learn's, by name or as such; None is that of the net."""
+    own = str(getattr(scoring, "__module__", "")).startswith("sklearn.")
+    return own or scoring is None or isinstance(scoring, str)
+
+
+def sets_rate(callback: Any) -> bool:
+    """Whether a callback is a schedule of the learning rate."""
+    callback = _without_name(callback)
+    kind = callback if isinstance(callback, type) else type(callback)
+    return issubclass(kind, LRScheduler)
+
+
+def _without_name(callback: Any) -> Any:
+    is_pair = isinstance(callback, tuple) and len(callback) == _PAIR
+    return callback[1] if is_pair else callback

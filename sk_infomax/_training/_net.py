@@ -9,17 +9,20 @@ terms stay on the device and are read once an epoch.
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
+from skorch.exceptions import SkorchException
+from skorch.history import History
 from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from .._state import fact, require
 from ._batches import Data, n_samples
-from ._callbacks import HeldOutStopping
+from ._callbacks import HeldOutStopping, sets_rate
 from ._memory import Standing, tensors_under
 from ._schedule import Clock, MovingAverage, Plan, cosine_factor
 
@@ -30,6 +33,8 @@ BLOCK = 256  # rows; log 256 = 5.5 nats is the most that InfoNCE reports of them
 
 REPORTED = "_nats"
 """What the name of a value ends in that goes to the history and is not trained."""
+
+_NOT_WEIGHTS = ("f_criterion", "f_pickle")  # files of skorch's that a net takes nothing from
 
 _CHECK_EVERY = 128  # steps between two looks at whether terms are finite: each waits for the device
 
@@ -121,6 +126,20 @@ class InfoMaxNet(NeuralNet):
             self.optimizer_adversary_ = self.optimizer(against, lr=self.lr, **settings)
         return self
 
+    def save_params(self, *args, f_criterion=None, **kwargs):
+        """Write weights, optimizers or history; the loss has none, so its file is left out."""
+        super().save_params(*args, **kwargs)
+
+    def load_params(self, *args, f_criterion=None, checkpoint=None, **kwargs):
+        """Read what a checkpoint, or `save_params`, has written; the loss has none."""
+        files: dict[str, Any] = {}
+        if checkpoint is not None:
+            if checkpoint.f_history is not None:  # the names of the others may depend on it
+                self.history = History.from_file(checkpoint.f_history_)
+            found = checkpoint.get_formatted_files(self).items()
+            files = {name: file for name, file in found if file and name not in _NOT_WEIGHTS}
+        super().load_params(*args, **(files | kwargs))
+
     def get_split_datasets(self, X, y=None, **fit_params):
         """The pair (training data, validation data or None) as it was handed over."""
         return X
@@ -158,7 +177,7 @@ class InfoMaxNet(NeuralNet):
         self.notify(
             "on_grad_computed",
             named_parameters=TeeGenerator(self.get_all_learnable_params()),
-            batch=batch,
+            batch=(batch, None),
             training=True,
         )
         for name in self._optimizers:
@@ -176,17 +195,26 @@ class InfoMaxNet(NeuralNet):
             self.average_.show(not training)
         means = self._begin_pass(iterator) if training else _RunningMeans()
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch)
-            means.add({"loss": step["loss"]} | step["y_pred"], n_samples(batch))
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            pair = batch, None  # callbacks expect samples and targets
+            self.notify("on_batch_begin", batch=pair, training=training)
+            step, size = step_fn(batch), n_samples(batch)
+            means.add({"loss": step["loss"]} | step["y_pred"], size)
+            self.history.record_batch(f"{prefix}_batch_size", size)
+            self.notify("on_batch_end", batch=pair, training=training, **step)
             if training and self._tick(means):
                 break
         self._refuse_nan(means)
         if training:
             self._refuse_ruin()
-        for name, value in means.read().items():
+        self._record(prefix, means.read(), self.n_batches_ if training else len(iterator))
+
+    def _record(self, prefix: str, values: dict[str, float], n_batches: int) -> None:
+        """Write the means of a pass to the history, by the names that skorch's callbacks know."""
+        for name, value in values.items():
             self.history.record(f"{prefix}_{name}", value)
+        before = (row[f"{prefix}_loss"] for row in self.history[:-1] if f"{prefix}_loss" in row)
+        self.history.record(f"{prefix}_loss_best", values["loss"] < min(before, default=math.inf))
+        self.history.record(f"{prefix}_batch_count", n_batches)
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; training ends if one raises KeyboardInterrupt or time is up."""
@@ -194,6 +222,13 @@ class InfoMaxNet(NeuralNet):
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
             raise _StopTraining from interrupt
+        except (KeyError, ValueError, SkorchException) as error:
+            if self.held_out_ or "valid_" not in str(error):
+                raise
+            raise ValueError(
+                f"A callback failed, as nothing is held out: {error} Set early_stopping=True, "
+                "which holds out validation_fraction of the samples, or let it watch train_loss."
+            ) from error
         if method_name == "on_epoch_begin":
             self._keep_weights()
         if method_name == "on_epoch_end" and self.clock_.is_up():
@@ -231,13 +266,17 @@ class InfoMaxNet(NeuralNet):
         """
         self.plan_, self.after_step_ = plan, after_step
         self.taken_up_: tuple[Tensor | None, int, _RunningMeans] | None = None
-        self.n_rows_before_ = len(self.history)
+        self.n_rows_before_, self.held_out_ = len(self.history), valid is not None
         steps = plan.epochs * len(self.get_iterator(data, training=True))
         self.clock_ = Clock(steps, plan.max_time)
         self.average_ = None if plan.average is None else MovingAverage(self.module_, plan.average)
         self._set_rate(1.0)
+        if any(sets_rate(one) for _, one in self.callbacks_):
+            for group in self.optimizer_.param_groups:
+                group.setdefault("initial_lr", self.lr)  # of which a schedule takes a share
         self._keep_weights()
         self.notify("on_train_begin", X=data, y=None)
+        self.n_rows_before_ = len(self.history)  # a callback may have loaded some
         if start is not None:
             self._take_up(start)
         try:
@@ -245,15 +284,23 @@ class InfoMaxNet(NeuralNet):
             self.fit_loop((data, valid), epochs=plan.epochs - done)
         except _StopTraining:
             pass
-        except KeyboardInterrupt:
-            self.go_back()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self.go_back()
+            with suppress(Exception):  # what went wrong first is what is told
+                self._end(data)
             raise
-        finally:
+        self._end(data)
+        return self
+
+    def _end(self, data: Data) -> None:
+        """Tell callbacks that training is over; show the weights to read with."""
+        try:
             if self.average_ is not None:
                 self.average_.show(True)
             self.notify("on_train_end", X=data, y=None)
+        finally:
             self.module_.eval()
-        return self
 
     @property
     def generators(self) -> dict[str, torch.Generator]:

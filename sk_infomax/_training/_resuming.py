@@ -14,7 +14,7 @@ from .._checks import adopt_names
 from .._columns._sparse import Rows
 from .._modes import in_own_modes
 from .._state import Memory, Saved, digest, fact, read, require
-from ._callbacks import Checkpoint
+from ._callbacks import Checkpoint, kept_files
 from ._schedule import Plan
 
 __all__ = ["Resumable", "Work"]
@@ -147,7 +147,7 @@ class Resumable(Saved):
     @in_own_modes
     def _train(self, draft: Any, fitted: Any, work: Work, start: Any = None) -> Self:
         """Train, and only then take over what was found."""
-        keepers = [one for one in self.callbacks or () if isinstance(one, Checkpoint)]
+        keepers = kept_files(self.callbacks)
         for one in keepers:
             one.check()
         keep = _Keeper(draft, fitted, work, keepers) if keepers else None

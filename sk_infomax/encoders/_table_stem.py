@@ -154,6 +154,8 @@ class TableStem(Stem, Indexing):
     offset: Tensor
     leading: Tensor
     leaf_table: Tensor
+    level: Tensor
+    shift: Tensor
 
     def __init__(self, n_columns: int, n_landmarks: int = _LANDMARKS):
         super().__init__()
@@ -177,13 +179,16 @@ class TableStem(Stem, Indexing):
         add("offset", torch.zeros(m))
         add("leading", torch.eye(m, self.n_maps * self.n_places))
         add("leaf_table", torch.zeros(_TREES * 2**_DEPTH, m), persistent=False)
+        add("level", torch.zeros(m), persistent=False)
+        add("shift", torch.zeros(m), persistent=False)
         self.register_load_state_dict_post_hook(_read_leaves)
+        self.register_load_state_dict_post_hook(_read_level)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Codes:
         """Maps (n, n_maps, n_places) and all columns (n, n_pooled) of rows (n, p)."""
         kernels = (self.compare(block) for block in in_blocks(x, _BLOCK))
-        pooled = torch.cat([kernel @ self.matrix for kernel in kernels]) - self.offset
+        pooled = torch.cat([(kernel - self.level) @ self.matrix for kernel in kernels]) - self.shift
         return Codes((pooled @ self.leading).unflatten(1, (self.n_maps, -1)), pooled)
 
     def compare(self, x: Tensor) -> Tensor:
@@ -230,6 +235,7 @@ class TableStem(Stem, Indexing):
         self._weigh(values[:used], used)
         kernel = torch.cat([self.compare(block)[:, :used] for block in x.split(_BLOCK)])
         self._find_columns(kernel.double())
+        _read_level(self, None)
 
     def _find_scores(self, x: Tensor) -> None:
         """Quantiles of columns and the normal scores of their ranks, the middle one of ties."""
@@ -375,3 +381,17 @@ def _read_leaves(stem: TableStem, _) -> None:
         + 2**_DEPTH * torch.arange(_TREES, device=stem.landmark_leaves.device)[:, None]
     )  # (trees, m)
     stem.leaf_table.zero_()[leaves, torch.arange(stem.n_pooled, device=leaves.device)] = 1.0
+
+
+def _read_level(stem: TableStem, _) -> None:
+    """What the kernel is in the mean over landmarks, (m,), and the offset of what is left.
+
+    Columns are small differences of many large numbers: less of a level that all rows share, three
+    times as many digits are sound in float32.
+    """
+    with torch.no_grad():
+        blocks = stem.landmarks.split(_BLOCK), stem.landmark_leaves.split(_BLOCK)
+        sums = [(stem._compare(*block) @ stem.weights).sum(0) for block in zip(*blocks)]
+        stem.level.copy_(torch.stack(sums).sum(0) / stem.n_pooled)
+        shared = stem.level.double() @ stem.matrix.double()
+        stem.shift.copy_(stem.offset.double() - shared)

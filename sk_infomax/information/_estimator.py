@@ -125,7 +125,8 @@ class MutualInfoEstimator(
         Keeps a file during `fit`, after each critic that was trained, from which `resume` goes on
         with a fit that was killed.
     verbose : int, default=0
-        1 shows a bar over the folds in a terminal.
+        1 shows a bar over the folds in terminals and notebooks, and a line every few seconds where
+        the output is piped; 2 a line a fold.
 
     Attributes
     ----------

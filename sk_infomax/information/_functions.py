@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .._checks import AUTO, FRACTION, NEGATIVE_INT, POSITIVE_INT, check_arguments, one_of, say
 from .._columns._kinds import Column
 from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
+from .._shown import followed
 from ..exceptions import EstimateWarning
 from ._columns import Columns
 from ._conditional import conditional_estimate, conditional_p_value
@@ -50,6 +51,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "return_interval": ["boolean"],
     "return_p_values": ["boolean"],
     "random_state": ["random_state"],
+    "verbose": ["verbose"],
 }
 
 _OF_LAGS: dict[str, list[Any]] = {"block_length": [POSITIVE_INT, AUTO]}
@@ -173,6 +175,7 @@ def mutual_info_scores(
     block_length: int = 1,
     n_permutations: int = 199,
     random_state: Any = 0,
+    verbose: int = 0,
 ) -> Any:
     """Mutual information of each column of X with y.
 
@@ -204,6 +207,9 @@ def mutual_info_scores(
         For the p-values; beyond the reach of so many, a normal tail is fitted to them.
     random_state : int, RandomState instance or None, default=0
         Seed of the permutations.
+    verbose : int, default=0
+        1 shows a bar in terminals and notebooks, and a line every few seconds where the output is
+        piped.
 
     Returns
     -------
@@ -235,11 +241,13 @@ def mutual_info_scores(
         block_length=block_length,
         n_permutations=n_permutations,
         random_state=random_state,
+        verbose=verbose,
     )
     items, target = items_of(read_columns(X, "X"), column_groups, missing), target_of(y, missing)
     options = {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": random_state}
-    found = [information_of(item, target, options) for item in items]
+    columns = followed(items, len(items), "column", verbose)
+    found = [information_of(item, target, options) for item in columns]
     rows_count = block_length == 1 and (return_interval or return_p_values)
     of_rows = alike_items(items, target) if rows_count else []
     say_of_items([items, [target]], of_rows, zip([item.where for item in items], found))
@@ -250,7 +258,8 @@ def mutual_info_scores(
         result.append(like_table(ends, names, ["low", "high"], X))
     if return_p_values:
         options["n_permutations"] = n_permutations
-        p_values = [p_value_of(item, target, options) for item in items]
+        tests = followed(items, len(items), "test", verbose)
+        p_values = [p_value_of(item, target, options) for item in tests]
         result.append(like_column(p_values, names, "p_value", X))
     return result[0] if len(result) == 1 else tuple(result)
 
@@ -264,6 +273,7 @@ def mutual_info_matrix(
     missing: str = "error",
     confidence_level: float = 0.95,
     block_length: int = 1,
+    verbose: int = 0,
 ) -> Any:
     """Mutual information of every two columns.
 
@@ -283,6 +293,9 @@ def mutual_info_matrix(
         Of the intervals.
     block_length : int, default=1
         As in `MutualInfoEstimator`.
+    verbose : int, default=0
+        1 shows a bar in terminals and notebooks, and a line every few seconds where the output is
+        piped.
 
     Returns
     -------
@@ -306,13 +319,15 @@ def mutual_info_matrix(
         missing=missing,
         confidence_level=confidence_level,
         block_length=block_length,
+        verbose=verbose,
     )
     items = items_of(read_columns(X, "X"), column_groups, missing)
     size, options = len(items), {"missing": missing, "confidence_level": confidence_level}
     options |= {"block_length": block_length, "random_state": 0}
     pairs = [(i, j) for i in range(size) for j in range(i + 1, size)]
     found = Parallel(n_jobs=n_jobs)(
-        delayed(information_of)(items[i], items[j], options) for i, j in pairs
+        delayed(information_of)(items[i], items[j], options)
+        for i, j in followed(pairs, len(pairs), "pair", verbose)
     )
     of_rows = alike_items(items) if return_interval and block_length == 1 else []
     places = [f"{items[i].where} and {items[j].where}" for i, j in pairs]

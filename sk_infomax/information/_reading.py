@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._training._callbacks import progress_bar
+from .._shown import Progress
 from ..bounds import BOUNDS, Bound
 from ._columns import normal_scores
 from ._cross_fitting import RatioTrainer
@@ -189,15 +189,15 @@ def read(
     Folds and critics are put into a list, where one is given.
     """
     pointwise, found = np.empty(len(pairs)), list[_OfFold]()
-    bar = progress_bar(cv, "fold", verbose)
+    progress = Progress(cv, "fold", verbose)
     for fold, model in trainer.held_out(pairs, cv):
         pointwise[fold], of_fold = _read_fold(model, pairs[fold], trainer.bound)
         found.append(of_fold)
         if kept is not None:
             kept.append((fold, model))
-        bar.update()
-        bar.set_postfix(nats=f"{of_fold.row['own']:.3f}")
-    bar.close()
+        progress.update()
+        progress.end_stage(f"fold {progress.done} of {cv}", {"nats": of_fold.row["own"]})
+    progress.close()
     rows, whole = [one.row for one in found], all(one.whole for one in found)
     marginals = [one.marginal for one in found if one.marginal is not None]
     findings = dict.fromkeys(said for one in found for said in one.findings)
