@@ -44,7 +44,7 @@ def features_of(
         Z = check_numbers(X, argument, dtype)
     else:
         Z = check_numbers(transformer.transform(X), "transform(X)", dtype)
-    if Z.dtype.kind == "f" and Z.size and np.abs(Z).max() > _FAR:
+    if Z.dtype.kind == "f" and Z.size and float(np.abs(Z).max()) > _FAR:
         raise ValueError(
             f"{argument} has values up to {np.abs(Z).max():.3g}, whose squares are not finite. "
             "Divide them by a constant, or clip outliers."
