@@ -198,9 +198,7 @@ def test_flat_rows_take_the_shape_of_the_transformer(blobs):
     known = reconstruction(dim, train, test, **FAST)
     assert known == reconstruction(dim, train, test, sample_shape=(24, 24), **FAST)
     line = make_pipeline(PCA(2, random_state=0)).fit(train)
-    with pytest.raises(
-        ValueError, match=r"rows of 576 values\. Say what they are with sample_shape"
-    ):
+    with pytest.raises(ValueError, match=r"rows of 576 values\. Say what they are: use sample_sh"):
         reconstruction(line, train, test, **FAST)
 
 
