@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -269,12 +269,21 @@ class FittedFeatures(Fitted):
     ):
         self.columns, self.n_samples, self.setup = columns, n_samples, setup
         self.parts, self.layout, self.scaling, self.seed = parts, layout, scaling, seed
-        held, counted = no_larger_than_memory(vars(parts)), FlopCounterMode(display=False)
-        with self._first_weights(setup.device), held, counted:
+        held, self.work = no_larger_than_memory(vars(parts)), math.inf
+        with self._first_weights(setup.device), held, self._count_work():
             module, example = assemble(parts, layout.network_shape)
-        self.work = counted.get_total_flops() * parts.n_views * _STEP_ROWS
         self.widths = {output: read_output(example, output).shape[1] for output in OUTPUTS}
         self.net = self._make_net(module, setup)
+
+    @contextmanager
+    def _count_work(self) -> Iterator[None]:
+        """Count the operations of a step by those of a sample, where threads can be chosen."""
+        if torch.get_num_threads() == 1:
+            yield
+            return
+        with FlopCounterMode(display=False) as counted:
+            yield
+        self.work = counted.get_total_flops() * self.parts.n_views * _STEP_ROWS
 
     def _first_weights(self, device: torch.device) -> AbstractContextManager[None]:
         """Where first weights are drawn from; a network of a user's own may draw from anywhere."""
