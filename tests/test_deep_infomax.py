@@ -220,7 +220,7 @@ def test_score_is_the_weighted_mean_of_the_terms(digits):
 @pytest.mark.parametrize(
     ("prior", "settings"),
     [
-        pytest.param("uniform", {"encoder": "table", "max_epochs": 8}, marks=pytest.mark.slow),
+        pytest.param("uniform", {"encoder": "perceptron"}, marks=pytest.mark.slow),
         pytest.param("uniform", {}, marks=pytest.mark.nightly),
         pytest.param("normal", {}, marks=pytest.mark.nightly),
     ],
@@ -232,7 +232,9 @@ def test_prior_brings_the_embedding_closer(prior, settings, digits):
     target = (0.5, 12**-0.5) if prior == "uniform" else (0.0, 1.0)
 
     def distance(weight):
-        model = strided(**settings, prior=prior, prior_weight=weight).fit(digits[0])
+        model = strided(**settings, output="embedding", prior=prior, prior_weight=weight).fit(
+            digits[0]
+        )
         features = model.transform(digits[0])
         if prior == "uniform":
             features = expit(features)
