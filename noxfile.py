@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 OLDEST, NEWEST = "3.11", "3.13"
-# Those that a version of torch of the machine's own brings; its builds for CPUs are not on PyPI.
+# The one that pip chooses: old ones have not been tried.
 LEFT_AS_THEY_ARE = {"torch"}
 # What is read and made of every kind of data; the others test parts alone.
 CORE = [

@@ -23,6 +23,8 @@ import torch
 
 from sk_infomax import DeepInfoMaxTransformer, MutualInfoEstimator
 
+from . import write_json
+
 RESULT = Path(__file__).parent / "results" / "busy.json"
 THREADS = 2
 
@@ -102,7 +104,7 @@ def main() -> None:
         "load_before": round(os.getloadavg()[0], 1),
         "fits": run(arguments.rounds),
     }
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
 
 

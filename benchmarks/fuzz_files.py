@@ -33,6 +33,8 @@ from sk_infomax._state._files import FORMAT, seal
 from sk_infomax.critics import DotCritic
 from sk_infomax.encoders import ENCODERS
 
+from . import write_json
+
 RESULT = Path(__file__).parent / "results" / "fuzz_files.json"
 SHARE_OF_BYTES = 0.5  # of the files, changed in their bytes; the others in what they say
 # What may come of a file: it is refused or loaded, or what it makes of samples is not finite, which
@@ -366,7 +368,7 @@ def main() -> None:
         "most_bytes_beside_ten_times_the_file": max(part["largest_beside"] for part in parts),
         "faults": [fault for part in parts for fault in part["faults"]],
     }
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
 
 

@@ -31,6 +31,7 @@ import sk_infomax
 from sk_infomax._settings import REGISTRIES
 from sk_infomax.exceptions import InfomaxWarning
 
+from . import write_json
 from ._targets import FEATURES, INFORMATION, OF_COLUMNS, TARGETS, Case, Wrong
 
 RESULT = Path(__file__).parent / "results" / "fuzz_inputs.json"
@@ -241,7 +242,7 @@ def main() -> None:
     if arguments.messages is not None:
         said: Counter[str] = sum((Counter(one["messages"]) for one in parts), Counter())
         arguments.messages.write_text("\n".join(f"{n} {text}" for text, n in said.most_common()))
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
 
 

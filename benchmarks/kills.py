@@ -29,6 +29,8 @@ from sk_infomax import (
 )
 from sk_infomax.encoders import ENCODERS
 
+from . import write_json
+
 RESULT = Path(__file__).parent / "results" / "kills.json"
 EVERY = 0.05  # seconds between two checkpoints, of fits of about half a second
 LONGER = 1.2  # how much later than a whole fit takes the latest kill may come
@@ -188,7 +190,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = f"python -m benchmarks.kills --count {arguments.count} --seed {arguments.seed}"
     result = {"command": command, **run(arguments.count, arguments.seed)}
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
 
 

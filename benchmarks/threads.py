@@ -26,6 +26,8 @@ from torch import nn
 from sk_infomax import DeepInfoMaxTransformer, DotCritic, MutualInfoEstimator, TorchEncoder
 from sk_infomax.encoders import ENCODERS
 
+from . import write_json
+
 RESULT = Path(__file__).parent / "results" / "threads.json"
 SEEDS = 4  # of each kind of fit
 READERS = 8  # threads that read what another one fits
@@ -257,7 +259,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = f"python -m benchmarks.threads --threads {arguments.threads} --fits {arguments.fits}"
     result = {"command": command, **run(arguments.threads, arguments.fits)}
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(arguments.out, result)
     print(json.dumps(result, indent=2))
 
 

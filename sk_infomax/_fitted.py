@@ -68,7 +68,6 @@ __all__ = [
     "Read",
     "read_output",
     "read_rows",
-    "type_of_features",
 ]
 
 OUTPUTS = ("embedding", "multiscale", "hidden", "feature_map")
@@ -283,7 +282,7 @@ class FittedFeatures(Fitted):
             return
         with FlopCounterMode(display=False) as counted:
             yield
-        self.work = counted.get_total_flops() * self.parts.n_views * _STEP_ROWS
+        self.work = float(counted.get_total_flops()) * self.parts.n_views * _STEP_ROWS
 
     def _first_weights(self, device: torch.device) -> AbstractContextManager[None]:
         """Where first weights are drawn from; a network of a user's own may draw from anywhere."""
@@ -420,9 +419,8 @@ class FittedFeatures(Fitted):
         self._views()
         after_step = None if keep is None else partial(keep, self.progress)
         try:
-            drawn = self._own_randomness(None if start is None else start.randomness)
-            work = float(self.work)
-            with drawn:
+            with self._own_randomness(None if start is None else start.randomness):
+                work = self.work
                 # What is coded beforehand would take from a training's seconds more than steps give
                 # back.
                 if frozen is not None and plan.max_time is None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from torch import nn
 
 from ._checks import closest_name, resolve_device, say
@@ -256,14 +255,6 @@ def narrows_sparse(estimator) -> bool:
 
 def settle_setup(estimator) -> Setup:
     """What the parameters say of the training of a net, checked."""
-    for one in estimator.callbacks or ():
-        named = isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str)
-        is_one = isinstance(one[1] if named else one, Callback | type)
-        if not is_one:
-            raise TypeError(
-                f"callbacks has {one!r}, which is no callback of skorch. Give a list of "
-                "skorch.callbacks.Callback objects, or of pairs of a name and one."
-            )
     callbacks = called(estimator.callbacks)
     if estimator.early_stopping:
         callbacks.append(HeldOutStopping(estimator.n_iter_no_change, estimator.tol))

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -123,20 +124,27 @@ class KilledError(Exception):
     pass
 
 
-def killed_after(monkeypatch, steps, path, X, **settings):
-    """A fit that ends after so many steps, as if it had been killed there."""
-    keep, taken = _resuming._Keeper.__call__, []
+@contextmanager
+def killed_at(monkeypatch, owner, name, count):
+    """What runs inside ends after so many calls of a method, as if it had been killed there."""
+    method, taken = getattr(owner, name), []
 
-    def look(self, progress):
-        keep(self, progress)
+    def look(*args):
+        method(*args)
         taken.append(1)
-        if len(taken) == steps:
+        if len(taken) == count:
             raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(_resuming._Keeper, "__call__", look)
+        patch.setattr(owner, name, look)
         with pytest.raises(KilledError):
-            DeepInfoMaxTransformer(callbacks=[Checkpoint(path, 0)], **settings).fit(X)
+            yield
+
+
+def killed_after(monkeypatch, steps, path, X, **settings):
+    """A fit that ends after so many steps, as if it had been killed there."""
+    with killed_at(monkeypatch, _resuming._Keeper, "__call__", steps):
+        DeepInfoMaxTransformer(callbacks=[Checkpoint(path, 0)], **settings).fit(X)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -214,10 +222,6 @@ def test_fits_that_are_killed_go_on():
     assert found["left over"] == 0
 
 
-class KilledCriticError(Exception):
-    pass
-
-
 class OwnCritic(DotCritic):
     """A critic of a user's own, which draws from torch's global generator."""
 
@@ -240,18 +244,8 @@ def estimator(**settings):
 
 
 def estimate_killed_after(monkeypatch, n_critics, path, X, y, **settings):
-    write, written = _trail.Trail._write, []
-
-    def look(self):
-        write(self)
-        written.append(1)
-        if len(written) == n_critics:
-            raise KilledCriticError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_trail.Trail, "_write", look)
-        with pytest.raises(KilledCriticError):
-            estimator(checkpoint=Checkpoint(path, 0), **settings).fit(X, y)
+    with killed_at(monkeypatch, _trail.Trail, "_write", n_critics):
+        estimator(checkpoint=Checkpoint(path, 0), **settings).fit(X, y)
 
 
 @pytest.mark.parametrize("kind", [2, 24, "levels"])

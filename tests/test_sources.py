@@ -474,3 +474,9 @@ def test_the_encoder_in_float64_is_made_once_and_follows_the_weights():
     model.partial_fit(X)
     assert not np.allclose(model.transform(X), before)
     np.testing.assert_allclose(model.transform(X), model.transform(X.astype("f")), atol=1e-3)
+
+
+@pytest.mark.parametrize("X", [np.arange(6.0).reshape(3, 2), iter([np.ones((2, 3))])])
+def test_what_is_opened_stays_as_it_is(X):
+    source = opened(X) if not isinstance(X, np.ndarray) else ArraySource(X)
+    assert opened(source) is source

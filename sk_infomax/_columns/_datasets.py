@@ -130,6 +130,8 @@ class Stream:
 
 def opened(X: Any) -> Any:
     """A `Source` or a `Stream` of what is read piece by piece; anything else as it is."""
+    if isinstance(X, Source | Stream):
+        return X
     _refuse_several(X)
     if isinstance(X, DataLoader):
         return _of_loader(X)

@@ -3,7 +3,7 @@
 import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -218,6 +218,23 @@ class Saved(BaseEstimator):
         """Parameters and parts of a sound file that it does not hold."""
         nodes = [*meta["parameters"].items(), *meta["fitted"]["parts"]["dict"].items()]
         return {name for name, node in nodes if isinstance(node, dict) and "unsaved" in node}
+
+    @classmethod
+    def _check_goes_on(
+        cls, path: Any, meta: Any, own: dict[str, Any], begun: bool, may_differ: Set[str]
+    ) -> None:
+        """Refuse a file of a fit that has ended, and parameters that can't change on the way."""
+        if not begun:
+            raise ValueError(
+                f"{os.fspath(path)!r} is no checkpoint: it holds a fit that has ended. Use "
+                f"{cls.__name__}.load(path)."
+            )
+        changed = own.keys() - may_differ - cls._left_open(meta)
+        if changed:
+            raise ValueError(
+                f"{', '.join(sorted(changed))} can't change on the way: the fit goes on as it was "
+                "begun. Leave it out."
+            )
 
     @classmethod
     def _refuse_without_effect(cls, own: dict, settings: dict, needed: Mapping[str, Any]) -> None:

@@ -20,7 +20,6 @@ from ._memory import Standing
 __all__ = ["Checkpoint", "HeldOutStopping", "ProgressBar", "called", "kept_files", "sets_rate"]
 
 _COUNTS = ("_best", "_batch_count")  # what names in the history end in that are no terms
-_PAIR = 2  # of a name and a callback, as skorch takes them too
 
 
 class HeldOutStopping(EarlyStopping):
@@ -196,9 +195,17 @@ def called(callbacks: Iterable[Any] | None) -> list[Any]:
 
     Raises
     ------
+    TypeError
+        For what is no callback.
     ValueError
         For a score of predictions, since there are none.
     """
+    for one in callbacks or ():
+        if not isinstance(_without_name(one), Callback | type):
+            raise TypeError(
+                f"callbacks has {one!r}, which is no callback of skorch. Give a list of "
+                "skorch.callbacks.Callback objects, or of pairs of a name and one."
+            )
     found = [one for one in callbacks or () if not isinstance(_without_name(one), Checkpoint)]
     for one in map(_without_name, found):
         if isinstance(one, EpochScoring | BatchScoring) and _needs_targets(one.scoring):
@@ -224,5 +231,7 @@ def sets_rate(callback: Any) -> bool:
 
 
 def _without_name(callback: Any) -> Any:
-    is_pair = isinstance(callback, tuple) and len(callback) == _PAIR
-    return callback[1] if is_pair else callback
+    match callback:
+        case (str(), one):
+            return one
+    return callback

@@ -123,17 +123,7 @@ class Resumable(Saved):
         arrays, meta = read(path, cls.__name__)
         estimator = cls._restore(path, arrays, meta, own)
         fitted, kept = estimator._found, estimator._found.kept
-        if kept is None:
-            raise ValueError(
-                f"{os.fspath(path)!r} is no checkpoint: it holds a fit that has ended. Use "
-                f"{cls.__name__}.load(path)."
-            )
-        changed = own.keys() - _MAY_DIFFER - cls._left_open(meta)
-        if changed:
-            raise ValueError(
-                f"{', '.join(sorted(changed))} can't change on the way: the fit goes on as it was "
-                "begun. Leave it out."
-            )
+        cls._check_goes_on(path, meta, own, kept is not None, _MAY_DIFFER)
         work = Work(estimator._read_again(X), _plan_of(kept["plan"]), fact(kept, "apart", bool))
         if _known_by(work.rows) != kept["rows"]:
             raise ValueError(

@@ -1,6 +1,6 @@
 """The default encoder of images: a dictionary of patches, and what is learned on top of it."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sklearn.base import clone
 from torch import nn
@@ -132,14 +132,15 @@ class PatchEncoder(Encoder):
         self, n_samples: int, shape: tuple[int, ...], views: Views | None = None
     ) -> "PatchEncoder":
         """The same settings with as many directions as so many images carry, mirrored as views."""
-        settled: dict[str, Any] = {}
-        if self.mirrored == "auto":
-            settled["mirrored"] = views is not None and views.mirrors
-        if self.n_directions == "auto":
-            filters = clone(self).set_params(**settled)._plan(shape).n_filters
-            most = min(filters * self.n_places, _MOST_DIRECTIONS)
-            settled["n_directions"] = min(most, carried_directions(n_samples))
-        return clone(self).set_params(**settled) if settled else self
+        if "auto" not in (self.mirrored, self.n_directions):
+            return self
+        found = clone(self)
+        if found.mirrored == "auto":
+            found.mirrored = views is not None and views.mirrors
+        if found.n_directions == "auto":
+            most = min(found._plan(shape).n_filters * found.n_places, _MOST_DIRECTIONS)
+            found.n_directions = min(most, carried_directions(n_samples))
+        return found
 
     def coarse(self, shape: tuple[int, ...]) -> int:
         """1 up to 63 pixels on the shorter side of images (c, h, w), then a 32nd of it."""

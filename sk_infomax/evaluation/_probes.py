@@ -165,8 +165,8 @@ def probe(
         random_state=random_state,
     )
     dtype = np.float32 if kind == "mlp" else float
-    train, labels = _labelled(transformer, X_train, y_train, "train", dtype)
-    test, truth = _labelled(transformer, X_test, y_test, "test", dtype)
+    train, labels = _labelled(transformer, X_train, y_train, "_train", dtype)
+    test, truth = _labelled(transformer, X_test, y_test, "_test", dtype)
     _refuse_other_width(train, test)
     _refuse_one_class(labels, "y_train")
     if (labels.dtype.kind in "UO") != (truth.dtype.kind in "UO"):
@@ -191,13 +191,13 @@ def probe(
 
 
 def _labelled(
-    transformer: Transformer | None, X: Any, y: Any, part: str, dtype: Any = float
+    transformer: Transformer | None, X: Any, y: Any, part: str = "", dtype: Any = float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, d) and labels (n,) of a part of the samples, checked."""
-    Z, labels = features_of(transformer, X, dtype, f"X_{part}"), labels_of(y, f"y_{part}")
+    """Features (n, d) and labels (n,) of samples, or of a part such as "_train", checked."""
+    Z, labels = features_of(transformer, X, dtype, f"X{part}"), labels_of(y, f"y{part}")
     if len(Z) != len(labels):
         raise ValueError(
-            f"X_{part} has {len(Z)} samples and y_{part} {len(labels)} labels. Give one label for "
+            f"X{part} has {len(Z)} samples and y{part} {len(labels)} labels. Give one label for "
             "each sample."
         )
     return Z, labels
@@ -372,12 +372,8 @@ def probe_score(
     """
     check_choice("kind", kind, PROBES)
     check_arguments("probe_score", _CONSTRAINTS, cv=cv)
-    Z, labels = features_of(transformer, X), labels_of(y)
+    Z, labels = _labelled(transformer, X, y)
     _refuse_one_class(labels, "y")
-    if len(Z) != len(labels):
-        raise ValueError(
-            f"X has {len(Z)} samples and y {len(labels)} labels. Give one label for each sample."
-        )
     largest = int(np.unique(labels, return_counts=True)[1].max())
     if cv > largest:
         raise ValueError(
@@ -455,8 +451,8 @@ def label_efficiency(
     n_labels = _counts_of(n_labels)
     if setting is None:
         setting = _WITH_FEW_LABELS.get(kind, 1.0)
-    train, labels = _labelled(transformer, X_train, y_train, "train")
-    test, _ = _labelled(transformer, X_test, y_test, "test")
+    train, labels = _labelled(transformer, X_train, y_train, "_train")
+    test, _ = _labelled(transformer, X_test, y_test, "_test")
     _refuse_other_width(train, test)
     _refuse_one_class(labels, "y_train")
     classes, counts = np.unique(labels, return_counts=True)

@@ -342,20 +342,10 @@ class MutualInfoEstimator(
         arrays, meta = read(path, cls.__name__)
         with own_modes(), building(sum(array.nbytes for array in arrays.values())):
             estimator, facts = cls._begun(path, meta, own)
-            if not is_trail(facts):
-                raise ValueError(
-                    f"{os.fspath(path)!r} is no checkpoint: it holds a fit that has ended. Use "
-                    f"{cls.__name__}.load(path)."
-                )
+            cls._check_goes_on(path, meta, own, is_trail(facts), _MAY_DIFFER)
             if "checkpoint" not in own:
                 estimator.checkpoint = Checkpoint(os.fspath(path), Trail.every_of(facts))
             trail = Trail.recall(Memory(arrays, facts), estimator.checkpoint)
-        changed = own.keys() - _MAY_DIFFER - cls._left_open(meta)
-        if changed:
-            raise ValueError(
-                f"{', '.join(sorted(changed))} can't change on the way: the fit goes on as it was "
-                "begun. Leave it out."
-            )
         return estimator._resumed(X, y, groups, trail)
 
     @in_own_modes
