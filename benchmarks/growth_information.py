@@ -18,6 +18,7 @@ import warnings
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,11 +51,11 @@ def n_seeds(n: int, most: int) -> int:
     return max(1, min(most, _PAIRS_OF_A_TASK // n))
 
 
-def run_one(name: str, task: PairTask, n: int, seed: int, effort: str) -> dict:
+def run_one(name: str, task: PairTask, n: int, seed: int, **settings: Any) -> dict:
     """One estimate, with what it cost."""
     X, Y = task.sample(n, random_state=seed)
     before, start = _begin_memory(), time.process_time()
-    value, (low, high) = _quietly(X, Y, random_state=seed, effort=effort)
+    value, (low, high) = _quietly(X, Y, random_state=seed, **settings)
     seconds, peak = time.process_time() - start, _peak()
     truth = float(task.mutual_information)
     return {
@@ -171,6 +172,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--n-samples", type=int, nargs="+", default=list(_SIZES), help="numbers of pairs")
     add("--seeds", type=int, default=20, help="draws of each task at most")
     add("--effort", default="balanced", choices=["fast", "balanced", "high"])
+    add("--max-steps", type=int, help="of training in each fold; by effort where left out")
     add("--out", type=Path, default=Path("benchmarks/results/growth-information.json"))
     add("--picture", type=Path, help="a PNG to draw")
     return parser.parse_args(argv)
@@ -182,11 +184,14 @@ def main() -> None:
     torch.set_num_threads(1)
     content = describe_run("benchmarks.growth_information") | {"load_start": load_average()}
     rows: list[dict] = []
+    settings = {"effort": args.effort}
+    if args.max_steps is not None:
+        settings["max_steps"] = args.max_steps
     for name, task in tasks().items():
         _quietly(*task.sample(_WARM, random_state=0), random_state=0, max_steps=2)
         for n in args.n_samples:
             for seed in range(n_seeds(n, args.seeds)):
-                rows.append(run_one(name, task, n, seed, args.effort))
+                rows.append(run_one(name, task, n, seed, **settings))
             summary = summarise(rows)
             print(summary[-1], flush=True)
             state = {"summary": summary, "slopes": slopes(summary), "results": rows}

@@ -24,7 +24,7 @@ SMALL = PatternEncoder(n_filters=2, width=8)
 
 
 def model(**settings):
-    settings = {"encoder": SMALL, "random_state": 0, "device": "cpu"} | settings
+    settings = {"encoder": SMALL, "max_epochs": 2, "random_state": 0, "device": "cpu"} | settings
     return DeepInfoMaxTransformer(4, **settings)
 
 

@@ -35,7 +35,7 @@ COMMANDS = {
     "fuzz_files": "--count 4 --out {out}/fuzz.json",
     "fuzz_inputs": "--count 4 --out {out}/inputs.json",
     "growth": "--axes rows --sizes 30 60 --here --out {out}/growth.json --picture {out}/growth.png",
-    "growth_information": "--n-samples 60 --seeds 1 --effort fast --out {out}/growth.json "
+    "growth_information": "--n-samples 60 --seeds 1 --max-steps 2 --out {out}/growth.json "
     "--picture {out}/growth.png",
     "kills": "--count 1 --out {out}/kills.json",
     "matching": "--seeds 0 --distributions normal --components 2 --epochs 1 "

@@ -104,7 +104,7 @@ def test_no_scaler_is_needed():
 
 def test_series_with_channels(series):
     X, y = series
-    model = fast(n_components=16, max_epochs=20).fit(X)
+    model = fast(n_components=16, max_epochs=8).fit(X)
     assert model.layout_.kind == "series"
     features = model.transform(X)
     assert LinearSVC(C=0.1).fit(features[:80], y[:80]).score(features[80:], y[80:]) > 0.9
@@ -200,7 +200,7 @@ def test_score_is_held_out_nats_and_ignores_batch_size():
     rng = np.random.RandomState(0)
     signal = rng.normal(size=(600, 2))
     X = np.hstack([signal + 0.1 * rng.normal(size=(600, 2)) for _ in range(4)])
-    model = fast(max_epochs=15).fit(X[:300])
+    model = fast(max_epochs=8).fit(X[:300])
     score = model.score(X[300:])
     assert 1.0 < score < InfoNCE().ceiling(300)
     assert model.set_params(batch_size=99).score(X[300:]) == score
@@ -230,12 +230,13 @@ def test_prior_brings_the_embedding_closer(prior, settings, digits):
     settings = {"encoder": "basic28x28", "max_epochs": 25} | settings
     settings |= {"n_components": 4, "views": 1}
     target = (0.5, 12**-0.5) if prior == "uniform" else (0.0, 1.0)
+    images = digits[0][:150]
 
     def distance(weight):
         model = strided(**settings, output="embedding", prior=prior, prior_weight=weight).fit(
-            digits[0]
+            images
         )
-        features = model.transform(digits[0])
+        features = model.transform(images)
         if prior == "uniform":
             features = expit(features)
         return (
@@ -460,8 +461,14 @@ def test_before_the_fit(method):
 # Coordinates and occlusion ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["absolute", "relative", "both"])
-@pytest.mark.parametrize("data", ["images", "table", "series"])
+def kinds_and_data():
+    """Each kind of coordinates, and data of each kind, once; other pairs are for nights."""
+    for i, kind in enumerate(["absolute", "relative", "both"]):
+        for j, data in enumerate(["table", "series", "images"]):
+            yield pytest.param(kind, data, marks=() if i == j else pytest.mark.nightly)
+
+
+@pytest.mark.parametrize(("kind", "data"), list(kinds_and_data()))
 def test_coordinates_are_learned_and_in_the_history(kind, data, digits):
     images = digits[0][:160]
     X = {"images": images, "table": images.reshape(-1, 64), "series": images}[data]

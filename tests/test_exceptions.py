@@ -180,7 +180,7 @@ def test_warnings_of_data_estimates_and_selections():
         DeepInfoMaxTransformer(4, max_epochs=1, random_state=0).fit(wide)
     x = samples(60, 2)
     with pytest.warns(EstimateWarning):
-        MutualInfoEstimator(effort="fast", random_state=0).fit(np.c_[x, np.ones(60)], x[:, 0])
+        MutualInfoEstimator(max_steps=5, random_state=0).fit(np.c_[x, np.ones(60)], x[:, 0])
     rng = np.random.RandomState(1)
     selector = MutualInfoSelector(fdr=1e-6, n_permutations=19).fit(
         rng.normal(size=(60, 2)), rng.normal(size=60)

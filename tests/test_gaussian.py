@@ -103,7 +103,9 @@ def test_a_function_without_noise_has_no_upper_end(of_x):
     assert fitted.confidence_interval_[1] == math.inf
 
 
-@pytest.mark.parametrize(("rho", "n"), [(0.99, 500), (0.999, 500), (0.999, 1500)])
+@pytest.mark.parametrize(
+    ("rho", "n"), [(0.99, 500), (0.999, 1500), pytest.param(0.999, 500, marks=pytest.mark.nightly)]
+)
 def test_strong_correlation_is_no_function_and_its_interval_holds_it(rho, n):
     """Ranks of so few rows hide what is finer than the step between two of them."""
     truth, held = -1.5 * math.log(1 - rho**2), 0

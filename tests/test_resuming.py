@@ -148,7 +148,7 @@ def killed_after(monkeypatch, steps, path, X, **settings):
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize("steps", [1, 4, 7])
+@pytest.mark.parametrize("steps", [1, pytest.param(4, marks=pytest.mark.nightly), 7])
 def test_a_fit_goes_on_from_any_step(settings, steps, tmp_path, monkeypatch):
     settings, path = SMALL | settings, tmp_path / "checkpoint"
     whole = DeepInfoMaxTransformer(**settings).fit(table())
