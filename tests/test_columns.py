@@ -126,7 +126,7 @@ def test_floats_have_no_levels():
 def test_ids_beyond_float64_stay_apart():
     ids = 2**60 + np.arange(100)
     known, columns = learn(ids)
-    assert known.constant == []
+    assert known.varied == [*range(len(known.parts))]
     assert len(np.unique(known.apply(columns))) == 100
     floats = read_columns([float(2**60), 2.0**61])  # another store of the same numbers
     assert known.apply(floats)[:, 0].tolist() == known.apply(columns)[[0, 99], 0].tolist()
@@ -286,7 +286,7 @@ def test_names_that_repeat_need_positions():
 
 def test_constant_columns_are_found_once():
     known, columns = learn(pd.DataFrame({"c": 3.0, "k": ["a"] * 9, "v": range(9)}))
-    assert known.constant == [0, 1]
+    assert known.varied == [2]
     assert known.findings == [
         "X column 'c' (position 0), X column 'k' (position 1): one value only, which tells "
         "nothing. Leave out what is constant."

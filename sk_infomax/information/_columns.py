@@ -273,9 +273,16 @@ class Columns:
         return [part.is_discrete for part in self.parts]
 
     @property
-    def constant(self) -> list[int]:
-        """Positions of columns that hold one value only."""
-        return [i for i, part in enumerate(self.parts) if part.is_constant]
+    def varied(self) -> list[int]:
+        """Positions of columns that hold more than one value; the first one if none does."""
+        return [i for i, part in enumerate(self.parts) if not part.is_constant] or [0]
+
+    def only(self, positions: list[int]) -> "Columns":
+        """The same of some columns alone, without findings."""
+        found = object.__new__(type(self))
+        found.argument, found.findings = self.argument, []
+        found.parts = [self.parts[i] for i in positions]
+        return found
 
     @property
     def with_levels(self) -> list[int]:

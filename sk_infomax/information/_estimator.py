@@ -48,7 +48,14 @@ from ._effort import EFFORTS
 from ._fitted import FittedInformation
 from ._learned import ByCritics, Learned, OwnFolds, Settings, learn, p_value
 from ._rows import Rows
-from ._sides import Sides, alike, read_sides, refuse_vector
+from ._sides import (
+    Sides,
+    alike,
+    read_sides,
+    refuse_vector,
+    varied_columns,
+    varied_sides,
+)
 from ._trail import Trail, is_trail
 
 __all__ = ["UNITS", "MutualInfoEstimator"]
@@ -110,7 +117,9 @@ class MutualInfoEstimator(
         Of `confidence_interval_`.
     max_steps : int or "auto", default="auto"
         Steps of training in each fold at most. "auto" is 200, 600 or 2000 by `effort`, and as many
-        as one pass over the pairs takes where these are more, up to four times that.
+        as one pass over the pairs takes where these are more, up to four times that. Where one
+        column faces one and nearest neighbours answer, which more training does not improve on,
+        it is 40 unless ``effort="high"``; the critic that reads other pairs has all steps.
     batch_size : int, default=256
         Smallest number of pairs in a step.
     n_negatives : int or "auto", default="auto"
@@ -379,7 +388,7 @@ class MutualInfoEstimator(
         columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
         settings = self._settings(len(sides.x[0]), rows, trail)
         settings = replace(settings, for_reading=for_reading)
-        return columns, learn(columns, sides, settings)
+        return columns, learn(varied_columns(columns), varied_sides(columns, sides), settings)
 
     @in_own_modes
     def _test(self, sides: Sides, n_permutations: int, rows: Rows | None = None) -> float:
@@ -387,7 +396,8 @@ class MutualInfoEstimator(
         rows = Rows(self.block_length) if rows is None else rows
         columns = Columns(sides.x, self.discrete_x, "X"), Columns(sides.y, self.discrete_y, "y")
         settings, known = self._known_folds(self._settings(len(sides.x[0]), rows))
-        return p_value(columns, sides, settings, n_permutations, known)
+        varied = varied_columns(columns), varied_sides(columns, sides)
+        return p_value(*varied, settings, n_permutations, known)
 
     def _validated(self) -> Self:
         """Checked, for functions, which keep no checkpoints."""
@@ -418,6 +428,7 @@ class MutualInfoEstimator(
             cv=cv,
             n_shifts=others,
             max_steps=steps,
+            pair_steps=effort.pair_steps if self.max_steps == "auto" else None,
             batch_size=self.batch_size,
             device=str(resolve_device(self.device)),
             seed=draw_seed(self.random_state) if trail is None else trail.seed,
@@ -509,7 +520,7 @@ class MutualInfoEstimator(
         check_columns(self, X, len(sides.x), reset=False)
         self._check_known(sides)
         values = np.full(len(kept), np.nan)
-        values[kept] = self._fitted.learned.log_ratio(sides) * UNITS[self.units]
+        values[kept] = self._fitted.log_ratio(sides) * UNITS[self.units]
         return values
 
     def _check_known(self, sides: Sides) -> None:
@@ -556,7 +567,7 @@ class MutualInfoEstimator(
         kept = complete_rows({"X": columns}, self.missing)
         columns = take_rows(columns, kept)
         self._fitted.columns[0].check(columns)
-        features = self._fitted.learned.features_of_x(columns)
+        features = self._fitted.features_of_x(columns)
         out = np.full((len(kept), features.shape[1]), np.nan, features.dtype)
         out[kept] = features
         return out

@@ -7,11 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._columns._kinds import Column
 from .._parts import checked_part
 from .._state import Fitted, Memory, arrays_under, fact, require
 from ._columns import Columns
 from ._learned import Learned
 from ._recalling import recall
+from ._sides import Sides, varied_columns, varied_sides
 from ._trail import is_trail
 
 __all__ = ["FittedInformation"]
@@ -26,11 +28,19 @@ class FittedInformation(Fitted):
     columns : tuple of Columns
         Of x and of y.
     learned : Learned
-        The dependence.
+        The dependence, of the columns that hold more than one value.
     """
 
     columns: tuple[Columns, Columns]
     learned: Learned
+
+    def log_ratio(self, sides: Sides) -> np.ndarray:
+        """Pointwise information (n,) of pairs, in nats."""
+        return self.learned.log_ratio(varied_sides(self.columns, sides))
+
+    def features_of_x(self, x: list[Column]) -> np.ndarray:
+        """What is computed of x alone to tell about y, (n, d)."""
+        return self.learned.features_of_x(varied_sides(self.columns, Sides(x, [])).x)
 
     def remember(self) -> Memory:
         """Columns and dependence as arrays and plain values."""
@@ -66,4 +76,4 @@ class FittedInformation(Fitted):
         }
         known = fact(facts, "learned", dict) | {"parts": parts}
         learned = Memory(arrays_under(arrays, "learned."), known)
-        return cls(columns, recall(learned, columns))
+        return cls(columns, recall(learned, varied_columns(columns)))

@@ -38,7 +38,12 @@ from ._findings import (
 from ._following import FOLLOWS, one_follows
 from ._gaussian import overclaims
 from ._models import INFINITE
-from ._neighbours import joined, single_pair_information, within_bounds
+from ._neighbours import (
+    joined,
+    single_pair_information,
+    single_pair_p_value,
+    within_bounds,
+)
 from ._reading import Reading, read
 from ._rows import Rows
 from ._shifts import Shifted
@@ -72,6 +77,8 @@ class Settings:
         How many others each x is paired with in a step.
     max_steps, batch_size : int
         Of training.
+    pair_steps : int or None
+        Steps where one column faces one and nearest neighbours answer; None as elsewhere.
     device : str
         Where to train.
     seed : int
@@ -95,6 +102,7 @@ class Settings:
     n_shifts: int
     max_steps: int
     batch_size: int
+    pair_steps: int | None
     device: str
     seed: int
     level: float
@@ -255,7 +263,10 @@ class ByCritics(Learned):
             settings.trail.begin(pairs, settings.rows, settings.cv)
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
         folds = OwnFolds.none_yet(pairs, settings)
-        reading = read(trainer, pairs, settings.cv, settings.verbose, folds.models)
+        neighbours = _told_by_neighbours(columns, sides, settings)
+        steps = settings.max_steps if neighbours is None else settings.pair_steps
+        in_folds = trainer if steps is None else replace(trainer, max_steps=steps)
+        reading = read(in_folds, pairs, settings.cv, settings.verbose, folds.models)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         value, error, missed = reading.settled()
         estimate = _interval(value, error, settings.level)
@@ -271,10 +282,12 @@ class ByCritics(Learned):
             *about_size(value, reading.most_shown),
             *about_reference(reading, value, missed),
             *about_missed(reading, value, missed, len(sides.x) + len(sides.y)),
-            *about_read_outs(means, value, trainer.bound, reading.n_candidates),
         ]
+        if neighbours is None:  # else critics are not what the estimate rests on
+            findings += about_read_outs(means, value, trainer.bound, reading.n_candidates)
         learned = cls(columns, trainer, None, estimate, means, findings, reading, folds)
-        learned._ask_neighbours(sides, settings)
+        if neighbours is not None:
+            learned._weigh_in(neighbours, settings.level)
         learned._ask_beside(sides, pairs, settings)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
@@ -282,20 +295,13 @@ class ByCritics(Learned):
             learned.model = trainer.train(pairs, settings.cv)
         return learned
 
-    def _ask_neighbours(self, sides: Sides, settings: Settings) -> None:
-        """For one column on each side, weigh in what nearest neighbours say."""
-        alone = len(sides.x) + len(sides.y) == 2 and settings.rows.independent
-        if not alone or self.reading is None:
-            return
-        parts = [known.parts[0] for known in self.columns]
-        one = single_pair_information(
-            sides.x[0], parts[0], sides.y[0], parts[1], settings.level, settings.rows.block_length
-        )
-        if math.isfinite(one.high):
-            self.bounds["neighbours"] = one.value
-            value, error = self.reading.joined_with(one.value)
-            told = _interval(value, error, settings.level)
-            self.estimate = replace(told, high=max(told.high, one.high))
+    def _weigh_in(self, neighbours: Estimate, level: float) -> None:
+        """Join with what nearest neighbours say."""
+        if self.reading is not None:
+            self.bounds["neighbours"] = neighbours.value
+            value, error = self.reading.joined_with(neighbours.value)
+            told = _interval(value, error, level)
+            self.estimate = replace(told, high=max(told.high, neighbours.high))
 
     def _ask_beside(self, sides: Sides, pairs: np.ndarray, settings: Settings) -> None:
         """Weigh in what models of few assumptions say."""
@@ -361,6 +367,9 @@ class ByCritics(Learned):
 
 def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) -> Learned:
     """Learn of pairs what there is to learn, by the means that fit the columns."""
+    if any(part.is_constant for known in columns for part in known.parts):
+        # A side of one value, since others are left out: critics have nothing to learn.
+        settings = replace(settings, max_steps=0, pair_steps=0)
     if not _all_discrete(columns):
         return ByCritics.learn(columns, sides, settings)
     counted = ByCounts.learn(columns, sides, settings)
@@ -375,6 +384,22 @@ def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) ->
     return shown
 
 
+def _is_pair(sides: Sides, rows: Rows) -> bool:
+    """Whether one column faces one, row by row on its own."""
+    return len(sides.x) + len(sides.y) == 2 and rows.independent
+
+
+def _told_by_neighbours(
+    columns: tuple[Columns, Columns], sides: Sides, settings: Settings
+) -> Estimate | None:
+    """What nearest neighbours say where one column faces one; None where they can't tell."""
+    if not _is_pair(sides, settings.rows):
+        return None
+    of_x, of_y = (known.parts[0] for known in columns)
+    one = single_pair_information(sides.x[0], of_x, sides.y[0], of_y, settings.level)
+    return one if math.isfinite(one.high) else None
+
+
 def p_value(
     columns: tuple[Columns, Columns],
     sides: Sides,
@@ -384,13 +409,18 @@ def p_value(
 ) -> float:
     """Share of permutations whose information is as large as that of the pairs.
 
-    The models of the folds are those `known`, if they are of the same pairs and settings.
+    Of one column and another it is nearest neighbours that see it; else critics. The models of
+    the folds are those `known`, if they are of the same pairs and settings.
     """
     rng = np.random.RandomState(settings.seed)
     if _all_discrete(columns) and not _thin(columns, sides, settings):
         x, y = (known.codes(side) for known, side in zip(columns, sides))
         orders = settings.rows.orders(len(x), n_permutations, rng)
         return permutation_p_value(x, y, orders=orders)
+    if _is_pair(sides, settings.rows):
+        of_x, of_y = (known.parts[0] for known in columns)
+        asked = sides.x[0], of_x, sides.y[0], of_y, n_permutations
+        return single_pair_p_value(*asked, random_state=settings.seed)
     pairs = pairs_of(columns, sides)
     folds: Iterable[tuple[np.ndarray, Any]] | None = None
     if known is not None:

@@ -373,7 +373,8 @@ def _with_levels(
     kept = counts[levels] > 1
     if not kept.any():
         return [np.zeros(0) for _ in neighbours], kept
-    x, levels = _untied(x[kept], 0), codes_of_rows(levels[kept])
+    # Ties are broken before rows are left out, so that the others stand as they did.
+    x, levels = _untied(x, 0)[kept], codes_of_rows(levels[kept])
     counts, places, found = np.bincount(levels), _Places(x), []
     log = digamma(np.arange(len(x) + 1))
     for most in neighbours:

@@ -11,7 +11,7 @@ from .._columns._reading import complete_rows, read_columns
 from ._columns import Columns
 from ._rows import Rows, alike_neighbours
 
-__all__ = ["Sides", "alike", "read_sides", "refuse_vector"]
+__all__ = ["Sides", "alike", "read_sides", "refuse_vector", "varied_columns", "varied_sides"]
 
 
 _ROWS_LOOKED_AT = 50_000  # for neighbours that are alike: correlations known to 0.005; a rule
@@ -52,6 +52,19 @@ def refuse_vector(X: Any) -> None:
             f"Expected 2D array, got 1D array instead: X has shape {X.shape}. Reshape your "
             "data with X.reshape(-1, 1) if it is one column."
         )
+
+
+def varied_columns(columns: tuple[Columns, Columns]) -> tuple[Columns, Columns]:
+    """What is known of the columns that hold more than one value: others are as if left out."""
+    of_x, of_y = columns
+    return of_x.only(of_x.varied), of_y.only(of_y.varied)
+
+
+def varied_sides(columns: tuple[Columns, Columns], sides: Sides) -> Sides:
+    """Those columns of pairs, or of the one side that is given."""
+    return Sides(
+        *([side[i] for i in known.varied] if side else [] for known, side in zip(columns, sides))
+    )
 
 
 def _group_numbers(groups: Any, n: int, block_length: int) -> np.ndarray | None:
