@@ -48,6 +48,7 @@ COMMANDS = {
     "--seeds 0 --units 8 --probe-rows 60 --probe-steps 2 --models {out}/models --out {out}",
     "representation": "--data {table} --budgets 2 --seeds 0 --methods raw two-view "
     "rbf-svm --out {out}",
+    "single_pairs": "--tasks bowl --n-samples 60 --seeds 1 --steps 0 --out {out}/pairs.json",
     "sizes": "--cases 3x70x64x3 --max-epochs 1 --here --out {out}/sizes.json",
     "tables": "--tiny --out {out}/tables.json",
     "series": "--tiny --methods raw pca ours --out {out}/series.json --picture {out}/series.png",

@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_infomax import MutualInfoEstimator
+from sk_infomax import MutualInfoEstimator, mutual_info
 from sk_infomax._shown import _progress
 from sk_infomax.bounds import BOUNDS, InfoNCE, JensenShannon
 from sk_infomax.critics import CRITICS
@@ -26,6 +27,8 @@ from sk_infomax.datasets import (
     student,
     xor,
 )
+from sk_infomax.information._cross_fitting import RatioTrainer
+from sk_infomax.information._effort import _PAIR_STEPS
 from sk_infomax.information._findings import about_read_outs
 
 
@@ -223,6 +226,54 @@ def test_discreteness_can_be_said():
     assert not by_counts(fast(max_steps=5, discrete_x=[True], discrete_y=False).fit(tenths, y))
     with pytest.raises(ValueError, match="2 flags for 1 columns"):
         fast(discrete_x=[True, False]).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({}, [_PAIR_STEPS] * 3 + [600]),
+        ({"effort": "fast"}, [_PAIR_STEPS] * 2 + [200]),
+        ({"effort": "high"}, [2000] * 4),
+        ({"max_steps": 5}, [5] * 4),
+        ({"block_length": 2}, [600] * 4),
+    ],
+    ids=str,
+)
+def test_pairs_that_neighbours_answer_take_few_steps(settings, steps, monkeypatch):
+    """Not where more is asked for, nor for the critic that reads other pairs."""
+    asked, train = [], RatioTrainer.train
+
+    def one_step(trainer, pairs, number):
+        asked.append(trainer.max_steps)
+        return train(replace(trainer, max_steps=1), pairs, number)
+
+    monkeypatch.setattr(RatioTrainer, "train", one_step)
+    x, y = TASKS["1v1-normal-0.75"].sample(120, random_state=0)
+    MutualInfoEstimator(random_state=0, **settings).fit(x, y)
+    assert asked == steps
+    asked.clear()
+    mutual_info(np.column_stack([x, np.ones(120)]), y, random_state=0, **settings)
+    assert asked == steps[:-1]
+    asked.clear()
+    mutual_info(np.column_stack([x, x + y]), y, random_state=0, **settings)
+    assert set(asked) == {steps[-1]}
+
+
+def test_what_is_constant_is_as_if_left_out(tmp_path):
+    X, y = class_means().sample(200, random_state=0)
+    wide = np.column_stack([np.ones(200), X, np.full(200, 3.0)])
+    plain, padded = (fast(max_steps=2).fit(one, y) for one in (X, wide))
+    assert padded.mutual_info_ == plain.mutual_info_
+    assert padded.confidence_interval_ == plain.confidence_interval_
+    padded.save(tmp_path / "model")
+    for one in (padded, MutualInfoEstimator.load(tmp_path / "model")):
+        np.testing.assert_array_equal(one.pointwise(wide, y), plain.pointwise(X, y))
+        np.testing.assert_array_equal(one.transform(wide), plain.transform(X))
+        assert one.get_feature_names_out().shape == plain.get_feature_names_out().shape
+    p_values = (
+        one.permutation_test(*data, 9) for one, data in ((plain, (X, y)), (padded, (wide, y)))
+    )
+    assert next(p_values) == next(p_values)
 
 
 # Reading ------------------------------------------------------------------------------------

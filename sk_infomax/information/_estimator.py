@@ -594,8 +594,10 @@ class MutualInfoEstimator(
         The critics of the folds are trained once; those of `fit` are taken where it has seen the
         same pairs with the same settings. On each fold, which its critic has not seen,
         the mean log ratio of the pairs is compared with that of permuted pairs, so the test is
-        exact whatever the critics are worth. Where rows depend on each other (`block_length`,
-        `groups`), y is shifted against X in place of being permuted.
+        exact whatever the critics are worth. One column and another whose rows are independent
+        need no critics: what nearest neighbours, curves and levels say of them is compared, in
+        units of its spread, and the largest counts. Where rows depend on each other
+        (`block_length`, `groups`), y is shifted against X in place of being permuted.
 
         Parameters
         ----------
@@ -611,8 +613,8 @@ class MutualInfoEstimator(
         Returns
         -------
         float
-            The p-value: the share of permutations, the pairs themselves among them, whose mean
-            is as large.
+            The p-value: the share of permutations, the pairs themselves among them, whose
+            statistic is as large.
         """
         validate_params(self)
         checked = {"n_permutations": [POSITIVE_INT]}

@@ -420,7 +420,7 @@ def p_value(
     if _is_pair(sides, settings.rows):
         of_x, of_y = (known.parts[0] for known in columns)
         asked = sides.x[0], of_x, sides.y[0], of_y, n_permutations
-        return single_pair_p_value(*asked, random_state=settings.seed)
+        return single_pair_p_value(*asked, random_state=settings.seed, exact=True)
     pairs = pairs_of(columns, sides)
     folds: Iterable[tuple[np.ndarray, Any]] | None = None
     if known is not None:

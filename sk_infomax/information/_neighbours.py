@@ -107,13 +107,14 @@ def single_pair_p_value(
     n_permutations: int,
     block_length: int = 1,
     random_state: Any = 0,
+    exact: bool = False,
 ) -> float:
     """P-value of independence of two columns, from permutations of y.
 
     What neighbours or counts say and correlations of curves and of levels are compared with those
     of the permutations, each in units of its spread; the largest of them counts. Where the pairs
     tell more than all permutations, a normal distribution is fitted to these and its tail is
-    taken, so that many columns can be tested at once.
+    taken, so that many columns can be tested at once; not where it has to be `exact`.
     """
     rng = check_random_state(random_state)
     ways_x, ways_y = _readings(x, of_x), _readings(y, of_y)
@@ -121,7 +122,8 @@ def single_pair_p_value(
     features = _features_of(ways_x, 0), _features_of(ways_y, 1)
     orders = Rows(block_length).orders(len(x), n_permutations, rng)
     beaten, tail = tail_of_most(np.array([[told(o), *signs(*features, o)] for o in orders]))
-    return beaten if beaten > _BEYOND / (1 + n_permutations) else min(beaten, tail)
+    far = beaten <= _BEYOND / (1 + n_permutations)
+    return min(beaten, tail) if far and not exact else beaten
 
 
 def _features_of(readings: list[_Reading], seed: int) -> list[Features]:
