@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["Layout", "find_layout"]
 
-_COLOURS = range(1, 5)
+_COLOURS = range(1, 5)  # channels that pictures have: grey, with transparency, RGB, both
 _AXES = {  # where channels can be, by kind and number of axes of a sample
     ("series", 1): (None,),
     ("series", 2): (0, 1),

@@ -327,6 +327,18 @@ def test_permutation_test_keeps_its_level_and_sees_dependence():
     assert fast().permutation_test(*counts, n_permutations=49) == pytest.approx(1 / 50)
 
 
+def test_permutation_test_of_one_column_and_another_is_exact():
+    values = [
+        fast().permutation_test(*independent(1, 1).sample(60, random_state=seed), n_permutations=19)
+        for seed in range(60)
+    ]
+    assert set(np.round(20 * np.array(values), 9)) <= set(range(1, 21))
+    assert np.mean(values) == pytest.approx(0.525, abs=0.1)
+    assert np.mean(np.array(values) <= 0.1) <= 0.2
+    x = np.random.RandomState(0).normal(size=60)
+    assert fast().permutation_test(x[:, None], x**2, n_permutations=19) == 1 / 20
+
+
 def test_repeatable_and_picklable_without_modules():
     X, Y = student(2, 2, 1).sample(300, random_state=0)
     state = torch.get_rng_state()

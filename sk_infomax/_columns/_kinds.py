@@ -31,7 +31,7 @@ _LEARNABLE = 0.5  # share of rows in such levels from which levels are worth a r
 _AGAIN = 0.1  # share of rows whose value is seen again from which it may be a name: a rule
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64, which has 53 binary digits
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = datetime(1970, 1, 1)  # where numpy counts dates from
 _DAY = 86_400 * 10**9  # nanoseconds
 _NANOSECONDS: dict[str, int | Fraction] = {
     "W": 7 * _DAY,

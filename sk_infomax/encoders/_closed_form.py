@@ -36,8 +36,8 @@ __all__ = [
 
 # Of a preset's steps. On what the closed form leaves of images, 100 steps gain 0.2 to 1 points and
 # more gained nothing; of series and tables they gained nothing (on validation parts).
-SHARE_OF_STEPS = 1 / 6
-FEW_STEPS = 1 / 100
+SHARE_OF_STEPS = 1 / 6  # for images
+FEW_STEPS = 1 / 100  # for series and tables
 _BLOCK = 256  # samples whose views are held at once (rule of thumb)
 _DIRECTION_ROWS = 2048  # samples to find directions among, or as many as are kept (rule of thumb)
 _N_SCALED = 1024  # samples that the spread of the directions is measured on (rule of thumb)

@@ -28,6 +28,7 @@ from ._rivals import Values, cheap_rivals, layout_of
 __all__ = ["Comparison", "compare"]
 
 _OURS, _RAW, _BOTH = "DeepInfoMax", "raw", "raw + DeepInfoMax"
+# Labels a class, or of all, that probes see, as in tables of the field; None for all of them.
 _FEW = {"classification": (5, 10, None), "regression": (50, 100, None)}
 _PENALTIES = np.logspace(-6, 1, 15)  # of the ridge probe, as parts of the variance of all columns
 _MOST_CLASSES = 20  # different numbers up to which a target holds classes, not amounts (a rule)

@@ -56,7 +56,7 @@ PROBES: dict[str, tuple[Any, tuple[float, ...]]] = {
 
 C of "svm" and "logistic", the number of neighbours of "knn", the weight decay of "mlp".
 """
-_WITH_FEW_LABELS = {"mlp": 0.0}
+_WITH_FEW_LABELS = {"mlp": 0.0}  # settings of `label_efficiency`; 1 for others, as in scikit-learn
 _CONSTRAINTS: dict[str, list[Any]] = {
     "settings": ["array-like", None],
     "setting": [NON_NEGATIVE, None],
@@ -66,7 +66,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "cv": [AT_LEAST_TWO],
     "random_state": ["random_state"],
 }
-_FEWEST_CLASSES = 2
+_FEWEST_CLASSES = 2  # that can be told apart
 
 
 class ProbeResult(NamedTuple):
