@@ -41,6 +41,7 @@ html_title = "sk_infomax"
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static", "_generated/mathjax"]
 html_css_files = ["pages.css"]
+html_js_files = ["tables.js"]
 html_theme_options = {
     "show_prev_next": False,
     "header_links_before_dropdown": 6,
