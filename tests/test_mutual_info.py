@@ -27,6 +27,7 @@ from sk_infomax.datasets import (
     student,
     xor,
 )
+from sk_infomax.information import _learned
 from sk_infomax.information._cross_fitting import RatioTrainer
 from sk_infomax.information._effort import _PAIR_STEPS
 from sk_infomax.information._findings import about_read_outs
@@ -228,6 +229,18 @@ def test_discreteness_can_be_said():
         fast(discrete_x=[True, False]).fit(X, y)
 
 
+def steps_asked_for(monkeypatch):
+    """A list that takes the steps of each critic; it trains one."""
+    asked, train = [], RatioTrainer.train
+
+    def one_step(trainer, pairs, number):
+        asked.append(trainer.max_steps)
+        return train(replace(trainer, max_steps=1), pairs, number)
+
+    monkeypatch.setattr(RatioTrainer, "train", one_step)
+    return asked
+
+
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
@@ -241,13 +254,7 @@ def test_discreteness_can_be_said():
 )
 def test_pairs_that_neighbours_answer_take_few_steps(settings, steps, monkeypatch):
     """Not where more is asked for, nor for the critic that reads other pairs."""
-    asked, train = [], RatioTrainer.train
-
-    def one_step(trainer, pairs, number):
-        asked.append(trainer.max_steps)
-        return train(replace(trainer, max_steps=1), pairs, number)
-
-    monkeypatch.setattr(RatioTrainer, "train", one_step)
+    asked = steps_asked_for(monkeypatch)
     x, y = TASKS["1v1-normal-0.75"].sample(120, random_state=0)
     MutualInfoEstimator(random_state=0, **settings).fit(x, y)
     assert asked == steps
@@ -257,6 +264,18 @@ def test_pairs_that_neighbours_answer_take_few_steps(settings, steps, monkeypatc
     asked.clear()
     mutual_info(np.column_stack([x, x + y]), y, random_state=0, **settings)
     assert set(asked) == {steps[-1]}
+
+
+def test_the_test_of_many_pairs_has_critics_of_all_steps(monkeypatch):
+    asked = steps_asked_for(monkeypatch)
+    x, y = TASKS["1v1-normal-0.75"].sample(120, random_state=0)
+    estimator = MutualInfoEstimator(random_state=0).fit(x, y)
+    asked.clear()
+    estimator.permutation_test(x, y, 9)
+    assert not asked
+    monkeypatch.setattr(_learned, "_MOST_OF_PAIR_TEST", 100)
+    estimator.permutation_test(x, y, 9)
+    assert asked == [600] * 3
 
 
 def test_what_is_constant_is_as_if_left_out(tmp_path):

@@ -595,8 +595,8 @@ class MutualInfoEstimator(
         same pairs with the same settings. On each fold, which its critic has not seen,
         the mean log ratio of the pairs is compared with that of permuted pairs, so the test is
         exact whatever the critics are worth. One column and another whose rows are independent
-        need no critics: what nearest neighbours, curves and levels say of them is compared, in
-        units of its spread, and the largest counts. Where rows depend on each other
+        need no critics up to 3,000 pairs: what nearest neighbours, curves and levels say of them
+        is compared, in units of its spread, and the largest counts. Where rows depend on each other
         (`block_length`, `groups`), y is shifted against X in place of being permuted.
 
         Parameters

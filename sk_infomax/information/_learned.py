@@ -112,6 +112,8 @@ class Settings:
     trail: Trail | None = None
 
 
+_MOST_OF_PAIR_TEST = 3000  # pairs where 999 permutations of neighbours take as long as critics
+
 _OF_CRITICS = (
     "critic",
     "bound",
@@ -262,10 +264,10 @@ class ByCritics(Learned):
         if settings.trail is not None:
             settings.trail.begin(pairs, settings.rows, settings.cv)
         trainer = trainer_for(columns, pairs, settings).fitted_to(pairs)
-        folds = OwnFolds.none_yet(pairs, settings)
         neighbours = _told_by_neighbours(columns, sides, settings)
-        steps = settings.max_steps if neighbours is None else settings.pair_steps
-        in_folds = trainer if steps is None else replace(trainer, max_steps=steps)
+        few = settings.pair_steps if neighbours is not None else None
+        in_folds = trainer if few is None else replace(trainer, max_steps=few)
+        folds = OwnFolds.none_yet(pairs, replace(settings, max_steps=in_folds.max_steps))
         reading = read(in_folds, pairs, settings.cv, settings.verbose, folds.models)
         means = {name: reading.mean(name) for name in ("plug-in", *BOUNDS)}
         value, error, missed = reading.settled()
@@ -409,15 +411,15 @@ def p_value(
 ) -> float:
     """Share of permutations whose information is as large as that of the pairs.
 
-    Of one column and another it is nearest neighbours that see it; else critics. The models of
-    the folds are those `known`, if they are of the same pairs and settings.
+    Of one column and another, unless pairs are many, it is nearest neighbours that see it; else
+    critics. The models of the folds are those `known`, if they are of the same pairs and settings.
     """
     rng = np.random.RandomState(settings.seed)
     if _all_discrete(columns) and not _thin(columns, sides, settings):
         x, y = (known.codes(side) for known, side in zip(columns, sides))
         orders = settings.rows.orders(len(x), n_permutations, rng)
         return permutation_p_value(x, y, orders=orders)
-    if _is_pair(sides, settings.rows):
+    if _is_pair(sides, settings.rows) and len(sides.x[0]) <= _MOST_OF_PAIR_TEST:
         of_x, of_y = (known.parts[0] for known in columns)
         asked = sides.x[0], of_x, sides.y[0], of_y, n_permutations
         return single_pair_p_value(*asked, random_state=settings.seed, exact=True)
