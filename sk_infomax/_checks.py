@@ -7,6 +7,7 @@ The one place that touches what scikit-learn does not declare public: parameter 
 import difflib
 import inspect
 import math
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -94,6 +95,7 @@ one_of = StrOptions
 
 _NOT_THE_USER = str(Path(__file__).parent), str(Path(sklearn.__file__).parent)
 _DTYPES = [np.float64, np.float32, np.uint8]
+_FILE = re.compile(r"\.(png|jpe?g|gif|bmp|tiff?|webp|npy|npz|csv|parquet)$", re.IGNORECASE)
 _MOST_SAID = 300  # characters of another library's error that ours repeats: arrays may be in it
 
 
@@ -219,6 +221,7 @@ def _checked(estimator, X, reset: bool, min_samples: int, **options: Any) -> Row
 
 def _as_array(X: Any, argument: str = "X") -> Any:
     """Lists, tensors and frames whose names say nothing as arrays; what hides values is refused."""
+    _refuse_paths(X, argument)
     if isinstance(X, torch.Tensor):
         return array_of(X)
     # As cells, or as lists in cells; polars ends the process where these are looked at.
@@ -249,6 +252,19 @@ def _as_array(X: Any, argument: str = "X") -> Any:
                     "one number: spread it over several columns."
                 )
     return X
+
+
+def _refuse_paths(X: Any, argument: str) -> None:
+    """Refuse the name of a file or folder in the place of what is in it."""
+    is_array = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OU"
+    first = X[0] if (is_array or isinstance(X, list | tuple)) and len(X) else X
+    is_path = isinstance(first, os.PathLike) or isinstance(X, str)
+    if is_path or (isinstance(first, str) and _FILE.search(first)):
+        raise TypeError(
+            f"{argument} holds the path {str(first)!r}, not samples. Read what is there: "
+            "sk_infomax.datasets.load_image_folder(folder, size=64) for pictures, numpy.load or "
+            "pandas.read_csv for arrays and tables."
+        )
 
 
 def _refuse_complex(X: Any, names: list[Any], argument: str) -> None:

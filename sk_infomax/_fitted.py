@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ._checks import check_columns, check_matrix, check_rows, forget_names, say
 from ._columns._datasets import Stream, opened
+from ._columns._kinds import about_dates_as_text
 from ._columns._numbers import MatrixOfColumns
 from ._columns._reading import is_mixed, read_columns
 from ._columns._sinks import check_sink, filled_with
@@ -194,6 +195,7 @@ def _read_mixed(
     check_columns(estimator, X, len(found), reset=reset)
     if columns is None:
         columns = MatrixOfColumns.learn(found)
+        say(about_dates_as_text(found), DataWarning)
     return Read(check_matrix(estimator, columns.apply(found), min_samples), columns)
 
 

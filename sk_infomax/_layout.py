@@ -4,7 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Layout", "find_layout"]
+__all__ = ["OF_PICTURES", "Layout", "find_layout"]
+
+OF_PICTURES = (
+    " Pictures have to be of one size: sk_infomax.datasets.load_image_folder(folder, size=64) "
+    "brings those of a folder to it."
+)
 
 _COLOURS = range(1, 5)  # channels that pictures have: grey, with transparency, RGB, both
 _AXES = {  # where channels can be, by kind and number of axes of a sample

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
-from sk_infomax import DeepInfoMaxTransformer, mutual_info_scores
+from sk_infomax import DeepInfoMaxTransformer, MutualInfoEstimator, mutual_info_scores
 from sk_infomax.displays import (
     EmbeddingDisplay,
     InformationDisplay,
@@ -336,3 +336,11 @@ def test_priors(of_images):
     assert far.min() > 0.2
     with pytest.raises(ValueError, match="prior='gamma'"):
         PriorDisplay.from_embedding(np.eye(3), "gamma")
+
+
+def test_what_has_no_history_is_refused_by_name():
+    estimator = MutualInfoEstimator(max_steps=1, cv=2).fit(
+        np.arange(9)[:, None] % 4.5, np.arange(9)
+    )
+    with pytest.raises(TypeError, match="got a MutualInfoEstimator, which keeps none"):
+        TrainingDisplay.from_estimator(estimator)

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,3 +188,70 @@ def test_warnings_of_data_estimates_and_selections():
     )
     with pytest.warns(SelectionWarning, match="Give more rows, or raise fdr"):
         selector.transform(rng.normal(size=(60, 2)))
+
+
+# What is taken for something else ----------------------------------------------------------------
+
+
+def pictures(*sizes):
+    rng = np.random.RandomState(0)
+    return [rng.randint(0, 255, size=size).astype(np.uint8) for size in sizes]
+
+
+def as_objects(items):
+    found = np.empty(len(items), dtype=object)
+    found[:] = items
+    return found
+
+
+@pytest.mark.parametrize("of_pillow", [False, True])
+@pytest.mark.parametrize(
+    "sizes", [[(9, 8, 3), (8, 8, 3)], [(9, 8), (8, 9)]], ids=["colour", "grey"]
+)
+@pytest.mark.parametrize("container", [list, tuple, as_objects])
+def test_pictures_of_several_sizes_are_sent_to_the_reader_of_folders(container, sizes, of_pillow):
+    items = pictures(*sizes)
+    if of_pillow:
+        pil = pytest.importorskip("PIL.Image")
+        items = [pil.fromarray(one) for one in items]
+    with pytest.raises(ValueError, match=r"load_image_folder\(folder, size=64\)"):
+        DeepInfoMaxTransformer().fit(container(items))
+
+
+@pytest.mark.parametrize(
+    "X",
+    ["photos", Path("photos"), ["a.png", "b.JPG"], [Path("a"), Path("b")], np.array(["x.npy"] * 3)],
+    ids=str,
+)
+def test_paths_are_sent_to_what_reads_them(X):
+    with pytest.raises(TypeError, match=r"X holds the path .*load_image_folder"):
+        DeepInfoMaxTransformer().fit(X)
+
+
+def test_bytes_that_are_no_squares_may_be_grey_pictures():
+    (grey,) = pictures((40, 8, 12))
+    with pytest.warns(DataWarning, match='If they are grey pictures, say encoder="image"'):
+        DeepInfoMaxTransformer(4, max_epochs=1, random_state=0).fit(grey)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        DeepInfoMaxTransformer(4, encoder="image", max_epochs=1, random_state=0).fit(grey)
+        DeepInfoMaxTransformer(4, channels="first", max_epochs=1, random_state=0).fit(grey)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-{:02d}", "{:d}.11.2026", "11/{:02d}/2026", "2026-11-{:02d} 08:30", "{:d}-{:d}-2026"],
+)
+def test_dates_as_text_are_said(text):
+    pd = pytest.importorskip("pandas")
+    days = [text.format(1 + i % 9, 10 + i % 9) for i in range(60)]
+    frame = pd.DataFrame({"day": days, "x": samples(60, 1)[:, 0]})
+    said = r"'day' .*: dates as text are read as labels, without order.*pandas.to_datetime"
+    with pytest.warns(DataWarning, match=said):
+        DeepInfoMaxTransformer(4, max_epochs=1, random_state=0).fit(frame)
+    with pytest.warns(EstimateWarning, match=said):
+        MutualInfoEstimator(max_steps=1, cv=2, random_state=0).fit(frame, frame["x"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        other = frame.assign(day=[f"version 1.2.{i % 9}" for i in range(60)])
+        DeepInfoMaxTransformer(4, max_epochs=1, random_state=0).fit(other)

@@ -7,6 +7,7 @@ durations are whole nanoseconds. Labels are plain Python values. Imports nothing
 """
 
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection
@@ -20,7 +21,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-__all__ = ["Column", "Kind", "read_values"]
+__all__ = ["Column", "Kind", "about_dates_as_text", "listed", "read_values"]
 
 Kind = Literal["number", "date", "duration", "label"]
 
@@ -31,6 +32,10 @@ _LEARNABLE = 0.5  # share of rows in such levels from which levels are worth a r
 _AGAIN = 0.1  # share of rows whose value is seen again from which it may be a name: a rule
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64, which has 53 binary digits
+_LISTED = 5  # columns that one finding lists by name, at most
+_DATE = re.compile(  # year first or last, perhaps with a time: as files have them
+    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ]\d{1,2}:\d{2}.*)?"
+)
 _EPOCH = datetime(1970, 1, 1)  # where numpy counts dates from
 _DAY = 86_400 * 10**9  # nanoseconds
 _NANOSECONDS: dict[str, int | Fraction] = {
@@ -93,6 +98,14 @@ class Column:
         return _objects(list(seen)), np.array(list(seen.values()), dtype=np.int64)
 
     @property
+    def is_dates_as_text(self) -> bool:
+        """Whether all labels are the text of a date, such as "2026-11-27 08:00" or "27.11.2026"."""
+        levels = self.distinct[0].tolist() if self.kind == "label" else []
+        return len(levels) > 0 and all(
+            isinstance(level, str) and _DATE.fullmatch(level.strip()) for level in levels
+        )
+
+    @property
     def n_levels(self) -> int:
         """Number of distinct values."""
         return len(self.distinct[0])
@@ -131,6 +144,23 @@ class Column:
     def take(self, rows: np.ndarray) -> "Column":
         """These rows: a mask (n,) or positions."""
         return replace(self, values=self.values[rows], missing=self.missing[rows])
+
+
+def listed(names: list[str]) -> str:
+    """Names with commas, the first few of many."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def about_dates_as_text(columns: Collection[Column]) -> list[str]:
+    """What to say of columns whose labels are dates."""
+    found = [column.where for column in columns if column.is_dates_as_text]
+    if not found:
+        return []
+    return [
+        f"{listed(found)}: dates as text are read as labels, without order. Convert them, for "
+        "example by pandas.to_datetime."
+    ]
 
 
 def read_values(

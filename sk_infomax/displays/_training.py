@@ -66,8 +66,16 @@ class TrainingDisplay(Display):
         ------
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
+        TypeError
+            If it is one that keeps no history.
         """
         check_is_fitted(estimator)
+        if not hasattr(estimator, "history_"):
+            raise TypeError(
+                f"TrainingDisplay draws the training of a DeepInfoMaxTransformer; got a "
+                f"{type(estimator).__name__}, which keeps none. Its bounds_ hold what each bound "
+                "says of the critics in the end."
+            )
         history = list(estimator.history_)
         names = sorted({name for row in history for name in row if _is_nats(name)})
         curves = {

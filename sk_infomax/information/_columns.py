@@ -17,7 +17,7 @@ from typing import Any, get_args
 import numpy as np
 from scipy.special import ndtri
 
-from .._columns._kinds import Column, Kind, read_values
+from .._columns._kinds import Column, Kind, about_dates_as_text, listed, read_values
 from .._state import arrays_under, fact, fitting_array, require
 
 __all__ = [
@@ -25,14 +25,12 @@ __all__ = [
     "LearnedColumn",
     "discrete_flags",
     "findings_of",
-    "listed",
     "normal_scores",
 ]
 
 _NARROW = np.int32  # in which rows are counted, as long as sums of two counts fit
 _MOST_NARROW = 2**30  # rows, half of what int32 counts to
 _INDICATORS = 20  # levels with an indicator each, as many as `Column.is_few` has; more are embedded
-_LISTED = 5  # columns that one finding lists by name, at most
 
 
 @dataclass(frozen=True)
@@ -460,7 +458,7 @@ def _position(columns: list[Column], item: Any, parameter: str) -> int:
 
 
 def findings_of(columns: list[Column], parts: list[LearnedColumn]) -> list[str]:
-    """What is worth saying of a sample: constant columns, thin labels, numbers as text."""
+    """What is worth saying of a sample: constant columns, thin labels, what is text only."""
     pairs = list(zip(columns, parts))
     constant = [part.where for part in parts if part.is_constant]
     labels = [(c, p) for c, p in pairs if c.kind == "label" and not p.is_constant]
@@ -476,18 +474,13 @@ def findings_of(columns: list[Column], parts: list[LearnedColumn]) -> list[str]:
             f"{listed(thin)}: most rows hold a label that is seen fewer than five times, of "
             "which little can be learned. Join rare labels, or leave out what is an id."
         )
+    findings += about_dates_as_text([column for column, _ in labels])
     if text:
         findings.append(
             f"{listed(text)}: numbers as text are read as labels, without order. Convert them "
             "to numbers if their order means something."
         )
     return findings
-
-
-def listed(names: list[str]) -> str:
-    """Names with commas, the first few of many."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
 
 
 def _is_text_of_numbers(part: LearnedColumn) -> bool:

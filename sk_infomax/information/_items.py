@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._checks import say
-from .._columns._kinds import Column
+from .._columns._kinds import Column, listed
 from .._columns._reading import complete_rows, read_columns
 from ..exceptions import EstimateWarning
-from ._columns import Columns, findings_of, listed
+from ._columns import Columns, findings_of
 from ._counts import Estimate, codes_of_rows, corrected_entropy
 from ._estimator import MutualInfoEstimator
 from ._following import FOLLOWS, one_follows

@@ -317,7 +317,7 @@ class ByCritics(Learned):
         """Weigh in what a model of few assumptions says, if it says anything."""
         if math.isfinite(told.error):
             self.bounds[name] = float(told.value)
-            both = joined(told, self.estimate, 0.0, level)
+            both = joined(told, self.estimate, 0.0, level, together=True)
             value, low, high = (max(0.0, v) for v in (both.value, both.low, both.high))
             self.estimate = replace(both, value=value, low=low, high=high)
 

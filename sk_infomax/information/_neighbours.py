@@ -262,11 +262,15 @@ def missed_by(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
     return _MISSED * max(0.0, float(np.mean(fine - coarse)) - _SAME * chance)
 
 
-def joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estimate:
+def joined(
+    shifted: Shifted, near: Estimate, blur: float, level: float, together: bool = False
+) -> Estimate:
     """A model with little chance, and neighbours or critics, which see what it misses.
 
     Both fall short where they are wrong, and count by their variance: that of the lower one is
     what chance, and `blur` nats that few rows of a level cost neighbours, leave of their gap.
+    Where they err `together`, by what the sample says in both, neither takes off from the error
+    of the other.
     """
     if math.isinf(shifted.error) or math.isinf(near.standard_error):
         return near
@@ -277,7 +281,8 @@ def joined(shifted: Shifted, near: Estimate, blur: float, level: float) -> Estim
     else:
         noise = math.sqrt(max(noise**2, gap**2 - own**2))
     weight = own**2 / (own**2 + noise**2)
-    value, error = shifted.value + weight * gap, math.hypot(weight * noise, (1 - weight) * own)
+    value, parts = shifted.value + weight * gap, (weight * noise, (1 - weight) * own)
+    error = sum(parts) if together else math.hypot(*parts)
     half = float(norm.ppf(0.5 + level / 2)) * error
     return Estimate(value, value - half, max(value + half, near.high), error)
 

@@ -14,12 +14,13 @@ import torch
 
 from .._columns._sources import Source, array_of
 from .._columns._sparse import Rows
-from .._layout import Layout
+from .._layout import OF_PICTURES, Layout
 from ._containers import Held
 
 __all__ = ["as_array", "filled", "longest", "read_each"]
 
 _SHOWN = 20  # characters of a value in an error
+_AXES_OF_COLOUR = 3  # of a picture: height, width, colour
 
 
 def read_each(held: Held, channels: str, expected: int | None = None) -> list[np.ndarray]:
@@ -94,6 +95,7 @@ def _numbers(item: Any, row: int) -> np.ndarray:
     if array.ndim not in (1, 2):
         raise ValueError(
             f"{_sample(row)} has shape {array.shape}. Give a series as (time,) or (channels, time)."
+            + (OF_PICTURES if array.ndim == _AXES_OF_COLOUR or _is_picture(item) else "")
         )
     what = {"c": "complex numbers", "U": "text", "S": "text", "M": "dates", "m": "durations"}
     if array.dtype.kind in what:
@@ -181,10 +183,17 @@ def _check_channels(
     hint = ""
     if held.time_first is None and channels == "auto" and _has_time_first(held, wanted, expected):
         hint = ' If arrays are (time, channels), say channels="last".'
+    if _is_picture(held.items[row]):
+        hint = OF_PICTURES
     raise ValueError(
         f"{_sample(row)} has {len(series[row])} channels, and {other} {wanted}. Give all series "
         f"the same channels.{hint}"
     )
+
+
+def _is_picture(item: Any) -> bool:
+    """Whether a sample is an image of Pillow, or holds the bytes that pictures are made of."""
+    return hasattr(item, "getbands") or getattr(item, "dtype", None) == np.uint8
 
 
 def _has_time_first(held: Held, wanted: int, expected: int | None) -> bool:

@@ -184,11 +184,18 @@ def doubts(layout: Layout, kind: str | None, channels: str, rows: Rows) -> list[
             'alike along one axis only, as in series. Say encoder="series" with channels='
             '"first" or "last" if they are, or encoder="image".'
         ]
-    if channels != "auto" or first < second:
+    if channels != "auto":
+        return []
+    of_bytes = ""
+    if kind is None and rows.dtype == np.uint8:
+        of_bytes = (
+            ' If they are grey pictures, say encoder="image"; one in colour alone is X[None].'
+        )
+    if first < second and not of_bytes:
         return []
     return [
         f"Samples of shape {layout.shape} are taken for series of {first} channels and {second} "
-        f'moments. Say channels="last" if they are (time, channels), or channels="first".'
+        f'moments. Say channels="last" if they are (time, channels), or channels="first".{of_bytes}'
     ]
 
 
