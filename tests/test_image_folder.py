@@ -100,6 +100,24 @@ def test_the_middle_is_cut_out(tmp_path, wide):
     np.testing.assert_array_equal(image, expected)
 
 
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_all_of_a_picture_can_be_kept(tmp_path, wide, mode):
+    array = draw(8, 16, 3) if mode == "RGB" else draw(8, 16, 3)[..., 0]
+    save(tmp_path / "a.png", array if wide else np.swapaxes(array, 0, 1))
+
+    def read(resize):
+        image = load_image_folder(tmp_path, 16, mode=mode, resize=resize).images[0]
+        return image if wide else np.swapaxes(image, 0, 1)
+
+    whole, stretched = read("pad"), read("stretch")
+    np.testing.assert_array_equal(whole[4:12], array)
+    assert (whole[:4] == array[:1]).all()
+    assert (whole[12:] == array[-1:]).all()
+    halves = stretched.reshape(8, 2, *array.shape[1:]).mean(1)
+    assert np.abs(halves - array).mean() < 0.15 * array.std()
+
+
 def test_pictures_are_resized_without_aliasing(tmp_path):
     stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
     save(tmp_path / "a.png", stripes)
@@ -276,6 +294,7 @@ CHANGES = {
     "removed": (lambda folder: (folder / "cat" / "a.png").unlink(), {}),
     "another size": (lambda folder: None, {"size": 9}),
     "another mode": (lambda folder: None, {"mode": "L"}),
+    "another way": (lambda folder: None, {"resize": "pad"}),
     "cut short": (lambda folder: (folder.parent / "kept.npy").write_bytes(b"\x93NUMPY"), {}),
 }
 
@@ -328,7 +347,15 @@ def test_folders_without_pictures_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"size": 0}, {"size": 8.5}, {"size": True}, {"mode": "rgb"}, {"broken": "warn"}]
+    "options",
+    [
+        {"size": 0},
+        {"size": 8.5},
+        {"size": True},
+        {"mode": "rgb"},
+        {"broken": "warn"},
+        {"resize": "fit"},
+    ],
 )
 def test_arguments_are_checked(classes, options):
     name, value = next(iter(options.items()))

@@ -27,7 +27,7 @@ _GO = 64  # pictures a process reads in one go: some tenths of a second of work 
 _START = 10.0  # seconds until processes have imported what they need (measured, two busy cores)
 _GOES = 16  # goes of each process before their rows are stored (rule of thumb)
 _SHOWN = 10  # broken files that an error names
-_FORMAT = 1  # of what is kept; a new number makes old files out of date
+_FORMAT = 2  # of what is kept; a new number makes old files out of date
 
 Broken = dict[str, str]  # names of files, and why they cannot be read
 
@@ -52,6 +52,8 @@ class Album:
         Leave broken files out instead of raising.
     n_jobs : int or None, default=None
         Processes, as joblib counts them; they start where one would take longer than they to start.
+    resize : str, default="crop"
+        One of `RESIZES`.
     """
 
     folder: Path
@@ -61,6 +63,7 @@ class Album:
     remedy: str
     skip: bool = False
     n_jobs: int | None = None
+    resize: str = "crop"
 
     def read(self, cache: str | PathLike[str] | None = None) -> tuple[np.ndarray, Broken]:
         """Images, and why those that are left out could not be read.
@@ -116,7 +119,7 @@ class Album:
         The first go is read alone and timed: processes start only if the others take longer.
         """
         import_pillow(self.names[0])
-        recipe, start = (self.folder, self.size, self.mode), time.perf_counter()
+        recipe, start = (self.folder, self.size, self.mode, self.resize), time.perf_counter()
         first = _read_some(self.names[:_GO], *recipe)
         goes = [self.names[place : place + _GO] for place in range(_GO, len(self.names), _GO)]
         ahead = len(goes) * (time.perf_counter() - start)
@@ -142,13 +145,19 @@ class Album:
         )
 
     def _made_of(self) -> dict[str, Any]:
-        """What kept images depend on: size and mode, and names, sizes and times of the files."""
+        """What kept images depend on: how and from which files, with sizes and times."""
         digest = hashlib.sha256()
         for name in self.names:
             state = (self.folder / name).stat()
             digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
         files = {"n_files": len(self.names), "sha256": digest.hexdigest()}
-        return {"format": _FORMAT, "size": self.size, "mode": self.mode, **files}
+        return {
+            "format": _FORMAT,
+            "size": self.size,
+            "mode": self.mode,
+            "resize": self.resize,
+            **files,
+        }
 
     def _keep(self, kept: Path, note: Path, made_of: dict[str, Any]) -> Broken:
         """Make both files; a run that is cut off leaves no half of them under their names."""
@@ -176,13 +185,13 @@ def _new_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _read_some(
-    names: Sequence[str], folder: Path, size: int, mode: str
+    names: Sequence[str], folder: Path, size: int, mode: str, resize: str
 ) -> tuple[np.ndarray, Broken]:
     """Images (n, size, size, ...) of the files that can be read, and why the others cannot."""
     images, broken = [], {}
     for name in names:
         try:
-            images.append(read_picture(folder / name, size, mode))
+            images.append(read_picture(folder / name, size, mode, resize))
         except MemoryError:
             raise
         except Exception as error:  # damaged bytes make a decoder fail in any way

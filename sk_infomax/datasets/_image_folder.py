@@ -11,7 +11,7 @@ import numpy as np
 
 from ._albums import Album
 from ._files import UNLABELLED, Loaded, as_loaded
-from ._pictures import CHANNELS_OF
+from ._pictures import CHANNELS_OF, RESIZES
 
 __all__ = ["load_image_folder"]
 
@@ -26,6 +26,7 @@ def load_image_folder(
     size: int,
     *,
     mode: str = "RGB",
+    resize: str = "crop",
     classes: bool = True,
     n_jobs: int | None = None,
     cache: str | PathLike[str] | None = None,
@@ -34,8 +35,8 @@ def load_image_folder(
 ) -> Loaded:
     """Load a folder of pictures of any sizes and modes as one array.
 
-    Pictures are turned upright as their EXIF data say; their shorter side is brought to `size`,
-    and the middle is cut out. Of several frames the first is taken. What is transparent is white.
+    Pictures are turned upright as their EXIF data say and brought to a square. Of several frames
+    the first is taken. What is transparent is white.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def load_image_folder(
         Side of the images, in pixels.
     mode : {"RGB", "L"}, default="RGB"
         Red, green and blue, or grey levels.
+    resize : {"crop", "pad", "stretch"}, default="crop"
+        "crop" brings the shorter side to `size` and cuts out the middle, "pad" brings the longer
+        side to it and lets the pixels at the edges go on, "stretch" brings both sides to it.
     classes : bool, default=True
         Whether sub-folders are classes. Otherwise all pictures are read without labels.
     n_jobs : int or None, default=None
@@ -54,8 +58,8 @@ def load_image_folder(
     cache : str, path-like or None, default=None
         A file ``NAME.npy`` in which the images are kept and from which they are mapped into memory
         the next time, however many they are. ``NAME.npy.json`` beside it says what they were made
-        of: if pictures were added, removed or changed, or another size or mode is asked for, both
-        are made anew.
+        of: if pictures were added, removed or changed, or another size, mode or `resize` is asked
+        for, both are made anew.
     broken : {"raise", "skip"}, default="raise"
         Whether pictures that cannot be read are an error, which names them, or left out.
     return_X_y : bool, default=False
@@ -86,11 +90,11 @@ def load_image_folder(
     >>> bunch.images.shape, bunch.target_names  # doctest: +SKIP
     ((3670, 64, 64, 3), ['daisy', 'dandelion', 'roses', 'sunflowers', 'tulips'])
     """
-    _check_arguments(size, mode, broken)
+    _check_arguments(size, mode, resize, broken)
     folder = Path(folder)
     names = _find_pictures(folder)
     labels = _classes_of(folder, names) if classes else []
-    album = Album(folder, names, int(size), mode, _REMEDY, broken == "skip", n_jobs)
+    album = Album(folder, names, int(size), mode, _REMEDY, broken == "skip", n_jobs, resize)
     images, left_out = album.read(cache)
     rows = [row for row, name in enumerate(names) if name not in left_out]
     target_names, target = np.unique(labels, return_inverse=True)
@@ -105,11 +109,13 @@ def load_image_folder(
     )
 
 
-def _check_arguments(size: int, mode: str, broken: str) -> None:
+def _check_arguments(size: int, mode: str, resize: str, broken: str) -> None:
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise ValueError(f"size={size!r}. It must be a whole number of pixels, 1 or more.")
     if mode not in CHANNELS_OF:
         raise ValueError(f"mode={mode!r}. It must be one of {', '.join(CHANNELS_OF)}.")
+    if resize not in RESIZES:
+        raise ValueError(f"resize={resize!r}. It must be one of {', '.join(RESIZES)}.")
     if broken not in ("raise", "skip"):
         raise ValueError(f"broken={broken!r}. It must be 'raise' or 'skip'.")
 

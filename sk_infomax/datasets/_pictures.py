@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CHANNELS_OF", "import_pillow", "read_picture"]
+__all__ = ["CHANNELS_OF", "RESIZES", "import_pillow", "read_picture"]
 
 CHANNELS_OF: dict[str, tuple[int, ...]] = {"RGB": (3,), "L": ()}  # an image's shape past its sides
+RESIZES = {
+    "crop": "the shorter side is brought to the size, and the middle cut out",
+    "pad": "the longer side is brought to the size, and the edges go on",
+    "stretch": "both sides are brought to the size",
+}
 _LEVELS = 256  # of 8 bits
 _LEVELS_16 = 65_536  # of 16 bits
 _SPARE = 2  # a JPEG is decoded at this many times the size or more, then resized (rule of thumb)
@@ -33,8 +38,8 @@ def import_pillow(name: str, otherwise: str = "") -> Any:
     return PIL
 
 
-def read_picture(path: Path, size: int, mode: str) -> np.ndarray:
-    """One picture, upright, its shorter side brought to the size and the middle cut out.
+def read_picture(path: Path, size: int, mode: str, resize: str = "crop") -> np.ndarray:
+    """One picture, upright, brought to a square.
 
     Parameters
     ----------
@@ -44,6 +49,8 @@ def read_picture(path: Path, size: int, mode: str) -> np.ndarray:
         Side of the square, in pixels.
     mode : {"RGB", "L"}
         Red, green and blue, or grey levels.
+    resize : {"crop", "pad", "stretch"}, default="crop"
+        What becomes of the longer side, see `RESIZES`.
 
     Returns
     -------
@@ -54,8 +61,15 @@ def read_picture(path: Path, size: int, mode: str) -> np.ndarray:
     with pillow.Image.open(path) as picture:
         picture.draft(mode, (_SPARE * size, _SPARE * size))  # other formats pass over it
         whole = _in_mode(pillow.ImageOps.exif_transpose(picture), mode)
-    square = pillow.ImageOps.fit(whole, (size, size), pillow.Image.Resampling.BICUBIC)
-    return np.asarray(square)
+    square = (size, size), pillow.Image.Resampling.BICUBIC
+    if resize == "crop":
+        return np.asarray(pillow.ImageOps.fit(whole, *square))
+    if resize == "stretch":
+        return np.asarray(whole.resize(*square))
+    inside = np.asarray(pillow.ImageOps.contain(whole, *square))
+    missing = [size - side for side in inside.shape[:2]]
+    around = [(total // 2, total - total // 2) for total in missing]
+    return np.pad(inside, [*around, *[(0, 0)] * (inside.ndim - 2)], mode="edge")
 
 
 def _in_mode(picture: Any, mode: str) -> Any:
