@@ -16,12 +16,12 @@ def recording(**settings):
     return DeepInfoMaxTransformer(callbacks=[RecordedSteps()], **settings)
 
 
-LONG = ("check", "speed")  # parts that fit default models or take turns
+SLOW = {"check": pytest.mark.slow}  # fits default models
+LONG = ("speed", "choose", "paper")  # parts that take turns or train several models
+WHEN = SLOW | dict.fromkeys(LONG, pytest.mark.nightly)
 
 
-@pytest.mark.parametrize(
-    "part", [pytest.param(p, marks=[pytest.mark.slow] * (p in LONG)) for p in cuda.SECONDS]
-)
+@pytest.mark.parametrize("part", [pytest.param(p, marks=WHEN.get(p, ())) for p in cuda.SECONDS])
 def test_every_part_runs(part, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks._backbone._ITERATIONS", 3)
     names = list(cuda.jobs_of(part))

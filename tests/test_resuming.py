@@ -248,7 +248,7 @@ def estimate_killed_after(monkeypatch, n_critics, path, X, y, **settings):
         estimator(checkpoint=Checkpoint(path, 0), **settings).fit(X, y)
 
 
-@pytest.mark.parametrize("kind", [2, 24, "levels"])
+@pytest.mark.parametrize("kind", [2, pytest.param(24, marks=pytest.mark.nightly), "levels"])
 def test_an_estimate_goes_on_from_any_critic(kind, tmp_path, monkeypatch):
     (X, y), path = pairs(kind), tmp_path / "checkpoint"
     whole = estimator(bound="dv").fit(X, y)

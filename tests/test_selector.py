@@ -62,10 +62,10 @@ def test_scikit_learn_check_of_false_discoveries(estimator, check):
     [
         check_dataframe_column_names_consistency,
         check_global_output_transform_pandas,
-        check_global_set_output_transform_polars,
+        pytest.param(check_global_set_output_transform_polars, marks=pytest.mark.nightly),
         check_set_output_transform,
         check_set_output_transform_pandas,
-        check_set_output_transform_polars,
+        pytest.param(check_set_output_transform_polars, marks=pytest.mark.nightly),
         check_transformer_get_feature_names_out,
         check_transformer_get_feature_names_out_pandas,
     ],
