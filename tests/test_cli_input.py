@@ -418,3 +418,11 @@ def test_series_of_several_channels_and_numbers_for_labels(tmp_path):
     found = _reading.read_data(str(path), _asked.Asked())
     np.testing.assert_array_equal(found.X, [[[1, 2], [3, np.nan]], [[4, np.nan], [6, 7]]])
     assert found.labels.tolist() == [0.5, -1]
+
+
+def test_remedies_are_options(run, tmp_path):
+    (tmp_path / "gaps.csv").write_text("a,b\n1,2\n,1\n3,5\n" + "4,1\n5,2\n" * 20)
+    said = error_of(run("info", tmp_path / "gaps.csv", "--target", "b", code=1))
+    assert "set --missing drop" in said
+    assert "missing=" not in said
+    run("info", tmp_path / "gaps.csv", "--target", "b", "--missing", "drop", "--permutations", 0)

@@ -15,7 +15,10 @@ def main() -> None:
     try:
         import click  # noqa: F401
     except ImportError:
-        sys.exit('Error: sk-infomax needs click and pandas: pip install "sk_infomax[cli]"')
+        sys.exit(
+            'Error: sk-infomax needs click and pandas: pip install "sk_infomax[cli]", or in '
+            'a clone pip install ".[cli]"'
+        )
     from ._group import sk_infomax
 
     sk_infomax(prog_name="sk-infomax")

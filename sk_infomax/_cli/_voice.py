@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import sys
 import traceback
 import warnings
@@ -18,6 +19,12 @@ __all__ = ["Failed", "Group", "Voice", "about", "one_line", "speaking", "table"]
 
 FAILED = 1  # exit code of bad data and whatever else went wrong
 WRONG_USAGE = 2  # exit code of a command that could not be meant, as in click and most tools
+
+
+_PARAMETER = re.compile(
+    r"\b(missing|encoder|preset|prior|bound|device|effort|max_epochs|max_time|n_components"
+    r"|block_length|random_state)=(['\"]?)([\w.-]*\w)\2"
+)  # parameters that options spell alike, with a value
 
 
 class Failed(click.ClickException):
@@ -47,8 +54,13 @@ class Group(click.Group):
 
 
 def _tell(message: str, code: int) -> int:
-    click.echo(f"Error: {_joined(message)}", err=True)
+    click.echo(f"Error: {_as_options(_joined(message))}", err=True)
     return code
+
+
+def _as_options(text: str) -> str:
+    """Remedies in the words of Python, such as ``missing='drop'``, as options."""
+    return _PARAMETER.sub(lambda found: f"--{found[1].replace('_', '-')} {found[3]}", text)
 
 
 def _joined(text: str) -> str:
