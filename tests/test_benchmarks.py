@@ -74,20 +74,27 @@ LONG_METHODS = {
     "untrained",
 }
 SLOW_BENCHMARKS = {
-    "ablation",
     "columns",
-    "matching",
-    "criteria",
     "growth",
     "representation",
     "series",
     "speed",
     "tables",
 }
+NIGHTLY_BENCHMARKS = {
+    "ablation",
+    "busy",
+    "criteria",
+    "fuzz_files",
+    "fuzz_inputs",
+    "kills",
+    "matching",
+    "threads",
+}
 WHEN = {
     **dict.fromkeys(SLOW_BENCHMARKS, pytest.mark.slow),
-    # They start processes of their own, and other tests do the same in smaller.
-    **dict.fromkeys(("busy", "fuzz_files", "fuzz_inputs", "kills", "threads"), pytest.mark.nightly),
+    # Some start processes of their own; other tests do the same in smaller.
+    **dict.fromkeys(NIGHTLY_BENCHMARKS, pytest.mark.nightly),
 }
 OTHER_COMMANDS = {
     "columns": "--n-samples 60 --seeds 0 --frame-samples 60 --frame-columns 1 "

@@ -287,13 +287,8 @@ def test_the_file_gives_what_transform_gives(tmp_path):
     assert os.listdir(tmp_path) == ["x.onnx"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name == "image" else pytest.mark.nightly)
-        for name in ("table", "series", "image")
-    ],
-)
+@pytest.mark.nightly  # a fragment of the documents writes one
+@pytest.mark.parametrize("name", ["table", "series", "image"])
 def test_files_of_the_defaults_give_what_transform_gives(name, tmp_path):
     check_file(*of_encoder(name), tmp_path / "x.onnx")
 

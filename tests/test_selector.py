@@ -125,7 +125,7 @@ def test_arrays_lists_and_sparse_matrices():
     assert MutualInfoSelector(1).fit(rows, y).transform(rows)[0, 0] == rows[0][1]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_false_discoveries():
     """20 columns, of which 4 tell: those are kept, and few others."""
     found, false = 0, 0
