@@ -153,11 +153,15 @@ def one_test(draw, n: int, seed: int, count: int, peer: bool) -> dict:
     return {"ours": ours} | ({"ksg": neighbours_test(X, Y, rng, count)} if peer else {})
 
 
+def _chosen(pairs: dict, names: list[str]) -> dict:
+    return {name: one for name, one in pairs.items() if name in names}
+
+
 def permutation(args) -> dict:
     """False alarms on independent data; power on weak dependences."""
     run, count = Parallel(args.jobs), args.permutations
     content: dict = {"false alarms at 5 %": {}, "power at 5 %": {}}
-    nulls = {name: task for name, task in NULLS.items() if name in args.names}
+    nulls = _chosen(NULLS, args.names)
     each = args.repeats // max(1, len(nulls))
     for name, task in nulls.items():
         rows = run(delayed(one_test)(task.draw, args.n_test, s, count, False) for s in range(each))
@@ -168,9 +172,7 @@ def permutation(args) -> dict:
             "p_binomial": binomtest(alarms, each, 0.05).pvalue,
         }
         print(name, content["false alarms at 5 %"][name])
-    for name, draw in DEPENDENCES.items():
-        if name not in args.names:
-            continue
+    for name, draw in _chosen(DEPENDENCES, args.names).items():
         seeds = range(1000, 1000 + args.power_repeats)
         rows = run(delayed(one_test)(draw, args.n_test, s, count, True) for s in seeds)
         content["power at 5 %"][name] = {

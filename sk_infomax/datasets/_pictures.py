@@ -10,11 +10,7 @@ import numpy as np
 __all__ = ["CHANNELS_OF", "RESIZES", "import_pillow", "read_picture"]
 
 CHANNELS_OF: dict[str, tuple[int, ...]] = {"RGB": (3,), "L": ()}  # an image's shape past its sides
-RESIZES = {
-    "crop": "the shorter side is brought to the size, and the middle cut out",
-    "pad": "the longer side is brought to the size, and the edges go on",
-    "stretch": "both sides are brought to the size",
-}
+RESIZES = ("crop", "pad", "stretch")  # how a picture becomes a square
 _LEVELS = 256  # of 8 bits
 _LEVELS_16 = 65_536  # of 16 bits
 _SPARE = 2  # a JPEG is decoded at this many times the size or more, then resized (rule of thumb)
@@ -50,7 +46,8 @@ def read_picture(path: Path, size: int, mode: str, resize: str = "crop") -> np.n
     mode : {"RGB", "L"}
         Red, green and blue, or grey levels.
     resize : {"crop", "pad", "stretch"}, default="crop"
-        What becomes of the longer side, see `RESIZES`.
+        The shorter side is brought to the size and the middle cut out; the longer one is, and
+        the edges go on; or both are.
 
     Returns
     -------

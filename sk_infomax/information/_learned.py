@@ -23,7 +23,7 @@ from .._state import Memory, arrays_of
 from ..bounds import BOUNDS, Bound
 from ..critics import Critic
 from ._beside import Beside
-from ._columns import Columns
+from ._columns import Columns, LearnedColumn
 from ._counts import CountRatio, Estimate, entropy_ceiling, permutation_p_value
 from ._cross_fitting import RatioTrainer
 from ._encoding import EncodedModel, EncodedTrainer, PairLayout, are_wide
@@ -289,7 +289,7 @@ class ByCritics(Learned):
             findings += about_read_outs(means, value, trainer.bound, reading.n_candidates)
         learned = cls(columns, trainer, None, estimate, means, findings, reading, folds)
         if neighbours is not None:
-            learned._weigh_in(neighbours, settings.level)
+            learned._weigh_in(neighbours, reading, settings.level)
         learned._ask_beside(sides, pairs, settings)
         learned._look_for_functions(sides)
         learned.estimate = within_bounds(learned.estimate, ceiling)
@@ -297,13 +297,11 @@ class ByCritics(Learned):
             learned.model = trainer.train(pairs, settings.cv)
         return learned
 
-    def _weigh_in(self, neighbours: Estimate, level: float) -> None:
-        """Join with what nearest neighbours say."""
-        if self.reading is not None:
-            self.bounds["neighbours"] = neighbours.value
-            value, error = self.reading.joined_with(neighbours.value)
-            told = _interval(value, error, level)
-            self.estimate = replace(told, high=max(told.high, neighbours.high))
+    def _weigh_in(self, neighbours: Estimate, reading: Reading, level: float) -> None:
+        """Join what critics were read to say with what nearest neighbours say."""
+        self.bounds["neighbours"] = neighbours.value
+        told = _interval(*reading.joined_with(neighbours.value), level)
+        self.estimate = replace(told, high=max(told.high, neighbours.high))
 
     def _ask_beside(self, sides: Sides, pairs: np.ndarray, settings: Settings) -> None:
         """Weigh in what models of few assumptions say."""
@@ -386,20 +384,23 @@ def learn(columns: tuple[Columns, Columns], sides: Sides, settings: Settings) ->
     return shown
 
 
-def _is_pair(sides: Sides, rows: Rows) -> bool:
-    """Whether one column faces one, row by row on its own."""
-    return len(sides.x) + len(sides.y) == 2 and rows.independent
+def _single_pair(
+    columns: tuple[Columns, Columns], sides: Sides, rows: Rows
+) -> tuple[Column, LearnedColumn, Column, LearnedColumn] | None:
+    """Each column, and what is known of it, where one faces one, row by row on its own."""
+    if len(sides.x) + len(sides.y) > 2 or not rows.independent:
+        return None
+    of_x, of_y = (known.parts[0] for known in columns)
+    return sides.x[0], of_x, sides.y[0], of_y
 
 
 def _told_by_neighbours(
     columns: tuple[Columns, Columns], sides: Sides, settings: Settings
 ) -> Estimate | None:
     """What nearest neighbours say where one column faces one; None where they can't tell."""
-    if not _is_pair(sides, settings.rows):
-        return None
-    of_x, of_y = (known.parts[0] for known in columns)
-    one = single_pair_information(sides.x[0], of_x, sides.y[0], of_y, settings.level)
-    return one if math.isfinite(one.high) else None
+    pair = _single_pair(columns, sides, settings.rows)
+    one = None if pair is None else single_pair_information(*pair, settings.level)
+    return one if one is not None and math.isfinite(one.high) else None
 
 
 def p_value(
@@ -419,10 +420,10 @@ def p_value(
         x, y = (known.codes(side) for known, side in zip(columns, sides))
         orders = settings.rows.orders(len(x), n_permutations, rng)
         return permutation_p_value(x, y, orders=orders)
-    if _is_pair(sides, settings.rows) and len(sides.x[0]) <= _MOST_OF_PAIR_TEST:
-        of_x, of_y = (known.parts[0] for known in columns)
-        asked = sides.x[0], of_x, sides.y[0], of_y, n_permutations
-        return single_pair_p_value(*asked, random_state=settings.seed, exact=True)
+    pair = _single_pair(columns, sides, settings.rows)
+    if pair is not None and len(sides.x[0]) <= _MOST_OF_PAIR_TEST:
+        seed = settings.seed
+        return single_pair_p_value(*pair, n_permutations, random_state=seed, exact=True)
     pairs = pairs_of(columns, sides)
     folds: Iterable[tuple[np.ndarray, Any]] | None = None
     if known is not None:
