@@ -3,17 +3,22 @@
 They are what a card makes affordable: see `benchmarks.cuda`.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, cross_entropy, grid_sample
+from torch.nn.functional import affine_grid, cross_entropy, grid_sample, interpolate
 
+from sk_infomax import DeepInfoMaxTransformer
 from sk_infomax.views import Augmentation
 
-__all__ = ["StrongViews", "best_linear", "few_linear"]
+from ._cuda_checks import resident
+
+__all__ = ["WAYS", "StrongViews", "best_linear", "few_linear", "read_ways"]
 
 # Views -----------------------------------------------------------------------------------------
 
@@ -113,10 +118,43 @@ def _each(numbers: Tensor) -> Tensor:
     return numbers[:, None, None]
 
 
+# Reading ----------------------------------------------------------------------------------------
+
+_CROPPED = 26  # pixels of 32 on each side of the crops of a reading: two thirds of the area
+_BLOCK = 1024  # images that are read at once
+WAYS = ("", ", mean with mirror image", ", mean of twelve views")
+"""Ways to read an image: as it is, with its mirror image, and with ten crops besides."""
+
+
+@torch.inference_mode()
+def read_ways(model: DeepInfoMaxTransformer, X: np.ndarray) -> dict[str, Tensor]:
+    """Embedding beside the mean location, (n, d) on the device, of images (n, h, w, c)."""
+    encoder, samples = model.net_.module_.encoder.eval(), resident(model, X).samples
+    found: dict[str, list[Tensor]] = {way: [] for way in WAYS}
+    for block in samples.split(_BLOCK):
+        sides = [encoder(view).multiscale() for view in _seen(block)]
+        for way, count in zip(WAYS, (1, 2, len(sides))):
+            found[way].append(torch.stack(sides[:count]).mean(0))
+    return {way: torch.cat(blocks) for way, blocks in found.items()}
+
+
+def _seen(x: Tensor) -> Iterator[Tensor]:
+    """Images (n, c, h, w), their mirror images, and crops of both, in the middle and corners."""
+    side = x.shape[2]
+    size = side * _CROPPED // 32
+    ends = 0, side - size
+    corners = [((side - size) // 2,) * 2, *itertools.product(ends, ends)]
+    whole = x, x.flip(3)
+    yield from whole
+    for (top, left), image in itertools.product(corners, whole):
+        crop = image[:, :, top : top + size, left : left + size]
+        yield interpolate(crop, (side, side), mode="bilinear", align_corners=False)
+
+
 # Probes ----------------------------------------------------------------------------------------
 
 # On half the squared weights, beside a mean loss; decades (rule of thumb).
-_PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+_PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _ITERATIONS = 200  # of L-BFGS at most; it ends before where nothing is gained (rule of thumb)
 _HISTORY = 20  # pairs of differences that L-BFGS keeps (rule of thumb)
 _LEAST_CHANGE = 1e-6  # of the loss, in nats, or of a weight, below which L-BFGS ends
@@ -126,7 +164,7 @@ _DRAWS = 5  # of few labels, for a mean and its spread
 
 
 class LinearProbe:
-    """Multinomial logistic regression on standardised features, where these lie.
+    """Multinomial logistic regression on features as they are, where these lie.
 
     Parameters
     ----------
@@ -139,10 +177,8 @@ class LinearProbe:
     """
 
     def __init__(self, Z: Tensor, y: Tensor, penalty: float):
-        self.mean, self.scale = Z.mean(0), Z.std(0).clamp(min=_LEAST_SPREAD)
-        samples = self._standardised(Z)
-        self.weights = samples.new_zeros(Z.shape[1], int(y.max()) + 1, requires_grad=True)
-        self.intercepts = samples.new_zeros(self.weights.shape[1], requires_grad=True)
+        self.weights = Z.new_zeros(Z.shape[1], int(y.max()) + 1, requires_grad=True)
+        self.intercepts = Z.new_zeros(self.weights.shape[1], requires_grad=True)
         optimizer = torch.optim.LBFGS(
             [self.weights, self.intercepts],
             max_iter=_ITERATIONS,
@@ -153,26 +189,30 @@ class LinearProbe:
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss = cross_entropy(samples @ self.weights + self.intercepts, y)
+            loss = cross_entropy(Z @ self.weights + self.intercepts, y)
             loss = loss + 0.5 * penalty * self.weights.square().sum()
             loss.backward()
             return loss
 
         optimizer.step(closure)
 
-    def _standardised(self, Z: Tensor) -> Tensor:
-        return (Z - self.mean) / self.scale
-
     @torch.no_grad()
     def score(self, Z: Tensor, y: Tensor) -> float:
         """Accuracy on features (n, d) with classes (n,)."""
-        logits = self._standardised(Z) @ self.weights + self.intercepts
+        logits = Z @ self.weights + self.intercepts
         return (logits.argmax(1) == y).double().mean().item()
+
+
+def _standardised(*sides: tuple[Tensor, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Features in standard deviations of the first ones, which need no labels; and classes."""
+    Z = sides[0][0]
+    mean, scale = Z.mean(0), Z.std(0).clamp(min=_LEAST_SPREAD)
+    return [((features - mean) / scale, y) for features, y in sides]
 
 
 def best_linear(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> float:
     """Accuracy on the test features; a fifth of the training ones choose the penalty."""
-    Z, y = train
+    (Z, y), test = _standardised(train, test)
     order = torch.from_numpy(np.random.RandomState(0).permutation(len(y))).to(y.device)
     judges, rest = order[: len(y) // 5], order[len(y) // 5 :]
     penalty = max(
@@ -188,7 +228,8 @@ def few_linear(
 
     The penalty is chosen once, with the first draw, by other training samples.
     """
-    (Z, y), accuracies, penalty = train, [], _PENALTIES[-1]
+    (Z, y), test = _standardised(train, test)
+    accuracies, penalty = [], _PENALTIES[-1]
     for seed in range(_DRAWS):
         order = torch.from_numpy(np.random.RandomState(seed).permutation(len(y))).to(y.device)
         rows = torch.cat([order[y[order] == label][:each] for label in range(int(y.max()) + 1)])

@@ -10,14 +10,14 @@ was cut off goes on with ``--resume``. ``--tiny`` runs every line on made-up dat
 import argparse
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sk_infomax import DeepInfoMaxTransformer, DotCritic, ResNetEncoder
 from sk_infomax._training._batches import ResidentData, batch_sizes
@@ -28,7 +28,7 @@ from sk_infomax.evaluation import PerceptronClassifier
 from sk_infomax.paper import paper
 
 from . import describe_run, open_record, write_json
-from ._backbone import StrongViews, best_linear, few_linear
+from ._backbone import WAYS, StrongViews, best_linear, few_linear, read_ways
 from ._cuda_checks import (
     TINY,
     Setting,
@@ -50,6 +50,8 @@ from ._split import Split, load_split
 from .paper import LAYERS, PUBLISHED, read_layers
 
 FEW = 10  # labels a class
+_TEMPERATURE = 0.2  # of the residual network's critic (MoCo's)
+_PIXELS = 24  # on each side of a view of 32 pixels: what crops magnify is then as large as before
 # Training seconds of each fit: with the rest of the parts they make less than eight minutes.
 SECONDS = {"check": 0.0, "speed": 0.0, "choose": 20.0, "paper": 75.0, "backbone": 180.0}
 
@@ -198,17 +200,17 @@ def probe_layer(layer: str, train: np.ndarray, test: np.ndarray, setting: Settin
     return {f"mlp {layer}": accuracy, f"steps {layer}": probe.n_steps_}
 
 
-def backbone_model(setting: Setting, size: int = 24, **changes) -> DeepInfoMaxTransformer:
-    """Two views through a residual network: global against local and against global vectors."""
+def backbone_model(setting: Setting, **changes) -> DeepInfoMaxTransformer:
+    """Two views through a residual network: global against global vectors."""
     width = setting.sizes.width
     recipe = {
         "encoder": ResNetEncoder(width, local_stages=(3,)),
-        "critic": DotCritic(2 * width, 16 * width, temperature=0.2),
+        "critic": DotCritic(2 * width, 16 * width, temperature=_TEMPERATURE),
         "bound": "infonce",
         "global_weight": 1.0,
-        "local_weight": 1.0,
+        "local_weight": 0.0,
         "views": 2,
-        "augmentation": StrongViews(size=size),
+        "augmentation": StrongViews(size=_PIXELS),
         "max_epochs": 10**6,
         "max_time": setting.seconds,
         "batch_size": setting.sizes.batch,
@@ -222,39 +224,60 @@ def backbone_model(setting: Setting, size: int = 24, **changes) -> DeepInfoMaxTr
     return DeepInfoMaxTransformer(8 * width, **recipe | changes)
 
 
-# Settings that are compared before the long run, each by one change; CHOSEN won (see README.md).
-CHOICES: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "views of 32 pixels": {"size": 32},
-    "global term alone": {"local_weight": 0.0},
-    "SGD": {"optimizer": LargeBatchSGD, "lr": 0.2, "weight_decay": 5e-4},
+def wide_head(setting: Setting) -> dict[str, Any]:
+    """A projection head as SimCLR's: wide, and without a linear shortcut beside it."""
+    width = setting.sizes.width
+    head = DotCritic(4 * width, 32 * width, temperature=_TEMPERATURE, shortcut=None)
+    return {"critic": head}
+
+
+# Changes that are tried before the long run, each on top of those kept before (see README.md).
+CHOICES: dict[str, Callable[[Setting], dict[str, Any]]] = {
+    "head": wide_head,
+    "decay": lambda setting: {"weight_decay": 0.1},
+    "momentum": lambda setting: {"target_momentum": 0.99, "bound": InfoNCE(anchor="global")},
+    "local": lambda setting: {"local_weight": 0.5},
+    "SGD": lambda setting: {"optimizer": LargeBatchSGD, "lr": 0.2, "weight_decay": 5e-4},
 }
-CHOSEN = ["global term alone"]
+CHOSEN = ["head", "decay", "momentum"]
 
 
-def encoded(model: DeepInfoMaxTransformer, X: np.ndarray, setting: Setting) -> list[Tensor]:
-    """Embedding beside the mean location, (n, d), of images (n, h, w, c) and of mirror images."""
-    model.set_params(output="multiscale")
-    sides = (model.transform(seen) for seen in (X, X[:, :, ::-1]))
-    return [torch.from_numpy(side).to(setting.device) for side in sides]
+def changes_of(choice: Iterable[str], setting: Setting) -> dict[str, Any]:
+    """The parameters that choices change, together."""
+    changes: dict[str, Any] = {}
+    for name in choice:
+        changes |= CHOICES[name](setting)
+    return changes
+
+
+def choose(setting: Setting) -> dict:
+    """Short runs on a part of the training images, judged on others; a change that helps is kept.
+
+    The first run is made twice: cuDNN takes seconds to choose its algorithms for new shapes.
+    """
+    inner = replace(setting, split=inner_split(setting.data))
+    backbone_model(inner).set_params(max_epochs=1, max_time=None).fit(inner.data.X_train)
+    best = train_backbone(inner, few=False)
+    found, kept = {"as it is": best}, []
+    for name in setting.choice:
+        tried = train_backbone(inner, few=False, **changes_of([*kept, name], inner))
+        found[name] = tried
+        print(name, tried, flush=True)
+        if tried["embedding"]["all"] > best["embedding"]["all"]:
+            kept, best = [*kept, name], tried
+    return {"kept": kept, "runs": found}
+
+
+def inner_split(split: Split) -> Split:
+    """Two thirds of the training images, and the rest in the place of the test images."""
+    n = 2 * len(split.X_train) // 3
+    return Split(split.X_train[:n], split.y_train[:n], split.X_train[n:], split.y_train[n:])
 
 
 def train_chosen(setting: Setting) -> dict:
     """The residual network with the changes that were chosen."""
-    changes: dict[str, Any] = {}
-    for name in setting.choice:
-        changes |= CHOICES[name]
+    changes = changes_of(setting.choice, setting)
     return {"choice": setting.choice} | train_backbone(setting, **changes)
-
-
-def try_choice(setting: Setting, changes: dict[str, Any]) -> dict:
-    """A short run with all labels only, after an epoch in which cuDNN chooses its algorithms.
-
-    That choice takes seconds for the first network that has these shapes, and none afterwards.
-    """
-    first = backbone_model(setting, **changes).set_params(max_epochs=1, max_time=None)
-    first.fit(setting.data.X_train)
-    return train_backbone(setting, few=False, **changes)
 
 
 def train_backbone(setting: Setting, few: bool = True, **changes) -> dict:
@@ -270,18 +293,17 @@ def train_backbone(setting: Setting, few: bool = True, **changes) -> dict:
 def probe_backbone(model: DeepInfoMaxTransformer, setting: Setting, few: bool) -> dict:
     """Accuracies of linear probes on each reading of the network."""
     split, d, found = setting.data, model.n_components, {}
-    train, test = (encoded(model, X, setting) for X in (split.X_train, split.X_test))
+    both = [read_ways(model, X) for X in (split.X_train, split.X_test)]
     labels = [torch.from_numpy(y).to(setting.device) for y in (split.y_train, split.y_test)]
-    readings: dict[str, Callable] = {
-        "embedding": lambda pair: pair[0][:, :d],
-        "multiscale": lambda pair: pair[0],
-        "multiscale, mean with mirror image": lambda pair: (pair[0] + pair[1]) / 2,
-    }
-    for name, read in readings.items():
-        pairs = (read(train), labels[0]), (read(test), labels[1])
-        found[name] = {"all": best_linear(*pairs)}
-        if few:
-            found[name][f"{FEW} a class"] = few_linear(*pairs, FEW)
+    for way in WAYS:
+        train, test = (sides[way] for sides in both)
+        for name, width in (("embedding", d), ("multiscale", None)):
+            pairs = (train[:, :width], labels[0]), (test[:, :width], labels[1])
+            entry = found[name + way] = {"all": best_linear(*pairs)}
+            if few:
+                entry[f"{FEW} a class"] = few_linear(*pairs, FEW)
+        if not few:
+            break  # the first way is enough to choose by
     return found
 
 
@@ -308,10 +330,7 @@ def jobs_of(part: str) -> dict[str, Callable[[Setting], dict]]:
             "DIM(L) InfoNCE": lambda s: train_paper(InfoNCE(anchor="global"), "DIM(L) InfoNCE", s),
         }
     if part == "choose":
-        return {
-            name: lambda s, changes=changes: try_choice(s, changes)
-            for name, changes in CHOICES.items()
-        }
+        return {"resnet18": choose}
     return {"resnet18": train_chosen}
 
 
@@ -326,12 +345,20 @@ def attempt(job: Callable[[Setting], dict], setting: Setting) -> dict:
     return found | {"seconds": round(time.perf_counter() - start, 1)}
 
 
-def settings_of(part: str, split: Split | None, args) -> list[Setting]:
+def chosen(args, content: dict) -> list[str]:
+    """The choices of the command, else those that were kept, else those kept before."""
+    if args.choice is not None:
+        return list(args.choice)
+    before = content["results"].get("choose", {}).get("resnet18", {}).values()
+    return next((entry["kept"] for entry in before if "kept" in entry), CHOSEN)
+
+
+def settings_of(part: str, content: dict, split: Split | None, args) -> list[Setting]:
     """A setting for each seed; only the long parts have more than one."""
     sizes = TINY if args.tiny else Sizes()
     seconds = SECONDS[part] if args.seconds is None else args.seconds
     seeds = args.seeds if part in ("paper", "backbone") else args.seeds[:1]
-    choice = tuple(args.choice)
+    choice = tuple(CHOICES if part == "choose" and args.choice is None else chosen(args, content))
     return [Setting(args.device, sizes, split, seed, seconds, choice) for seed in seeds]
 
 
@@ -341,7 +368,7 @@ def run_part(part: str, content: dict, split: Split | None, args) -> None:
     torch.backends.cudnn.benchmark = part != "check"
     torch.set_float32_matmul_precision("highest" if part == "check" else "high")
     results, run = content["results"].setdefault(part, {}), len(content["runs"]) - 1
-    for setting in settings_of(part, split, args):
+    for setting in settings_of(part, content, split, args):
         for name, job in jobs_of(part).items():
             entries, seed = results.setdefault(name, {}), str(setting.seed)
             wanted = not args.jobs or name in args.jobs
@@ -368,7 +395,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     usual = ["check", "speed", "paper", "backbone"]
     add("--parts", nargs="+", choices=list(SECONDS), default=usual, metavar="PART")
     add("--jobs", nargs="+", metavar="NAME", help="only these of the parts' jobs")
-    add("--choice", nargs="+", choices=list(CHOICES), default=CHOSEN, metavar="NAME")
+    add("--choice", nargs="+", choices=list(CHOICES), metavar="NAME")
     add("--data", default="cifar10", help="cifar10 or FILE.npz")
     add("--folder", help="folder with the files of CIFAR-10; else OpenML")
     add("--seconds", type=float, help="of training for each fit, in place of the part's own")

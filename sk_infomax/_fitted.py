@@ -338,6 +338,7 @@ class FittedFeatures(Fitted):
         generator = new_generator(stream(seed, "preparation"), device)
         with self._own_randomness(), self._few_threads(len(samples)):
             prepare(self.net.module_.encoder, samples, self._views(), generator)
+            self.net.module_.catch_up()
         return self
 
     def _views(self) -> Augmentation | None:

@@ -18,11 +18,13 @@ global_nats     the same of its term
 ==============  =====================================================================
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +40,72 @@ from .encoders import DataDriven, Encoder, Encoding
 from .priors import DISCRIMINATOR, Match, Prior
 from .views import Augmentation, Occlusion
 
-__all__ = ["DISCRIMINATOR", "InfoMax", "InformationTerm", "Parts", "assemble", "term_weights"]
+__all__ = [
+    "DISCRIMINATOR",
+    "Follower",
+    "InfoMax",
+    "InformationTerm",
+    "Parts",
+    "Views",
+    "assemble",
+    "term_weights",
+]
 
 _EVALUATION_SEED = 0  # of the views and draws of every evaluation; any number does
+
+
+class Views(NamedTuple):
+    """Encodings of the views of a batch: of each, what is set against something, and that thing.
+
+    Parameters
+    ----------
+    given : list of Encoding
+        By the encoder that is trained.
+    partners : list of Encoding
+        The same ones, or those by the encoder that follows it.
+    """
+
+    given: list[Encoding]
+    partners: list[Encoding]
+
+
+class Follower(nn.Module):
+    """An encoder whose weights are a moving average of those of another one, which is trained.
+
+    Parameters
+    ----------
+    encoder : Module
+        Built as the other one is.
+    momentum : float
+        Weight of the past in each step.
+
+    References
+    ----------
+    He, Fan, Wu, Xie and Girshick, Momentum contrast for unsupervised visual representation
+    learning, CVPR 2020, equation 2.
+    """
+
+    def __init__(self, encoder: nn.Module, momentum: float):
+        super().__init__()
+        self.encoder = encoder.requires_grad_(False)
+        self.momentum = momentum
+
+    def catch_up(self, other: nn.Module) -> None:
+        """Take the weights and buffers of the other encoder as they are."""
+        self.encoder.load_state_dict(other.state_dict())
+
+    @torch.no_grad()
+    def follow(self, other: nn.Module) -> None:
+        """Move towards the weights of the other encoder."""
+        pairs = zip(self.encoder.parameters(), other.parameters())
+        mine, live = zip(*((mine, live) for mine, live in pairs if live.requires_grad))
+        torch._foreach_lerp_(mine, live, 1 - self.momentum)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Encoding:
+        """Encoding of samples (n, *shape), without gradients."""
+        found: Encoding = self.encoder(x)
+        return found
 
 
 class InformationTerm(nn.Module):
@@ -115,13 +180,11 @@ class InformationTerm(nn.Module):
         return encoding.local_map.flatten(1).unsqueeze(1)
 
     def tables(
-        self, encodings: list[Encoding], generator: torch.Generator | None = None
+        self, views: Views, generator: torch.Generator | None = None
     ) -> list[tuple[Tensor, Tensor]]:
         """Joint and marginal scores, once for each way round between two views."""
-        first, last = encodings[0], encodings[-1]
-        ways = [(first, last), (last, first)] if len(encodings) == 2 else [(first, first)]
         found = []
-        for mine, other in ways:
+        for mine, other in zip(views.given, reversed(views.partners)):
             scores, n_vectors = self._scores(self.given(mine, generator), other)
             if self.bound.anchor == "local":
                 scores = scores.transpose(0, 1)
@@ -140,22 +203,22 @@ class InformationTerm(nn.Module):
         return self.critic.chosen(given, self.partner(other), pairs), len(self.vectors)
 
     def forward(
-        self, encodings: list[Encoding], generator: torch.Generator | None = None
+        self, views: Views, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
         """Value to maximise, and what the bound reports of the same scores in nats: scalars."""
-        tables = self.tables(encodings, generator)
+        tables = self.tables(views, generator)
         values = [self.objective(*table) for table in tables]
         pairs = zip(values, tables)
         nats = [self.bound.nats_in_training(value.detach(), *table) for value, table in pairs]
         return torch.stack(values).mean(), torch.stack(nats).mean()
 
-    def pointwise(self, encoding: Encoding) -> Tensor:
+    def pointwise(self, encoding: Encoding, partner: Encoding) -> Tensor:
         """How much each location says of whose it is, (n, m), of one encoding of n samples.
 
         The logarithm of how much likelier the critic takes a location to belong to its own
         global vector's sample than to any of the n; log n nats at most.
         """
-        scores, n_vectors = self._scores(self.given(encoding), encoding)
+        scores, n_vectors = self._scores(self.given(encoding), partner)
         found = scores.diagonal().T - scores.logsumexp(1) + math.log(len(scores))
         if self.places is None:
             return found.unflatten(1, (-1, n_vectors)).mean(2)
@@ -163,9 +226,9 @@ class InformationTerm(nn.Module):
         sums = found.new_zeros(len(found), m).index_add_(1, self.places, found)
         return sums / torch.bincount(self.places, minlength=m).clamp(min=1)
 
-    def nats(self, encodings: list[Encoding], generator: torch.Generator | None = None) -> Tensor:
+    def nats(self, views: Views, generator: torch.Generator | None = None) -> Tensor:
         """Estimate of the information in nats, a scalar."""
-        values = [self.bound.nats(*table) for table in self.tables(encodings, generator)]
+        values = [self.bound.nats(*table) for table in self.tables(views, generator)]
         return torch.stack(values).mean()
 
 
@@ -205,6 +268,8 @@ class InfoMax(nn.Module):
         Hides a part of what the global vector sees; the local map sees all.
     coordinates : CoordinateTerm or None
         Tells where locations lie.
+    follower : Follower or None
+        Encodes what global vectors are set against; None leaves that to the encoder.
 
     Attributes
     ----------
@@ -221,8 +286,10 @@ class InfoMax(nn.Module):
         augmentation: Augmentation | None,
         occlusion: Occlusion | None = None,
         coordinates: CoordinateTerm | None = None,
+        follower: Follower | None = None,
     ):
         super().__init__()
+        self.follower = follower
         self.occlusion = occlusion
         self.coordinates = coordinates
         self.encoder = encoder
@@ -234,13 +301,15 @@ class InfoMax(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Value of each term for a batch (n, *shape): scalars to maximise, and their nats."""
+        if self.training and self.follower is not None:
+            self.follower.follow(self.encoder)
         generator = self._current_generator(x)
-        encoding, encodings = self._encode(x, generator)
+        encoding, views = self._encode(x, generator)
         values: dict[str, Tensor] = {}
         for name, term in self.terms.items():
-            values[name], values[name + REPORTED] = term(encodings, generator)
+            values[name], values[name + REPORTED] = term(views, generator)
         if self.coordinates is not None:
-            values["coordinates"] = self.coordinates(encodings, generator)
+            values["coordinates"] = self.coordinates(views.given, generator)
         if self.prior is not None:
             values |= self.prior.objectives(encoding.summary(), generator)
         return values
@@ -248,15 +317,21 @@ class InfoMax(nn.Module):
     def nats(self, x: Tensor) -> dict[str, Tensor]:
         """Information in nats that each information term reports for a batch."""
         generator = self._current_generator(x)
-        _, encodings = self._encode(x, generator)
+        _, views = self._encode(x, generator)
         terms: Any = self.terms
-        return {name: term.nats(encodings, generator) for name, term in terms.items()}
+        return {name: term.nats(views, generator) for name, term in terms.items()}
 
     def local_nats(self, x: Tensor) -> Tensor:
         """What each location says of a sample, (n, *places) in nats, as the samples are."""
         encoding = self.encoder(x)
+        partner = encoding if self.follower is None else self.follower(x)
         term: Any = self.terms["local"]
-        return term.pointwise(encoding).unflatten(1, encoding.grid())
+        return term.pointwise(encoding, partner).unflatten(1, encoding.grid())
+
+    def catch_up(self) -> None:
+        """Let what follows the encoder be as the encoder is."""
+        if self.follower is not None:
+            self.follower.catch_up(self.encoder)
 
     @property
     def frozen_layer(self) -> nn.Module | None:
@@ -289,22 +364,32 @@ class InfoMax(nn.Module):
             return self.generator
         return new_generator(_EVALUATION_SEED, x.device)
 
-    def _encode(self, x: Tensor, generator: torch.Generator) -> tuple[Encoding, list[Encoding]]:
+    def _encode(self, x: Tensor, generator: torch.Generator) -> tuple[Encoding, Views]:
         """One pass through the encoder for all views: their encodings together and apart."""
         views = [x] * self.n_views
         if self.augmentation is not None:
             views = [self.augmentation(view, generator) for view in views]
         seen = torch.cat(views) if len(views) > 1 else views[0]
-        if self.occlusion is None:
-            together = occluded = self.encoder(seen)
-        else:
-            both = torch.cat([seen, self.occlusion(seen, generator)])
-            together, occluded = self.encoder(both).chunk(2)
-        vectors = occluded.global_vector
+        hidden = None if self.occlusion is None else self.occlusion(seen, generator)
+        together = self._seen_by(self.encoder, seen, hidden)
+        vectors = together.global_vector
         if self.prior is not None:
             rows = vectors.flatten(0, -2)  # those of all contexts, if there are several
             vectors = self.prior.carry(rows, generator).reshape(vectors.shape)
-        return together, together._replace(global_vector=vectors).chunk(len(views))
+        given = together._replace(global_vector=vectors).chunk(len(views))
+        if self.follower is None:
+            return together, Views(given, given)
+        partners = self._seen_by(self.follower, seen, hidden).chunk(len(views))
+        return together, Views(given, partners)
+
+    @staticmethod
+    def _seen_by(encoder: nn.Module, seen: Tensor, hidden: Tensor | None) -> Encoding:
+        """Encoding of samples (n, *shape), the global vector of what is hidden from it in part."""
+        if hidden is None:
+            found: Encoding = encoder(seen)
+            return found
+        whole, occluded = encoder(torch.cat([seen, hidden])).chunk(2)
+        return whole._replace(global_vector=occluded.global_vector)
 
 
 @dataclass(frozen=True)
@@ -331,6 +416,8 @@ class Parts:
         Which places are predicted.
     context : Context or None
         Makes several global vectors of the local map.
+    target_momentum : float or None
+        Of an encoder that follows the other one and encodes the partners.
     """
 
     encoder: Encoder
@@ -344,20 +431,33 @@ class Parts:
     occlusion: Occlusion | None = None
     coordinates: str | None = None
     context: Context | None = None
+    target_momentum: float | None = None
 
 
 def assemble(parts: Parts, shape: tuple[int, ...]) -> tuple[InfoMax, Encoding]:
     """Make the module for samples of this shape, and an encoding of one blank sample."""
-    encoder, pairs = parts.encoder.build(shape, parts.n_components), None
-    example = _blank_encoding(encoder, shape)
-    if parts.context is not None:
-        encoder = with_context(encoder, parts.context, example, parts.n_components)
-        example, pairs = _blank_encoding(encoder, shape), encoder.context.pairs
+    encoder, example = _built_encoder(parts, shape)
+    pairs = None if parts.context is None else encoder.context.pairs
     terms = dict(_information_terms(parts, example, pairs))
     match = None if parts.prior is None else parts.prior.build(parts.n_components)
     places = None if parts.coordinates is None else CoordinateTerm(example, parts.coordinates)
     changes = parts.n_views, parts.augmentation, parts.occlusion
-    return InfoMax(encoder, terms, match, *changes, places), example
+    follower = None
+    if parts.target_momentum is not None:
+        follower = Follower(_built_encoder(parts, shape)[0], parts.target_momentum)
+    module = InfoMax(encoder, terms, match, *changes, places, follower)
+    module.catch_up()
+    return module, example
+
+
+def _built_encoder(parts: Parts, shape: tuple[int, ...]) -> tuple[Any, Encoding]:
+    """The encoder, with its context if there is one, and its encoding of one blank sample."""
+    encoder = parts.encoder.build(shape, parts.n_components)
+    example = _blank_encoding(encoder, shape)
+    if parts.context is None:
+        return encoder, example
+    encoder = with_context(encoder, parts.context, example, parts.n_components)
+    return encoder, _blank_encoding(encoder, shape)
 
 
 def term_weights(weights: Mapping[str, float], terms: Iterable[str]) -> dict[str, float]:

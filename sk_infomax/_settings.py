@@ -98,6 +98,7 @@ MADE_BY_FIT = frozenset(FAMILIES) | {
     "locations_weight",
     "prior_weight",
     "coordinates",
+    "target_momentum",
     "coordinates_weight",
     "views",
     "sample_shape",
@@ -211,6 +212,7 @@ def settle(
         )
     layout = seen_by(encoder, layout)
     augmentation = _settle_augmentation(estimator, layout.kind, n_views)
+    momentum = estimator.target_momentum
     return Parts(
         encoder=encoder.fitted_to(len(rows), layout.network_shape, augmentation),
         critic=settle_part(estimator, "critic"),
@@ -223,6 +225,7 @@ def settle(
         occlusion=settle_part(estimator, "occlusion"),
         coordinates=estimator.coordinates,
         context=settle_part(estimator, "context"),
+        target_momentum=None if momentum is None else float(momentum),
     ), layout
 
 
@@ -334,6 +337,9 @@ def recall_parts(
     require(fact(found, "n_components", int) > 0, "its n_components is below 1")
     require(fact(found, "n_views", int) in (1, 2), "its n_views is neither 1 nor 2")
     require(found.get("coordinates") in (None, *COORDINATES), "its coordinates are unknown")
+    momentum = found.get("target_momentum")
+    follows = momentum is None or (type(momentum) in (int, float) and 0 <= momentum < 1)
+    require(follows, f"its target_momentum is {momentum!r}")
     weights = fact(found, "weights", dict)
     sound = all(type(v) in (int, float) and 0 <= v < math.inf for v in weights.values())
     named = weights.keys() <= set(_TERMS) and weights.keys() & set(_INFORMATION)

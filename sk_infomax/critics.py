@@ -130,10 +130,10 @@ class DotCritic(Critic):
         What the scores are divided by. Use 1.0 unless ``normalize=True``.
     learn_temperature : bool, default=False
         Whether the temperature is only where training starts. It stays above 0.01.
-    shortcut : {"linear", "copy"}, default="linear"
+    shortcut : {"linear", "copy"} or None, default="linear"
         How the linear map beside the hidden layer starts: "linear" as torch's layers do, "copy" as
         the paper's, a copy of the side with noise of at most 0.01, where `units` is not less than
-        its width.
+        its width. None leaves it out, as in the projection heads of SimCLR.
     whole : {"dense", "encoder"}, default="dense"
         How the whole local map is embedded for `global_weight` with one view: "dense" by the same
         residual network on the flattened map; "encoder" as in the paper's code, by the layers of
@@ -159,7 +159,7 @@ class DotCritic(Critic):
         "normalize": ["boolean", one_of({"layer"})],
         "temperature": [POSITIVE],
         "learn_temperature": ["boolean"],
-        "shortcut": [one_of({"linear", "copy"})],
+        "shortcut": [one_of({"linear", "copy"}), None],
         "whole": [one_of({"dense", "encoder"})],
     }
 
@@ -170,7 +170,7 @@ class DotCritic(Critic):
         normalize: bool | Literal["layer"] = True,
         temperature: float = 0.1,
         learn_temperature: bool = False,
-        shortcut: Literal["linear", "copy"] = "linear",
+        shortcut: Literal["linear", "copy"] | None = "linear",
         whole: Literal["dense", "encoder"] = "dense",
     ):
         self.units = units
@@ -197,9 +197,7 @@ class DotCritic(Critic):
     def _embedding(self, size: int) -> nn.Module:
         """The residual network of a side."""
         hidden = 2 * self.units if self.hidden is None else self.hidden
-        network = ResidualEmbedding(size, hidden, self.units)
-        if self.shortcut == "copy":
-            _start_as_copy(network.shortcut)
+        network = ResidualEmbedding(size, hidden, self.units, self.shortcut)
         if self.normalize == "layer":
             return nn.Sequential(network, nn.LayerNorm(self.units))
         return network
@@ -312,18 +310,24 @@ class GatedCritic(Critic):
 class ResidualEmbedding(nn.Module):
     """One hidden layer beside a linear shortcut, at each location: (n, m, a) -> (n, m, b)."""
 
-    def __init__(self, in_size: int, hidden: int, out_size: int):
+    def __init__(self, in_size: int, hidden: int, out_size: int, shortcut: str | None = "linear"):
         super().__init__()
         self.inner = nn.Linear(in_size, hidden, bias=False)
         self.norm = nn.BatchNorm1d(hidden)
         self.outer = nn.Linear(hidden, out_size)
-        self.shortcut = nn.Linear(in_size, out_size, bias=False)
+        self.shortcut = None if shortcut is None else nn.Linear(in_size, out_size, bias=False)
+        if self.shortcut is not None and shortcut == "copy":
+            _start_as_copy(self.shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
         n, m, _ = x.shape
         rows = x.reshape(n * m, -1)
-        out = self.outer(self.norm(self.inner(rows)).relu()) + self.shortcut(rows)
-        return out.reshape(n, m, -1)
+        return self._from_hidden(self.norm(self.inner(rows)), rows).reshape(n, m, -1)
+
+    def _from_hidden(self, hidden: Tensor, rows: Tensor) -> Tensor:
+        """What becomes of the normalised hidden layer (..., h) of rows (..., a): (..., b)."""
+        out = self.outer(hidden.relu())
+        return out if self.shortcut is None else out + self.shortcut(rows)
 
     @property
     def width(self) -> int:
@@ -340,7 +344,7 @@ class ResidualEmbedding(nn.Module):
 
     def embedded(self, part: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
         """Some of the samples (k, m, a) by what `normalised` gives of all: (k, m, b)."""
-        return self.outer(linear(part, weight, offset).relu()) + self.shortcut(part)
+        return self._from_hidden(linear(part, weight, offset), part)
 
     def _statistics(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Factor and offset (h,) of the batch normalisation of rows (n, a), which takes them in."""

@@ -24,6 +24,7 @@ from ._checks import (
     ONE_OR_TWO,
     POSITIVE,
     POSITIVE_INT,
+    ZERO,
     draft_of,
     one_of,
     say,
@@ -132,6 +133,11 @@ class DeepInfoMaxTransformer(
         one for the kind of data if there are two views, and none if there is one.
         `ImageViews(flip=True)` adds mirror images. Any function of a sample, such as
         torchvision's transforms, is taken as `FunctionViews` says.
+    target_momentum : float or None, default=None
+        None has one encoder encode both sides of a pair. A number below 1, such as 0.99, has what a
+        global vector is set against encoded by a second one, whose weights are the moving average
+        of the first one's with this weight of the past (a momentum encoder); a step costs a third
+        more. It is meant for encoders that learn every layer, in long trainings.
     output : {"auto", "embedding", "multiscale", "hidden", "feature_map"}, default="auto"
         The layer that `transform` reads: the global vector, the same beside pooled maps, the last
         hidden layer, or the last feature map, flattened. "auto" is "multiscale" with the default
@@ -258,7 +264,8 @@ class DeepInfoMaxTransformer(
     Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler and Bengio, Learning deep
     representations by mutual information estimation and maximization, ICLR 2019. Two views:
     Bachman, Hjelm and Buchwalter, Learning representations by maximizing mutual information
-    across views, NeurIPS 2019.
+    across views, NeurIPS 2019. Momentum encoder: He, Fan, Wu, Xie and Girshick, Momentum contrast
+    for unsupervised visual representation learning, CVPR 2020.
 
     Examples
     --------
@@ -289,6 +296,7 @@ class DeepInfoMaxTransformer(
         "occlusion": [FRACTION, Occlusion, None],
         "views": [AUTO, ONE_OR_TWO],
         "augmentation": [str, Augmentation, Auto, type, callable, None],
+        "target_momentum": [FRACTION, ZERO, None],
         "output": [one_of({"auto", *OUTPUTS})],
         "sample_shape": [tuple, list, None],
         "channels": [one_of({"auto", "first", "last"})],
@@ -336,6 +344,7 @@ class DeepInfoMaxTransformer(
         occlusion: float | Occlusion | None = None,
         views: Literal["auto", 1, 2] = "auto",
         augmentation: str | Augmentation | Auto | Callable[..., Any] | None = "auto",
+        target_momentum: float | None = None,
         output: Literal["auto", "embedding", "multiscale", "hidden", "feature_map"] = "auto",
         sample_shape: Sequence[int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
@@ -373,6 +382,7 @@ class DeepInfoMaxTransformer(
         self.occlusion = occlusion
         self.views = views
         self.augmentation = augmentation
+        self.target_momentum = target_momentum
         self.output = output
         self.sample_shape = sample_shape
         self.channels = channels

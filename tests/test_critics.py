@@ -13,6 +13,7 @@ MEMBERS = [pytest.param(cls(), id=name) for name, cls in CRITICS.items()]
 # The paper's embedding, and a temperature that is learned.
 MEMBERS += [
     pytest.param(DotCritic(8, 8, normalize="layer", shortcut="copy"), id="dot of the paper"),
+    pytest.param(DotCritic(8, 8, shortcut=None), id="dot without a shortcut"),
     pytest.param(DotCritic(learn_temperature=True), id="dot with a learned temperature"),
 ]
 
@@ -120,6 +121,15 @@ def test_a_shortcut_that_has_no_room_for_a_copy_starts_as_usual():
     torch.manual_seed(0)
     asked = DotCritic(units=4, shortcut="copy").build(9, 5).global_net.shortcut.weight
     assert torch.equal(usual, asked)
+
+
+def test_a_head_may_have_no_shortcut():
+    torch.manual_seed(0)
+    critic = DotCritic(units=4, hidden=7, shortcut=None).build(9, 5)
+    assert critic.global_net.shortcut is None
+    x = torch.randn(6, 1, 9)
+    hidden = critic.global_net.norm(critic.global_net.inner(x[:, 0])).relu()
+    torch.testing.assert_close(critic.global_net(x)[:, 0], critic.global_net.outer(hidden))
 
 
 def test_a_learned_temperature_starts_where_it_is_set_and_stays_in_bounds():

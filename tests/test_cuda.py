@@ -65,9 +65,9 @@ COLOURS = ImageViews(crop=0.3, flip=True, colour=ColourViews(blur=0.5, solarise=
 
 
 def deep(X, augmentation=COLOURS):
-    """A residual network with local maps of two depths and locations against locations."""
+    """A residual network with maps of two depths, locations against locations, and a follower."""
     critic = DotCritic(8, learn_temperature=True)
-    weights = {"locations_weight": 1.0, "global_weight": 1.0}
+    weights = {"locations_weight": 1.0, "global_weight": 1.0, "target_momentum": 0.9}
     encoder = ResNetEncoder(width=4)
     return fitted(X, encoder=encoder, critic=critic, augmentation=augmentation, **weights)
 

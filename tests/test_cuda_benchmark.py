@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import cuda
-from benchmarks._backbone import StrongViews, best_linear, few_linear
+from benchmarks._backbone import WAYS, StrongViews, _seen, best_linear, few_linear, read_ways
 from benchmarks._graphs import LargeBatchAdam, LargeBatchSGD, RecordedSteps
 from sk_infomax import DeepInfoMaxTransformer
 
@@ -84,6 +84,18 @@ def test_strong_views():
     assert (grey[:, 0] - grey[:, 2]).abs().max() < 1e-5
     bare = StrongViews(jittered=0.0, grey=0.0, size=16)
     torch.testing.assert_close(bare._recolour(x, generator), x)
+
+
+def test_ways_to_read_an_image(digits):
+    X = np.kron(digits[0][:5], np.ones((2, 2)))
+    model = DeepInfoMaxTransformer(4, max_epochs=1, random_state=0, device="cpu").fit(X)
+    model.set_params(output="multiscale")
+    whole, mirrored, _ = (side.numpy() for side in map(read_ways(model, X).get, WAYS))
+    np.testing.assert_allclose(whole, model.transform(X), atol=1e-4)
+    both = (model.transform(X) + model.transform(X[:, :, ::-1])) / 2
+    np.testing.assert_allclose(mirrored, both, atol=1e-4)
+    views = list(_seen(torch.from_numpy(X[:, None])))
+    assert [tuple(view.shape) for view in views] == [(5, 1, 16, 16)] * 12
 
 
 def test_linear_probes():

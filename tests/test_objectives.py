@@ -11,6 +11,7 @@ from sk_infomax._objectives import (
     InformationTerm,
     LocationTerm,
     Parts,
+    Views,
     assemble,
     term_weights,
 )
@@ -26,6 +27,11 @@ def encoding(seed, n=5, m=4, c=3, d=6):
     g = torch.Generator().manual_seed(seed)
     local, vector = torch.randn(n, m, c, generator=g), torch.randn(n, d, generator=g)
     return Encoding(local, vector, vector, local.flatten(1))
+
+
+def alone(encodings):
+    """Views whose two sides one encoder has encoded."""
+    return Views(encodings, encodings)
 
 
 def parts(**changes):
@@ -61,9 +67,9 @@ def test_term_is_the_bound_on_the_scores_both_ways(bound, whole, paired):
         expected.append((bound.objective(*split(scores)), bound.nats(*split(scores))))
     given = [first, last] if paired else [first]
     objective, nats = (sum(column) / len(pairs) for column in zip(*expected))
-    value, reported = term(given)
+    value, reported = term(alone(given))
     torch.testing.assert_close(value, objective)
-    torch.testing.assert_close(term.nats(given), nats)
+    torch.testing.assert_close(term.nats(alone(given)), nats)
     torch.testing.assert_close(reported, nats, atol=1e-3, rtol=0)
     assert value.requires_grad
     assert not reported.requires_grad
@@ -78,7 +84,7 @@ def test_local_anchor_asks_each_location_for_its_global_vector():
         for j in range(4)
         for loc in range(2)
     )
-    torch.testing.assert_close(term([enc])[0], expected / 8)
+    torch.testing.assert_close(term(alone([enc]))[0], expected / 8)
 
 
 def loop_infonce(table, chosen, context, anchor):
@@ -114,7 +120,7 @@ def test_each_vector_of_a_context_has_its_own_softmax(context, anchor, n_views):
         if isinstance(context, AutoregressiveContext):
             chosen = list(zip(term.vectors.tolist(), term.places.tolist()))
         values.append(loop_infonce(table, chosen, context, anchor))
-    torch.testing.assert_close(term(encodings)[0], torch.stack(values).mean())
+    torch.testing.assert_close(term(alone(encodings))[0], torch.stack(values).mean())
 
 
 def test_forward_names_every_term():
@@ -150,8 +156,86 @@ def test_one_view_without_augmentation_encodes_the_batch_itself():
     module.eval()
     x = torch.randn(6, 1, 8, 8)
     enc = module.encoder(x)
-    torch.testing.assert_close(module(x)["local"], module.terms["local"]([enc])[0])
+    torch.testing.assert_close(module(x)["local"], module.terms["local"](alone([enc]))[0])
     assert module.terms["global"].partner(enc).shape == (6, 1, enc.local_map.flatten(1).shape[1])
+
+
+# A second encoder that follows the first -----------------------------------------------------
+
+
+def following(momentum=0.75, **changes):
+    torch.manual_seed(0)
+    return assemble(parts(target_momentum=momentum, **changes), (1, 12, 12))[0]
+
+
+def moved(module):
+    """The module with other weights of the encoder, and the weights that its follower has."""
+    before = [p.clone() for p in module.follower.parameters()]
+    with torch.no_grad():
+        for p in module.encoder.parameters():
+            p.add_(torch.randn_like(p))
+    return before
+
+
+def test_the_follower_starts_as_the_encoder_and_is_not_trained():
+    module = following()
+    state = module.encoder.state_dict()
+    assert all(torch.equal(v, state[k]) for k, v in module.follower.encoder.state_dict().items())
+    values = module(torch.randn(6, 1, 12, 12))
+    sum(values[name] for name in module.terms).backward()
+    assert all(p.grad is None for p in module.follower.parameters())
+    assert all(p.grad is not None for p in module.encoder.parameters())
+
+
+def test_the_follower_is_the_moving_average_of_the_weights_in_training_alone():
+    module = following(momentum=0.75)
+    before, x = moved(module), torch.randn(6, 1, 12, 12)
+    module.eval()(x)
+    assert all(torch.equal(a, b) for a, b in zip(before, module.follower.parameters()))
+    module.train()(x)
+    live = module.encoder.parameters()
+    for old, new, mine in zip(before, live, module.follower.parameters()):
+        torch.testing.assert_close(mine, 0.75 * old + 0.25 * new)
+
+
+@pytest.mark.parametrize("context", [None, BlockContext()], ids=str)
+@pytest.mark.parametrize("n_views", [1, 2])
+def test_partners_are_encoded_by_the_follower(context, n_views):
+    module = following(n_views=n_views, augmentation=None, context=context)
+    moved(module)
+    module.eval()
+    x = torch.randn(6, 1, 12, 12)
+    mine, theirs = module.encoder(x), module.follower(x)
+    for name, term in module.terms.items():
+        expected = term(Views([mine] * n_views, [theirs] * n_views))[0]
+        torch.testing.assert_close(module(x)[name], expected)
+        assert not torch.allclose(expected, term(alone([mine] * n_views))[0])
+
+
+def test_a_follower_is_saved_and_loaded_and_goes_on(digits, tmp_path):
+    X = digits[0][:60]
+    settings = {"encoder": "strided", "critic": DotCritic(8), "random_state": 0}
+    model = DeepInfoMaxTransformer(6, target_momentum=0.9, max_epochs=2, **settings).fit(X)
+    plain = DeepInfoMaxTransformer(6, max_epochs=2, **settings).fit(X)
+    assert not (model.transform(X) == plain.transform(X)).all()
+    model.save(tmp_path / "model", training_state=True)
+    again = DeepInfoMaxTransformer.load(tmp_path / "model")
+    assert again.score(X) == model.score(X)
+    on = [one.partial_fit(X).transform(X) for one in (model, again)]
+    assert (on[0] == on[1]).all()
+
+
+def test_what_a_fit_finds_before_training_is_the_followers_too(digits):
+    X = digits[0][:60]
+    model = DeepInfoMaxTransformer(6, target_momentum=0.0, max_epochs=1, random_state=0).fit(X)
+    module = model.net_.module_
+    assert torch.equal(module.follower.encoder.stem.filters, module.encoder.stem.filters)
+
+
+@pytest.mark.parametrize("momentum", [1.0, -0.1, "half"])
+def test_a_momentum_out_of_range_is_refused(momentum, digits):
+    with pytest.raises(ValueError, match="target_momentum"):
+        DeepInfoMaxTransformer(target_momentum=momentum).fit(digits[0][:60])
 
 
 # Several depths, and locations against locations ------------------------------------------------
@@ -186,7 +270,7 @@ def test_each_depth_has_a_term_of_its_own(paired):
             loop_of_locations(term.critic(mine.global_vector, other.local_maps()[depth]))
             for mine, other in ways
         ]
-        value, _ = term([first, last] if paired else [first])
+        value, _ = term(alone([first, last] if paired else [first]))
         torch.testing.assert_close(value, torch.stack(expected).mean())
 
 
@@ -198,11 +282,11 @@ def test_locations_are_set_against_those_of_the_other_view():
         places = torch.randint(4, (4,), generator=draws)
         drawn = torch.stack([mine.local_map[i, place] for i, place in enumerate(places)])
         expected.append(loop_of_locations(term.critic(drawn, other.local_map)))
-    value, _ = term([first, last], torch.Generator().manual_seed(3))
+    value, _ = term(alone([first, last]), torch.Generator().manual_seed(3))
     torch.testing.assert_close(value, torch.stack(expected).mean())
     torch.testing.assert_close(
-        term.nats([first, last], torch.Generator().manual_seed(3)),
-        term.nats([first, last], torch.Generator().manual_seed(3)),
+        term.nats(alone([first, last]), torch.Generator().manual_seed(3)),
+        term.nats(alone([first, last]), torch.Generator().manual_seed(3)),
     )
     middle = term.given(first)
     assert torch.equal(middle, first.local_map[:, 2])
