@@ -239,7 +239,8 @@ CHOICES: dict[str, Callable[[Setting], dict[str, Any]]] = {
     "local": lambda setting: {"local_weight": 0.5},
     "SGD": lambda setting: {"optimizer": LargeBatchSGD, "lr": 0.2, "weight_decay": 5e-4},
 }
-CHOSEN = ["head", "decay", "momentum"]
+CHOSEN = ("head", "decay")
+_AS_IT_IS = "as it is"
 
 
 def changes_of(choice: Iterable[str], setting: Setting) -> dict[str, Any]:
@@ -250,22 +251,26 @@ def changes_of(choice: Iterable[str], setting: Setting) -> dict[str, Any]:
     return changes
 
 
-def choose(setting: Setting) -> dict:
-    """Short runs on a part of the training images, judged on others; a change that helps is kept.
+def try_choice(setting: Setting) -> dict:
+    """A short run on a part of the training images, judged on others.
 
-    The first run is made twice: cuDNN takes seconds to choose its algorithms for new shapes.
+    Without a change it is preceded by an epoch that does not count: cuDNN takes seconds to choose
+    its algorithms for new shapes.
     """
     inner = replace(setting, split=inner_split(setting.data))
-    backbone_model(inner).set_params(max_epochs=1, max_time=None).fit(inner.data.X_train)
-    best = train_backbone(inner, few=False)
-    found, kept = {"as it is": best}, []
-    for name in setting.choice:
-        tried = train_backbone(inner, few=False, **changes_of([*kept, name], inner))
-        found[name] = tried
-        print(name, tried, flush=True)
-        if tried["embedding"]["all"] > best["embedding"]["all"]:
-            kept, best = [*kept, name], tried
-    return {"kept": kept, "runs": found}
+    if not setting.choice:
+        backbone_model(inner).set_params(max_epochs=1, max_time=None).fit(inner.data.X_train)
+    return train_chosen(inner, few=False)
+
+
+def kept_of(tried: dict[str, dict], seed: str) -> tuple[str, ...]:
+    """The changes that helped, each on top of those before it."""
+    best, kept = 0.0, []
+    for name, entries in tried.items():
+        accuracy = entries.get(seed, {}).get("embedding", {}).get("all", 0.0)
+        if accuracy > best:
+            best, kept = accuracy, [*kept, name]
+    return tuple(name for name in kept if name in CHOICES)
 
 
 def inner_split(split: Split) -> Split:
@@ -274,10 +279,10 @@ def inner_split(split: Split) -> Split:
     return Split(split.X_train[:n], split.y_train[:n], split.X_train[n:], split.y_train[n:])
 
 
-def train_chosen(setting: Setting) -> dict:
+def train_chosen(setting: Setting, few: bool = True) -> dict:
     """The residual network with the changes that were chosen."""
     changes = changes_of(setting.choice, setting)
-    return {"choice": setting.choice} | train_backbone(setting, **changes)
+    return {"choice": setting.choice} | train_backbone(setting, few, **changes)
 
 
 def train_backbone(setting: Setting, few: bool = True, **changes) -> dict:
@@ -330,7 +335,7 @@ def jobs_of(part: str) -> dict[str, Callable[[Setting], dict]]:
             "DIM(L) InfoNCE": lambda s: train_paper(InfoNCE(anchor="global"), "DIM(L) InfoNCE", s),
         }
     if part == "choose":
-        return {"resnet18": choose}
+        return dict.fromkeys([_AS_IT_IS, *CHOICES], try_choice)
     return {"resnet18": train_chosen}
 
 
@@ -345,20 +350,18 @@ def attempt(job: Callable[[Setting], dict], setting: Setting) -> dict:
     return found | {"seconds": round(time.perf_counter() - start, 1)}
 
 
-def chosen(args, content: dict) -> list[str]:
-    """The choices of the command, else those that were kept, else those kept before."""
-    if args.choice is not None:
-        return list(args.choice)
-    before = content["results"].get("choose", {}).get("resnet18", {}).values()
-    return next((entry["kept"] for entry in before if "kept" in entry), CHOSEN)
+def with_choice(name: str, setting: Setting, tried: dict[str, dict]) -> Setting:
+    """The setting of a run that tries a change on top of those that have helped."""
+    choice = (*kept_of(tried, str(setting.seed)), name) if name in CHOICES else ()
+    return replace(setting, choice=choice)
 
 
-def settings_of(part: str, content: dict, split: Split | None, args) -> list[Setting]:
+def settings_of(part: str, split: Split | None, args) -> list[Setting]:
     """A setting for each seed; only the long parts have more than one."""
     sizes = TINY if args.tiny else Sizes()
     seconds = SECONDS[part] if args.seconds is None else args.seconds
     seeds = args.seeds if part in ("paper", "backbone") else args.seeds[:1]
-    choice = tuple(CHOICES if part == "choose" and args.choice is None else chosen(args, content))
+    choice = CHOSEN if args.choice is None else tuple(args.choice)
     return [Setting(args.device, sizes, split, seed, seconds, choice) for seed in seeds]
 
 
@@ -368,11 +371,13 @@ def run_part(part: str, content: dict, split: Split | None, args) -> None:
     torch.backends.cudnn.benchmark = part != "check"
     torch.set_float32_matmul_precision("highest" if part == "check" else "high")
     results, run = content["results"].setdefault(part, {}), len(content["runs"]) - 1
-    for setting in settings_of(part, content, split, args):
+    for setting in settings_of(part, split, args):
         for name, job in jobs_of(part).items():
             entries, seed = results.setdefault(name, {}), str(setting.seed)
             wanted = not args.jobs or name in args.jobs
             if wanted and "error" in entries.get(seed, {"error": "not there"}):
+                if part == "choose":
+                    setting = with_choice(name, setting, results)
                 entries[seed] = attempt(job, setting) | {"run": run}
                 write_json(args.out, content)
                 print(f"{part}, {name}, seed {seed}: {entries[seed]}", flush=True)

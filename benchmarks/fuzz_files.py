@@ -33,7 +33,7 @@ from sk_infomax._state._files import FORMAT, seal
 from sk_infomax.critics import DotCritic
 from sk_infomax.encoders import ENCODERS
 
-from . import write_json
+from . import describe_run, write_json
 
 RESULT = Path(__file__).parent / "results" / "fuzz_files.json"
 SHARE_OF_BYTES = 0.5  # of the files, changed in their bytes; the others in what they say
@@ -360,7 +360,7 @@ def main() -> None:
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         parts = pool.starmap(run, tasks)
     counts: Counter = sum((Counter(part["counts"]) for part in parts), Counter())
-    result = {
+    result = describe_run("benchmarks.fuzz_files") | {
         "files": sum(counts.values()),
         "seeds": [task[1] for task in tasks],
         "counts": dict(sorted(counts.items())),

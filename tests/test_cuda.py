@@ -14,6 +14,7 @@ from sk_infomax import (
     MutualInfoEstimator,
     ResNetEncoder,
 )
+from sk_infomax._training._batches import coded
 from sk_infomax.datasets import multinormal_sparse
 from sk_infomax.evaluation import PerceptronClassifier
 
@@ -52,7 +53,10 @@ def test_no_step_waits_for_the_device(kind, samples):
     model = fitted(samples[kind])
     net = model.net_
     net.module_.train()
-    batch = next(iter(resident(model, samples[kind]).batches(32)))
+    data, frozen = resident(model, samples[kind]), net.module_.frozen_layer
+    if frozen is not None:  # what a fit sees only once
+        data = coded(data, frozen)
+    batch = next(iter(data.batches(32)))
     net.train_step(batch)
     torch.cuda.set_sync_debug_mode("error")
     try:

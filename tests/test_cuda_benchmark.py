@@ -86,6 +86,17 @@ def test_strong_views():
     torch.testing.assert_close(bare._recolour(x, generator), x)
 
 
+def test_changes_are_kept_that_help_on_top_of_those_before():
+    found = {"as it is": 0.7, "head": 0.75, "decay": 0.74, "momentum": 0.76, "local": 0.76}
+    tried = {name: {"0": {"embedding": {"all": value}}} for name, value in found.items()}
+    assert cuda.kept_of(tried, "0") == ("head", "momentum")
+    assert cuda.kept_of(tried | {"momentum": {"0": {"error": "no memory"}}}, "0") == (
+        "head",
+        "local",
+    )
+    assert cuda.kept_of({}, "0") == ()
+
+
 def test_ways_to_read_an_image(digits):
     X = np.kron(digits[0][:5], np.ones((2, 2)))
     model = DeepInfoMaxTransformer(4, max_epochs=1, random_state=0, device="cpu").fit(X)
