@@ -44,7 +44,7 @@ REMEDY = re.compile(
     r"must|use |give|replace|bring|lower|leave|pass |at least|minimum|expected|expecting|"
     r"did you mean|should|ask for|"
     r"available|needs?\b|convert|choose|reduce|fill|drop|only|too large|contains|has no|fit first|"
-    r"takes|say |change |multiply|divide|spread|make |set |put |unexpected keyword|required",
+    r"takes|say |read |change |multiply|divide|spread|make |set |put |unexpected keyword|required",
     re.IGNORECASE,
 )
 

@@ -124,10 +124,11 @@ def test_differences_have_the_corrected_error():
         assert row["error"] == pytest.approx(error)
         assert row["difference"] == pytest.approx(paired.mean())
         if i == best:
-            assert row["beyond_error"] is None
+            assert row["beyond_margin"] is None
         else:
             p_value = 2 * stats.t.sf(abs(paired.mean() / error), 4)
-            assert row["beyond_error"] == (p_value < 0.05)
+            assert row["beyond_margin"] == (p_value < 0.05)
+        assert row["margin"] == pytest.approx(error * stats.t.ppf(0.975, 4))
 
 
 def made(scores, share=0.25, n_labels=(None,), task="classification"):
@@ -141,12 +142,12 @@ def test_the_verdict_says_whether_a_lead_is_one():
     clear = made(np.array([[[0.5, 0.52, 0.51]], [[0.9, 0.92, 0.92]]]))
     assert clear.best() == "b"
     assert "b leads (0.913). Next is a, 0.403 ± " in clear.verdict
-    assert "beyond the error" in clear.verdict
+    assert ": a clear lead." in clear.verdict
     close = made(np.array([[[0.5, 0.7, 0.6]], [[0.6, 0.6, 0.65]], [[0.61, 0.6, 0.6]]]))
-    assert "within the error" in close.verdict
-    assert "Within it too: " in close.verdict
+    assert ": no clear lead." in close.verdict
+    assert "Not clearly behind: " in close.verdict
     equal = made(np.full((2, 1, 3), 0.5))
-    assert "0.000 ± 0.000 behind: within the error" in equal.verdict
+    assert "0.000 ± 0.000 (95 %) behind: no clear lead" in equal.verdict
     alone = made(np.full((1, 1, 3), 0.5), n_labels=(5,), task="regression")
     assert alone.verdict == "With 5 labels a leads (0.500)."
     with pytest.raises(ValueError, match="was not compared"):

@@ -33,7 +33,7 @@ _FEW = {"classification": (5, 10, None), "regression": (50, 100, None)}
 _PENALTIES = np.logspace(-6, 1, 15)  # of the ridge probe, as parts of the variance of all columns
 _MOST_CLASSES = 20  # different numbers up to which a target holds classes, not amounts (a rule)
 _EACH = 10  # samples of each number above which many different ones are classes all the same
-_CONFIDENCE = 0.95  # of the interval of a difference that decides whether it is beyond its error
+_CONFIDENCE = 0.95  # of the margin of a difference
 _TINY = 1e-12  # least size of features to divide by
 
 
@@ -73,7 +73,7 @@ class Comparison:
     >>> found.best()
     'ours'
     >>> print(found.verdict)
-    With all labels ours leads (0.917). Next is raw, 0.167 ± 0.026 behind: beyond the error.
+    With all labels ours leads (0.917). Next is raw, 0.167 ± 0.110 (95 %) behind: a clear lead.
     """
 
     methods: tuple[str, ...]
@@ -107,12 +107,13 @@ class Comparison:
         -------
         list of dict
             With "method", "n_labels", "mean", "std" (over folds), "difference" to the best method
-            of the same folds, "error" of the difference, "beyond_error" (None for the best
+            of the same folds, its standard "error" and the "margin" of 95 % that follows from it by
+            Student's t for so many folds, "beyond_margin" (None for the best
             itself), "n_features" and "seconds" for one fold.
         """
         found = []
         for place, labels in enumerate(self.n_labels):
-            difference, error, beyond = self._differences(place)
+            difference, error, margin = self._differences(place)
             for i, method in enumerate(self.methods):
                 is_best = method == self.best(labels)
                 found.append(
@@ -123,7 +124,8 @@ class Comparison:
                         "std": float(self.scores[i, place].std(ddof=1)),
                         "difference": float(difference[i]),
                         "error": float(error[i]),
-                        "beyond_error": None if is_best else bool(beyond[i]),
+                        "margin": float(margin[i]),
+                        "beyond_margin": None if is_best else bool(-difference[i] > margin[i]),
                         "n_features": int(self.n_features[i]),
                         "seconds": float(self.seconds[i].mean()),
                     }
@@ -153,7 +155,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Which method leads, and whether by more than the error of the difference."""
+        """Which method leads, and whether by more than the margin of the difference."""
         return "\n".join(self._sentence(place) for place in range(len(self.n_labels)))
 
     def _sentence(self, place: int) -> str:
@@ -163,19 +165,22 @@ class Comparison:
         said = f"With {self._label(place)} {best} leads ({means[order[0]]:.3f})."
         if len(order) == 1:
             return said
-        difference, error, beyond = self._differences(place)
+        difference, _, margin = self._differences(place)
+        beyond = -difference > margin
         i = order[1]
-        said += f" Next is {self.methods[i]}, {abs(difference[i]):.3f} ± {error[i]:.3f} behind: "
-        said += "beyond the error." if beyond[i] else "within the error."
+        said += (
+            f" Next is {self.methods[i]}, {abs(difference[i]):.3f} ± {margin[i]:.3f} (95 %) behind: "
+        )
+        said += "a clear lead." if beyond[i] else "no clear lead."
         level = [self.methods[j] for j in order[2:] if not beyond[j]]
-        return said + (f" Within it too: {', '.join(level)}." if level else "")
+        return said + (f" Not clearly behind: {', '.join(level)}." if level else "")
 
     def _means(self) -> np.ndarray:
         """Mean scores (methods, numbers of labels)."""
         return self.scores.mean(2)
 
     def _differences(self, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Differences to the best method, their errors, and which are beyond them.
+        """Differences to the best method, their standard errors, and margins of 95 %.
 
         Training sets of folds overlap, for which the variance is corrected (Nadeau and Bengio).
         """
@@ -184,8 +189,7 @@ class Comparison:
         paired = scores - scores[self._means()[:, place].argmax()]
         variance = paired.var(1, ddof=1) * (1 / n_folds + self.test_share)
         error, difference = np.sqrt(variance), paired.mean(1)
-        limit = stats.t.ppf((1 + _CONFIDENCE) / 2, n_folds - 1)
-        return difference, error, np.abs(difference) > limit * error
+        return difference, error, stats.t.ppf((1 + _CONFIDENCE) / 2, n_folds - 1) * error
 
     def _place(self, n_labels: int | None) -> int:
         if n_labels not in self.n_labels:
@@ -308,8 +312,8 @@ def compare(
     Returns
     -------
     Comparison
-        Prints as a table that says which method leads, and whether beyond the error of the
-        difference: that of the paired differences over folds, corrected for their overlap [1]_.
+        Prints as a table that says which method leads, and whether by more than the margin of 95 %
+        of the paired differences over folds, corrected for their overlap [1]_.
 
     Raises
     ------
