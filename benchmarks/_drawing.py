@@ -258,7 +258,9 @@ def draw_samples(rng: Random, kinds: Sequence[str] = ("table", "series", "image"
     value, container = array, "array"
     if rng.rand() < CONTAINED:
         value, container = _contained(rng, array)
-    return Samples(value, f"{shape} {said}, {dtype}, {lying}, {container}", n)
+    # What a generator gives are batches: an item may be several of the samples that a fit has seen.
+    known = None if container == "generator" else n
+    return Samples(value, f"{shape} {said}, {dtype}, {lying}, {container}", known)
 
 
 def draw_side(rng: Random, n: int | None, one: bool = False) -> Samples:

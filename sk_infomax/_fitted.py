@@ -55,6 +55,7 @@ from ._training._schedule import Plan
 from .encoders import Encoding
 from .encoders._base import prepare
 from .exceptions import DataWarning
+from .series._containers import unpacked
 from .series._equal import filled
 from .series._rows import read_series
 from .views import Augmentation
@@ -166,7 +167,7 @@ def read_rows(estimator: Any, X: Any, known: FittedFeatures | None, min_samples:
 
 def _at_hand(X: Any) -> Any:
     """What slices as a source, the first samples of a stream; anything else as it is."""
-    X = opened(X)
+    X = opened(unpacked(X))
     if not isinstance(X, Stream):
         return X
     megabytes = get_config()["working_memory"]

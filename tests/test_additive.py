@@ -51,6 +51,15 @@ def test_a_class_that_a_sum_decides():
     assert np.mean(values) == pytest.approx(0, abs=0.03)
 
 
+def test_a_class_that_only_one_part_of_the_rows_has():
+    """The parts left over are of one class, and tell nothing of the other."""
+    terms, _, _ = _columns(0, n=33)
+    for place in range(33):
+        told = told_of_classes(terms, (np.arange(33) == place).astype(int))
+        assert math.isfinite(told.value)
+        assert told.value < 0.1
+
+
 def test_columns_that_tell_nothing():
     for seed in range(4):
         terms, _, rng = _columns(seed)

@@ -88,6 +88,11 @@ OF_ONE_CHANNEL = {
     "object array of vectors": lambda series: objects([one[0] for one in series]),
     "NaN-padded rows": lambda series: padded(series)[:, 0],
     "frame of numbers": lambda series: pd.DataFrame(padded(series)[:, 0]),
+    "column of arrays": lambda series: nested(series, np.array)["c0"],
+    "column of lists": lambda series: nested(series, list)["c0"],
+    "polars column": lambda series: of_polars(series)["c0"],
+    "Arrow column": lambda series: of_polars(series).to_arrow()["c0"],
+    "Arrow array": lambda series: of_polars(series)["c0"].to_arrow(),
 }
 
 
@@ -115,6 +120,21 @@ def test_containers_of_the_same_series_give_the_same_features(known, name):
     np.testing.assert_array_equal(again.transform(X), expected)
     np.testing.assert_array_equal(fitted.transform(X), expected)
     assert np.isfinite(expected).all()
+
+
+MADE = {"list": list, "polars array": pl.Series, "polars lists": lambda X: pl.Series(X.tolist())}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_a_column_of_arrays_of_several_channels(make):
+    X = np.stack(walks([20] * 6, channels=2))
+    fitted = model().fit(X)
+    again = model().fit(make(X))
+    assert again.layout_ == fitted.layout_
+    np.testing.assert_array_equal(again.transform(make(X)), fitted.transform(X))
+    for wrong in (X[:, 0], make(X[:, 0, :3]), X[:, :1]):
+        with pytest.raises(ValueError, match=r"channels|features|samples of shape"):
+            again.transform(wrong)
 
 
 def test_what_was_fitted_is_remembered_as_it_was(known, tmp_path):

@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -427,6 +428,17 @@ def test_disagreement_is_said():
     assert "disagree: jsd 0.88 and smile 0.50 nats" in said
     assert not about_read_outs({"jsd": 0.88, "smile": 0.8}, 0.88, JensenShannon(), 65)
     assert not about_read_outs(means, 0.88, InfoNCE(), 65)
+
+
+def test_size_is_judged_by_what_is_reported():
+    """What critics of a step make of a level of one row is cut to what the levels can tell."""
+    y = (np.arange(33) == 12).astype(int)
+    for seed in range(10):
+        X = 1e126 * np.random.RandomState(seed).normal(size=(33, 3))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert mutual_info(X, y, max_steps=1, random_state=seed)[0] < 0.15
+        assert not [one for one in caught if "So many pairs" in str(one.message)]
 
 
 def test_ceiling_is_named():

@@ -70,6 +70,17 @@ def test_calibrated_correlations_are_those_of_new_pairs():
     assert np.abs(kept - new)[shown].mean() < 0.1 < np.abs(found - new)[shown].mean()
 
 
+def test_a_column_that_hardly_varies_leaves_correlations_finite():
+    rng = np.random.RandomState(0)
+    for _ in range(20):
+        x = rng.normal(size=(40, 3)) * [1, 1e-9, 1e-160]
+        y = x @ rng.normal(size=(3, 2)) + 1e-12 * rng.normal(size=(40, 2))
+        x, y = (v - v.mean(0) for v in (x, y))
+        with np.errstate(all="raise", under="ignore"):
+            kept = calibrated_correlations(x, y, np.array([0.9, 0.5]))
+        assert ((kept >= 0) & (kept < 1)).all()
+
+
 @pytest.mark.parametrize("n", [60, 400])
 def test_gaussian_information_has_no_bias(n):
     task = correlated_normal(5, 1.5)

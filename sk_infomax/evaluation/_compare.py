@@ -168,9 +168,8 @@ class Comparison:
         difference, _, margin = self._differences(place)
         beyond = -difference > margin
         i = order[1]
-        said += (
-            f" Next is {self.methods[i]}, {abs(difference[i]):.3f} ± {margin[i]:.3f} (95 %) behind: "
-        )
+        behind = f"{abs(difference[i]):.3f} ± {margin[i]:.3f} (95 %) behind: "
+        said += f" Next is {self.methods[i]}, {behind}"
         said += "a clear lead." if beyond[i] else "no clear lead."
         level = [self.methods[j] for j in order[2:] if not beyond[j]]
         return said + (f" Not clearly behind: {', '.join(level)}." if level else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,6 +63,9 @@ def labels_of(y: Any, argument: str = "y") -> np.ndarray:
     """
     with naming(argument):
         y = array_of(y) if isinstance(y, torch.Tensor) else y
+        shape = tuple(getattr(y, "shape", ()))
+        if math.prod(shape[1:]) != 1:
+            raise ValueError(f"{argument} has the shape {shape}. Give one label for each sample.")
         labels = np.asarray(column_or_1d(y))
         if not len(labels):
             raise ValueError(f"{argument} holds no labels. Give one for each sample.")

@@ -260,7 +260,12 @@ def _log_probabilities(foretold: np.ndarray, classes: np.ndarray, fold: np.ndarr
 
 
 def _scores(z: np.ndarray, classes: np.ndarray, unseen: np.ndarray, n_classes: int) -> np.ndarray:
-    """Logarithms of odds (m, n_classes) of rows `unseen`, by regression on others."""
+    """Logarithms of odds (m, n_classes) of rows `unseen`, by regression on others.
+
+    Others of one class tell nothing of the odds.
+    """
+    if len(np.unique(classes)) == 1:
+        return np.zeros((len(unseen), n_classes))
     known = LogisticRegression(C=_CALM, max_iter=300).fit(z, classes)
     score = known.decision_function(unseen)
     if score.ndim == 1:

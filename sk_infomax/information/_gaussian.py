@@ -103,7 +103,8 @@ def calibrated_correlations(x: np.ndarray, y: np.ndarray, correlations: np.ndarr
         sides = (a, b), (a, a), (b, b)
         xx, xy, yy = of_fold
         products += [((p @ v) * u).sum(0) for p, (u, v) in zip((xy, xx, yy), sides)]
-    held_out = products[0] / np.sqrt(products[1] * products[2]).clip(min=1e-12)
+    # Squares, which rounding may make negative where a column hardly varies.
+    held_out = products[0] / np.sqrt((products[1] * products[2]).clip(min=1e-24))
     return np.where(correlations > 0, held_out.clip(0, 1 - 1e-6), 0.0)
 
 

@@ -281,7 +281,7 @@ class ByCritics(Learned):
         findings = [
             *about_pairs(pairs),
             *(one for one in reading.findings if one != INFINITE or math.isinf(ceiling)),
-            *about_size(value, reading.most_shown),
+            *about_size(min(value, ceiling), reading.most_shown),
             *about_reference(reading, value, missed),
             *about_missed(reading, value, missed, len(sides.x) + len(sides.y)),
         ]

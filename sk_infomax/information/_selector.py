@@ -144,7 +144,8 @@ class MutualInfoSelector(SelectorMixin, BaseEstimator):
         refuse_vector(X)
         if y is None:
             raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
+                f"{type(self).__name__} requires y to be passed, but the target y is None. Give "
+                "the targets that columns are to tell about."
             )
         draft, columns = draft_of(self), read_columns(X, "X")
         check_columns(draft, X, len(columns), reset=True)

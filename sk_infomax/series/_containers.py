@@ -14,7 +14,7 @@ import torch
 
 from .._columns._sources import array_of
 
-__all__ = ["Held", "held_in"]
+__all__ = ["Held", "held_in", "unpacked"]
 
 _CHUNK_VALUES = 2**20  # values looked through at once: 8 MB
 
@@ -32,6 +32,24 @@ class Held(NamedTuple):
 
     items: Sequence[Any]
     time_first: bool | None
+
+
+def unpacked(X: Any) -> Any:
+    """A column of series as a frame, one of arrays of more axes as a list; else X as it is."""
+    arrow = nw.dependencies.get_pyarrow()
+    if arrow is not None and isinstance(X, arrow.Array):
+        X = arrow.chunked_array([X])
+    if not nw.dependencies.is_into_series(X):
+        return X
+    column = nw.from_native(X, series_only=True)
+    objects = nw.dependencies.is_pandas_series(X) and X.dtype == object
+    cells = column.to_list() if objects or column.dtype.is_nested() else []
+    first = next((cell for cell in cells if cell is not None and np.ndim(cell)), None)
+    if first is None:
+        return X
+    if _is_series(first):
+        return column.to_frame().to_native()
+    return [np.asarray([] if cell is None else cell) for cell in cells]
 
 
 def held_in(X: Any, kind: str | None, length: int | None = None) -> Held | None:

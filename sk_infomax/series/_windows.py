@@ -183,7 +183,7 @@ class Windows(TransformerMixin, BaseEstimator):
             )
         found = np.asarray(X)
         if found.dtype.kind == "O":
-            found = np.asarray(X, dtype=np.float64)
+            found = np.asarray(found.tolist(), dtype=np.float64)  # refuses complex numbers
         column = found.reshape(-1, 1) if dimensions == 1 else found
         series: np.ndarray = check_array(
             column,
