@@ -42,6 +42,7 @@ from .exceptions import InfomaxWarning
 __all__ = [
     "AT_LEAST_TWO",
     "AUTO",
+    "CONFIDENCE",
     "FRACTION",
     "NEGATIVE_INT",
     "NON_NEGATIVE",
@@ -83,6 +84,7 @@ class _Whole(Interval):
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 FRACTION = Interval(Real, 0, 1, closed="neither")
+CONFIDENCE = Interval(Real, 0.01, 1, closed="left")  # below, an interval is a point
 POSITIVE_INT = _Whole(Integral, 1, None, closed="left")
 NEGATIVE_INT = _Whole(Integral, None, -1, closed="right")
 NON_NEGATIVE_INT = _Whole(Integral, 0, None, closed="left")
@@ -351,6 +353,9 @@ def take_samples(X: Any, rows: np.ndarray) -> Any:
 
 def take_columns(X: Any, mask: np.ndarray) -> Any:
     """The columns (d,) of a frame, an array or a sparse matrix, as one of these."""
+    if nw.dependencies.is_into_dataframe(X) and not nw.dependencies.is_pandas_dataframe(X):
+        chosen = np.flatnonzero(mask).tolist()
+        return nw.from_native(X, eager_only=True)[:, chosen].to_native()
     return _safe_indexing(X, mask, axis=1)
 
 

@@ -538,7 +538,8 @@ class SMILE(JensenShannon):
         self.clip = clip
 
     def _nats(self, joint: Tensor, marginal: Tensor) -> Tensor:
-        return joint.mean() - log_mean_exp(marginal.clamp(-self.clip, self.clip))
+        clip = min(self.clip, torch.finfo(marginal.dtype).max)
+        return joint.mean() - log_mean_exp(marginal.clamp(-clip, clip))
 
 
 BOUNDS: dict[str, type[Bound]] = {

@@ -156,6 +156,7 @@ def test_only_infonce_has_a_ceiling():
 def test_smile_clips_the_marginal_scores():
     joint, marginal = torch.zeros(2, 1), torch.full((2, 1, 1), 100.0)
     assert SMILE(clip=2.0).nats(joint, marginal).item() == pytest.approx(-2.0)
+    assert SMILE(clip=1e300).nats(joint, marginal).item() == pytest.approx(-100.0)
 
 
 class LargestTensor(TorchDispatchMode):

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_infomax import MutualInfoEstimator, mutual_info
+from sk_infomax import MutualInfoEstimator, mutual_info, mutual_info_scores
 from sk_infomax._shown import _progress
 from sk_infomax.bounds import BOUNDS, InfoNCE, JensenShannon
 from sk_infomax.critics import CRITICS
@@ -428,6 +428,21 @@ def test_disagreement_is_said():
     assert "disagree: jsd 0.88 and smile 0.50 nats" in said
     assert not about_read_outs({"jsd": 0.88, "smile": 0.8}, 0.88, JensenShannon(), 65)
     assert not about_read_outs(means, 0.88, InfoNCE(), 65)
+
+
+@pytest.mark.parametrize("level", [1e-300, 0.0, 1.0])
+def test_levels_of_confidence_that_make_no_interval(level):
+    x = np.arange(40) % 2
+    for call in (mutual_info, mutual_info_scores):
+        with pytest.raises(ValueError, match="confidence_level"):
+            call(x, x, confidence_level=level)
+
+
+def test_a_value_beyond_all_others_leaves_lines_to_be_found():
+    rng = np.random.RandomState(0)
+    x, y = rng.normal(size=(30, 2)), 1e-300 * rng.normal(size=(30, 1))
+    y[3] = -1e160
+    assert fast(max_steps=0, cv=2).fit(x, y).mutual_info_ < 0.1
 
 
 def test_size_is_judged_by_what_is_reported():

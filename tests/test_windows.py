@@ -69,6 +69,7 @@ def test_other_series_than_fit_saw():
         (np.array([0, 1, np.inf, 2, 3]), "infinity"),
         (["a"] * 9, "could not convert|dtype|string"),
         (np.zeros(9, complex), "[Cc]omplex"),
+        (np.zeros(9, complex).astype(object), "[Cc]omplex"),
     ],
 )
 def test_what_is_no_long_series(X, message):

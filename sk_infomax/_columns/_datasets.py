@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from scipy import sparse
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -156,6 +157,8 @@ def pieces_of(X: Any) -> Iterator[Any]:
 
 def _refuse_several(X: Any) -> None:
     """Refuse a file or a group that holds arrays by name."""
+    if sparse.issparse(X):
+        return  # some kinds are dictionaries of their cells
     if isinstance(X, Mapping) or hasattr(X, "data_vars"):
         names = ", ".join(repr(name) for name in list(X)[:_SHOWN])
         raise TypeError(

@@ -20,7 +20,7 @@ from .._bases import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from .._checks import (
     AT_LEAST_TWO,
     AUTO,
-    FRACTION,
+    CONFIDENCE,
     NON_NEGATIVE_INT,
     POSITIVE_INT,
     adopt_names,
@@ -194,7 +194,7 @@ class MutualInfoEstimator(
         "block_length": [POSITIVE_INT],
         "discrete_x": [one_of({"auto"}), "boolean", "array-like"],
         "discrete_y": [one_of({"auto"}), "boolean", "array-like"],
-        "confidence_level": [FRACTION],
+        "confidence_level": [CONFIDENCE],
         "max_steps": [NON_NEGATIVE_INT, AUTO],
         "batch_size": [AT_LEAST_TWO],
         "n_negatives": [POSITIVE_INT, AUTO],

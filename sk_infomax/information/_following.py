@@ -34,6 +34,7 @@ _LEAST_OF_SOURCE = 1e-11  # the same where a variate is looked for: minutes betw
 _DIFFERENT = (
     0.9  # share of the values that must differ, or they are levels of finite entropy (rule)
 )
+_FARTHEST = 1e150  # sizes from the middle, beyond which squares are infinite
 _STEP = 1e-9  # share of its spread to which a variate is rounded, where values are compared
 
 
@@ -100,7 +101,8 @@ def _scaled(side: np.ndarray) -> np.ndarray:
     side = side - np.median(side, axis=0)
     size = np.median(np.abs(side), axis=0)
     size = np.where(size > 0, size, np.abs(side).mean(0))
-    return side / np.where(size > 0, size, 1.0)
+    with np.errstate(over="ignore"):
+        return (side / np.where(size > 0, size, 1.0)).clip(-_FARTHEST, _FARTHEST)
 
 
 def _holds_a_line(x: np.ndarray, y: np.ndarray) -> bool:

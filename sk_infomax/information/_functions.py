@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
-from .._checks import AUTO, FRACTION, NEGATIVE_INT, POSITIVE_INT, check_arguments, one_of, say
+from .._checks import AUTO, CONFIDENCE, NEGATIVE_INT, POSITIVE_INT, check_arguments, one_of, say
 from .._columns._kinds import Column
 from .._columns._reading import MISSING, complete_rows, read_columns, take_rows
 from .._shown import followed
@@ -43,7 +43,7 @@ __all__ = [
 
 _CONSTRAINTS: dict[str, list[Any]] = {
     "missing": [one_of(set(MISSING))],
-    "confidence_level": [FRACTION],
+    "confidence_level": [CONFIDENCE],
     "block_length": [POSITIVE_INT],
     "n_permutations": [POSITIVE_INT],
     "n_jobs": [POSITIVE_INT, NEGATIVE_INT, None],

@@ -183,7 +183,8 @@ class Windows(TransformerMixin, BaseEstimator):
             )
         found = np.asarray(X)
         if found.dtype.kind == "O":
-            found = np.asarray(found.tolist(), dtype=np.float64)  # refuses complex numbers
+            cells = np.array(found.tolist())
+            found = cells if cells.dtype.kind == "c" else np.asarray(found, dtype=np.float64)
         column = found.reshape(-1, 1) if dimensions == 1 else found
         series: np.ndarray = check_array(
             column,
