@@ -199,11 +199,14 @@ class Scaling:
         samples = self.layout.arrange(rows)
         if self.layout.coarse > 1:
             samples = _coarse(samples, self.layout.coarse, dtype)
-        if samples.dtype == np.float64 and dtype == np.float32:
-            out = ((samples - self.mean) / self.scale).astype(dtype)
-        else:
-            out = np.subtract(samples, self.mean.astype(dtype), dtype=dtype)
-            out /= self.scale.astype(dtype)
+        with np.errstate(over="ignore"):  # infinite features are refused with their row
+            mean, scale = self.mean.astype(dtype), self.scale.astype(dtype)
+            held = bool(scale.all() and np.isfinite(mean).all())
+            if not held or (samples.dtype == np.float64 and dtype == np.float32):
+                out = ((samples - self.mean) / self.scale).astype(dtype)
+            else:
+                out = np.subtract(samples, mean, dtype=dtype)
+                out /= scale
         return torch.from_numpy(out)
 
 

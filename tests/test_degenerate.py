@@ -137,6 +137,19 @@ def test_images_far_from_those_of_fit_are_refused_by_row():
         model.transform(far)
 
 
+@pytest.mark.parametrize("encoder", ["table", "perceptron"])
+def test_a_scale_that_single_precision_does_not_hold(encoder):
+    """A fit in double precision, and samples in single: none is divided by 0."""
+    X = 1e-60 * np.random.RandomState(0).normal(size=(20, 3))
+    model = DeepInfoMaxTransformer(4, encoder=encoder, max_epochs=1, random_state=0).fit(X)
+    with np.errstate(all="raise", under="ignore"):
+        assert np.isfinite(model.transform(np.zeros((2, 3), np.float32))).all()
+        try:
+            assert np.isfinite(model.transform(np.ones((2, 3), np.float32))).all()
+        except ValueError as error:
+            assert "Row 0 of X" in str(error)
+
+
 @pytest.mark.parametrize("n_told", [0, 1, 3])
 def test_blank_images_but_a_few(n_told):
     X = np.zeros((200, 12, 12, 3), np.uint8)
