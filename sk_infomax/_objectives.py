@@ -371,25 +371,28 @@ class InfoMax(nn.Module):
             views = [self.augmentation(view, generator) for view in views]
         seen = torch.cat(views) if len(views) > 1 else views[0]
         hidden = None if self.occlusion is None else self.occlusion(seen, generator)
-        together = self._seen_by(self.encoder, seen, hidden)
-        vectors = together.global_vector
+        together, occluded = self._seen_by(self.encoder, seen, hidden)
+        vectors = occluded.global_vector
         if self.prior is not None:
             rows = vectors.flatten(0, -2)  # those of all contexts, if there are several
             vectors = self.prior.carry(rows, generator).reshape(vectors.shape)
         given = together._replace(global_vector=vectors).chunk(len(views))
         if self.follower is None:
             return together, Views(given, given)
-        partners = self._seen_by(self.follower, seen, hidden).chunk(len(views))
-        return together, Views(given, partners)
+        whole, occluded = self._seen_by(self.follower, seen, hidden)
+        partners = whole._replace(global_vector=occluded.global_vector)
+        return together, Views(given, partners.chunk(len(views)))
 
     @staticmethod
-    def _seen_by(encoder: nn.Module, seen: Tensor, hidden: Tensor | None) -> Encoding:
-        """Encoding of samples (n, *shape), the global vector of what is hidden from it in part."""
+    def _seen_by(
+        encoder: nn.Module, seen: Tensor, hidden: Tensor | None
+    ) -> tuple[Encoding, Encoding]:
+        """Encodings of samples (n, *shape), and of them with a part hidden, in one pass."""
         if hidden is None:
             found: Encoding = encoder(seen)
-            return found
+            return found, found
         whole, occluded = encoder(torch.cat([seen, hidden])).chunk(2)
-        return whole._replace(global_vector=occluded.global_vector)
+        return whole, occluded
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def test_levels_share_the_room():
     assert _most_levels([], 10) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_frame_of_many_kinds_is_told_whole():
     rng = np.random.RandomState(0)
     n = 500

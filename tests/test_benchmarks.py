@@ -56,16 +56,20 @@ COMMANDS = {
     "speed": "--rounds 1 --table-rows 300 --images 130 --out {out}/speed.json",
 }
 MARKS = {False: pytest.mark.slow, True: pytest.mark.nightly}
-LONG_TABLES = {"classification", "cpc", "extended", "negatives"}
+LONG_TABLES = {"classification", "cpc", "extended", "negatives", "prior"}
 LONG_METHODS = {
     "supervised",
     "supervised-few",
+    "dim-l-jsd",
     "dim-l-infonce",
     "dim-l-dv",
     "dim-l-nwj",
     "dim-l-smile",
     "dim-g",
+    "autoencoder",
     "autoencoder-64",
+    "pca-64",
+    "two-view-accurate",
     "two-view-64",
     "two-view-embedding-64",
     "two-view-balanced",

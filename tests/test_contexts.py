@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sk_infomax import DeepInfoMaxTransformer
-from sk_infomax._objectives import InformationTerm
+from sk_infomax._objectives import InformationTerm, Views
 from sk_infomax.bounds import InfoNCE, split
 from sk_infomax.contexts import (
     CONTEXTS,
@@ -102,7 +102,7 @@ def test_predictive_coding_is_the_loop():
                 for i in range(4)
             ]
             values.append(scores[j] - np.log(np.exp(scores).sum()))
-    assert term([encoding])[0].item() == pytest.approx(np.mean(values), abs=1e-5)
+    assert term(Views([encoding], [encoding]))[0].item() == pytest.approx(np.mean(values), abs=1e-5)
 
 
 def test_blocks_score_all_pairs():
@@ -114,7 +114,7 @@ def test_blocks_score_all_pairs():
     )
     table = term.critic(vectors, local)
     assert table.shape == (4, 4, 9 * 4)
-    assert term([encoding])[0].item() == pytest.approx(
+    assert term(Views([encoding], [encoding]))[0].item() == pytest.approx(
         InfoNCE("global").objective(*split(table, n_vectors=4)).item()
     )
 

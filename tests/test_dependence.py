@@ -52,7 +52,7 @@ def test_what_is_given_can_leave_something():
     assert low < truth < high
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_labels_may_be_given():
     pytest.importorskip("pandas")
     rng = np.random.RandomState(0)
@@ -68,7 +68,7 @@ def test_lengths_must_agree():
         conditional_mutual_info(np.zeros(5), np.zeros(5), np.zeros(4))
 
 
-@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.nightly)])
 def test_matrix_of_a_frame(n_jobs):
     pd = pytest.importorskip("pandas")
     rng = np.random.RandomState(0)

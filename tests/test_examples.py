@@ -8,13 +8,10 @@ import pytest
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("plot_*.py"))
 IN_CI = {
-    "plot_02_columns",
     "plot_04_series",
     "plot_05_mixed_frame",
-    "plot_06_text_counts",
-    "plot_07_backbone",
 }
-"""Columns, and each kind of data that needs a word. The others run in a nightly run."""
+"""Kinds of data that need a word. The others run in a nightly run."""
 
 
 def marked(path):

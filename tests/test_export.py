@@ -306,13 +306,8 @@ def test_files_read_samples_as_transform_does(way, tmp_path):
     check_file(fitted(X, **parameters), X, tmp_path / "x.onnx")
 
 
-@pytest.mark.parametrize(
-    "output",
-    [
-        pytest.param(o, marks=pytest.mark.slow if o == "hidden" else pytest.mark.nightly)
-        for o in OUTPUTS
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("output", OUTPUTS)
 def test_files_have_every_output(output, tmp_path):
     dim, X = of_encoder("strided")
     check_file(dim.set_params(output=output), X, tmp_path / "x.onnx")

@@ -87,7 +87,7 @@ def test_1_independent_sides_of_several_columns(kinds, kind_y, seed):
     assert low == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_1_intervals_are_as_good_as_they_say():
     kinds = sorted(FAMILIES)
     pairs = [(a, b) for a in kinds for b in kinds]

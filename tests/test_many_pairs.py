@@ -124,7 +124,7 @@ def test_fits_without_training_are_permuted_too(steps):
     assert 0 < estimator.permutation_test(X, Y, 9) <= 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no peak of memory")
 def test_a_pair_costs_a_few_hundred_bytes():
     def peak_of(n):

@@ -139,7 +139,7 @@ def test_what_agrees_stays():
     ("d", "share"),
     [
         pytest.param(2, 0.02, marks=pytest.mark.nightly),
-        pytest.param(3, 0.05, marks=pytest.mark.slow),
+        pytest.param(3, 0.05, marks=pytest.mark.nightly),
         pytest.param(4, 0.05, marks=pytest.mark.nightly),
     ],
 )

@@ -106,16 +106,8 @@ def test_every_bound_and_critic_trains(bound, critic):
     assert estimator.mutual_info_ == pytest.approx(task.mutual_information, abs=0.15)
 
 
-@pytest.mark.parametrize(
-    "bound",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.slow if name == "jsd" else pytest.mark.nightly,
-        )
-        for name in BOUNDS
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("bound", BOUNDS)
 def test_every_bound_trains_from_nothing(bound):
     task = multinormal_sparse(2, 2)
     X, Y = task.sample(1200, random_state=0)

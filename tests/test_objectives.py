@@ -20,7 +20,7 @@ from sk_infomax.contexts import AutoregressiveContext, BlockContext
 from sk_infomax.critics import BilinearCritic, DotCritic
 from sk_infomax.encoders import Encoding, ResNetEncoder, StridedEncoder
 from sk_infomax.priors import UniformPrior
-from sk_infomax.views import ImageViews
+from sk_infomax.views import ImageViews, Occlusion
 
 
 def encoding(seed, n=5, m=4, c=3, d=6):
@@ -210,6 +210,14 @@ def test_partners_are_encoded_by_the_follower(context, n_views):
         expected = term(Views([mine] * n_views, [theirs] * n_views))[0]
         torch.testing.assert_close(module(x)[name], expected)
         assert not torch.allclose(expected, term(alone([mine] * n_views))[0])
+
+
+def test_a_part_is_hidden_from_the_follower_as_it_is_from_the_encoder():
+    module = following(momentum=0.0, occlusion=Occlusion(0.5), n_views=1).eval()
+    _, views = module._encode(torch.randn(6, 1, 12, 12), torch.Generator().manual_seed(0))
+    (given,), (partner,) = views
+    torch.testing.assert_close(given.local_map, partner.local_map)
+    torch.testing.assert_close(given.global_vector, partner.global_vector)
 
 
 def test_a_follower_is_saved_and_loaded_and_goes_on(digits, tmp_path):
