@@ -83,6 +83,7 @@ FEATURES: dict[str, Callable[[Random], Any]] = {
     "coordinates": of("absolute", "relative", "both", None),
     "coordinates_weight": of(0, 1.0),
     "occlusion": of(0.3, 0.9, None),
+    "target_momentum": of(None, 0.9, 0, 1.0),
     "views": of("auto", 1, 2),
     "augmentation": part("augmentation"),
     "output": of("auto", "embedding", "multiscale", "hidden", "feature_map"),

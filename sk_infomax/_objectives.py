@@ -98,8 +98,9 @@ class Follower(nn.Module):
     def follow(self, other: nn.Module) -> None:
         """Move towards the weights of the other encoder."""
         pairs = zip(self.encoder.parameters(), other.parameters())
-        mine, live = zip(*((mine, live) for mine, live in pairs if live.requires_grad))
-        torch._foreach_lerp_(mine, live, 1 - self.momentum)
+        learned = [(mine, live) for mine, live in pairs if live.requires_grad]
+        if learned:
+            torch._foreach_lerp_(*map(list, zip(*learned)), 1 - self.momentum)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Encoding:

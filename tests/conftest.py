@@ -20,7 +20,7 @@ pytest.register_assert_rewrite("command_line")
 # SK_INFOMAX_CASES=2000 in its environment.
 hypothesis.settings.register_profile(
     "drawn",
-    max_examples=int(os.environ.get("SK_INFOMAX_CASES", "8")),
+    max_examples=int(os.environ.get("SK_INFOMAX_CASES", "5")),
     derandomize=True,
     deadline=None,
     database=None,

@@ -54,7 +54,7 @@ def test_a_class_that_a_sum_decides():
 def test_a_class_that_only_one_part_of_the_rows_has():
     """The parts left over are of one class, and tell nothing of the other."""
     terms, _, _ = _columns(0, n=33)
-    for place in range(33):
+    for place in (0, 5, 12, 20, 32):
         told = told_of_classes(terms, (np.arange(33) == place).astype(int))
         assert math.isfinite(told.value)
         assert told.value < 0.1

@@ -96,7 +96,7 @@ OF_ONE_CHANNEL = {
 }
 
 
-@pytest.fixture(scope="module", params=[1, 3])
+@pytest.fixture(scope="module", params=[1, pytest.param(3, marks=pytest.mark.slow)])
 def known(request):
     """Series of one and of three channels, what was fitted on them, and their features."""
     series = walks(channels=request.param)

@@ -77,6 +77,7 @@ def test_1_independent_columns_have_nothing_in_common(kind_x, kind_y, seed, n):
         assert mutual_info_scores(np.arange(n).astype(str), y)[0] <= score[0] + 1e-12
 
 
+@pytest.mark.slow
 @FEW
 @given(st.lists(KINDS, min_size=2, max_size=4), KINDS, SEEDS)
 def test_1_independent_sides_of_several_columns(kinds, kind_y, seed):

@@ -73,7 +73,7 @@ class Comparison:
     >>> found.best()
     'ours'
     >>> print(found.verdict)
-    With all labels ours leads (0.917). Next is raw, 0.167 ± 0.110 (95 %) behind: a clear lead.
+    With all labels ours leads (0.917). Next is raw, 0.167 ± 0.113 (95 %) behind: a clear lead.
     """
 
     methods: tuple[str, ...]
