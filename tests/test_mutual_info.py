@@ -430,6 +430,15 @@ def test_levels_of_confidence_that_make_no_interval(level):
             call(x, x, confidence_level=level)
 
 
+def test_a_fold_whose_rows_are_of_one_value_tells_nothing():
+    X = np.array([[0, 0, 0], [0, 0, 0], [0, 255, 1], [0, 0, 0], [0, 0, 0], [255, 1, 0]])
+    for seed in range(8):
+        estimator = fast(max_steps=0, cv=2, random_state=seed).fit(X, [2, 2, 1, 1, 2, 2])
+        assert math.isfinite(estimator.mutual_info_)
+        assert math.isfinite(estimator.standard_error_)
+        assert np.isfinite(list(estimator.bounds_.values())).all()
+
+
 def test_a_value_beyond_all_others_leaves_lines_to_be_found():
     rng = np.random.RandomState(0)
     x, y = rng.normal(size=(30, 2)), 1e-300 * rng.normal(size=(30, 1))

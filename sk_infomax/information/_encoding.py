@@ -32,6 +32,7 @@ _PRINCIPAL = 32  # leading principal components of a side that critics read; a r
 _EASY_COLUMNS = 20  # of both sides, which any number of rows can bear; a rule
 _ROWS_FOR_EACH_COMPONENT = 20  # that nothing is known of but its spread; a rule
 _ROWS_FOR_EACH = 10  # rows for each column: 500 of 25 + 25, the hardest of which it was enough
+_CONSTANT = 1e-12  # spread of normal scores that is rounding: other pairs may have another value
 _LEAST_SPREAD = 1e-6  # share of the largest variance under which a component only repeats others
 _LEAST_SHRINKAGE = 0.5  # rows that the common mean is worth at least: levels never differ for sure
 _MOST_SHRINKAGE = 1e6  # and at most, where levels do not differ
@@ -159,7 +160,8 @@ class _Components:
         if _rank(numbers) <= directions.shape[1]:
             return cls(centre, directions)
         axes = cls.principal(numbers, _PRINCIPAL).axes
-        spread = ((numbers - centre) @ axes).std(0).clip(min=1e-12)
+        spread = ((numbers - centre) @ axes).std(0)
+        spread[spread < _CONSTANT] = 1.0
         return cls(centre, np.hstack([directions, axes / spread]))
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
