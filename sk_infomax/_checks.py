@@ -51,6 +51,7 @@ __all__ = [
     "ONE_OR_TWO",
     "POSITIVE",
     "POSITIVE_INT",
+    "TEMPERATURE",
     "ZERO",
     "adopt_names",
     "check_arguments",
@@ -85,6 +86,7 @@ POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 FRACTION = Interval(Real, 0, 1, closed="neither")
 CONFIDENCE = Interval(Real, 0.01, 1, closed="left")  # below, an interval is a point
+TEMPERATURE = Interval(Real, 1e-6, None, closed="left")  # below, scores overflow in float32
 POSITIVE_INT = _Whole(Integral, 1, None, closed="left")
 NEGATIVE_INT = _Whole(Integral, None, -1, closed="right")
 NON_NEGATIVE_INT = _Whole(Integral, 0, None, closed="left")

@@ -100,7 +100,8 @@ class Follower(nn.Module):
         pairs = zip(self.encoder.parameters(), other.parameters())
         learned = [(mine, live) for mine, live in pairs if live.requires_grad]
         if learned:
-            torch._foreach_lerp_(*map(list, zip(*learned)), 1 - self.momentum)
+            mine, live = map(list, zip(*learned))
+            torch._foreach_lerp_(mine, live, 1 - self.momentum)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Encoding:

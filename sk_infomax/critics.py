@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear, normalize, silu
 
-from ._checks import POSITIVE, POSITIVE_INT, one_of
+from ._checks import POSITIVE_INT, TEMPERATURE, one_of
 from ._modes import is_traced
 from ._parts import Part
 
@@ -157,7 +157,7 @@ class DotCritic(Critic):
         "units": [POSITIVE_INT],
         "hidden": [POSITIVE_INT, None],
         "normalize": ["boolean", one_of({"layer"})],
-        "temperature": [POSITIVE],
+        "temperature": [TEMPERATURE],
         "learn_temperature": ["boolean"],
         "shortcut": [one_of({"linear", "copy"}), None],
         "whole": [one_of({"dense", "encoder"})],
@@ -225,7 +225,7 @@ class BilinearCritic(Critic):
     Linear(in_features=5, out_features=8, bias=False)
     """
 
-    _parameter_constraints: dict = {"temperature": [POSITIVE]}
+    _parameter_constraints: dict = {"temperature": [TEMPERATURE]}
 
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature

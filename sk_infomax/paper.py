@@ -131,7 +131,7 @@ def paper(
         "n_components": _BLOCK_UNITS if several else _COMPONENTS,
         "encoder": _encoder(image_size, crops, several),
         "critic": _critic(critic, crops),
-        "bound": _bound(bound or ("infonce" if row == "CPC" else "jsd")),
+        "bound": _bound(("infonce" if row == "CPC" else "jsd") if bound is None else bound),
         "prior": None if crops else UniformPrior(_ADVERSARY, _PENALTY),
         "coordinates": coordinates,
         "occlusion": occlusion,
@@ -183,8 +183,10 @@ def _critic(name: str, crops: bool) -> Critic:
     return DotCritic(units, units, normalize="layer", temperature=1.0, shortcut="copy", whole=whole)
 
 
-def _bound(name: str) -> str | InfoNCE:
-    return InfoNCE(anchor="global") if name == "infonce" else name
+def _bound(value: Any) -> Any:
+    """InfoNCE as the paper has it; any other bound as it is, for `fit` to check."""
+    is_name = isinstance(value, str) and value == "infonce"
+    return InfoNCE(anchor="global") if is_name else value
 
 
 def _context(row: str, several: bool) -> BlockContext | AutoregressiveContext | None:

@@ -137,6 +137,13 @@ def test_a_column_of_arrays_of_several_channels(make):
             again.transform(wrong)
 
 
+@pytest.mark.parametrize("kind", ["table", "image"])
+@pytest.mark.parametrize("make", [nested, of_polars, lambda X: of_polars(X)["c0"]], ids="abc")
+def test_cells_of_series_are_for_encoders_of_series(kind, make):
+    with pytest.raises(ValueError, match=f"reads {kind} data. Use encoder='series'"):
+        model(encoder=kind).fit(make(walks([20] * 6)))
+
+
 def test_what_was_fitted_is_remembered_as_it_was(known, tmp_path):
     series, fitted, expected = known
     fitted.save(tmp_path / "series")

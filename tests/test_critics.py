@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sk_infomax import critics
+from sk_infomax import DeepInfoMaxTransformer, critics
 from sk_infomax.critics import CRITICS, BilinearCritic, ConcatCritic, Critic, DotCritic, PairNetwork
 
 MEMBERS = [pytest.param(cls(), id=name) for name, cls in CRITICS.items()]
@@ -121,6 +121,13 @@ def test_a_shortcut_that_has_no_room_for_a_copy_starts_as_usual():
     torch.manual_seed(0)
     asked = DotCritic(units=4, shortcut="copy").build(9, 5).global_net.shortcut.weight
     assert torch.equal(usual, asked)
+
+
+@pytest.mark.parametrize("critic", [DotCritic, BilinearCritic])
+@pytest.mark.parametrize("temperature", [1e-300, 0.0, -1.0])
+def test_a_temperature_that_makes_scores_infinite_is_refused(critic, temperature):
+    with pytest.raises(ValueError, match="temperature"):
+        DeepInfoMaxTransformer(critic=critic(temperature=temperature)).fit(np.zeros((4, 3)))
 
 
 def test_a_head_may_have_no_shortcut():

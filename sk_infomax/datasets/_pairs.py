@@ -145,6 +145,8 @@ def correlated_normal(
     4.0
     """
     check_count("dim", dim)
+    if not isinstance(cubic, bool | np.bool_):
+        raise TypeError(f"cubic={cubic!r} must be True or False.")
     most = _MOST_NATS * dim
     check_number("mutual_information", mutual_information, 0, most, or_low=True)
     correlation = math.sqrt(-math.expm1(-2 * mutual_information / dim))

@@ -94,6 +94,7 @@ def _in_frame(X: Any, kind: str | None, pandas: Any) -> Held | None:
         return Held([part.sort_index(level=1).to_numpy() for part in parts], True)
     nested = [_first_there(X.iloc[:, place]) for place in range(X.shape[1])]
     if any(map(_is_series, nested)):
+        _refuse_series_as(kind)
         columns = [X.iloc[:, place].tolist() for place in range(X.shape[1])]
         return Held([_stacked(cells, row) for row, cells in enumerate(zip(*columns))], False)
     return _of_numbers(X, kind)
@@ -103,9 +104,19 @@ def _in_columns(X: Any, kind: str | None) -> Held | None:
     """The same of polars and Arrow, whose cells may be lists."""
     frame = nw.from_native(X, eager_only=True)
     if any(series.dtype.is_nested() for series in frame.iter_columns()):
+        _refuse_series_as(kind)
         columns = [series.to_list() for series in frame.iter_columns()]
         return Held([_stacked(cells, row) for row, cells in enumerate(zip(*columns))], False)
     return _of_numbers(frame, kind)
+
+
+def _refuse_series_as(kind: str | None) -> None:
+    """Refuse cells that are series where the encoder reads something else."""
+    if kind not in (None, "series"):
+        raise ValueError(
+            f"X has cells that hold series, but the encoder reads {kind} data. Use "
+            "encoder='series', or give an array, such as numpy.stack(column)."
+        )
 
 
 def _of_numbers(X: Any, kind: str | None) -> Held | None:
