@@ -122,18 +122,21 @@ def _each(numbers: Tensor) -> Tensor:
 
 _CROPPED = 26  # pixels of 32 on each side of the crops of a reading: two thirds of the area
 _BLOCK = 1024  # images that are read at once
-WAYS = ("", ", mean with mirror image", ", mean of twelve views")
-"""Ways to read an image: as it is, with its mirror image, and with ten crops besides."""
+WAYS = {"": 1, ", mean with mirror image": 2, ", mean of twelve views": 12}
+"""How many views a way to read an image takes: itself, its mirror image, and ten crops."""
 
 
 @torch.inference_mode()
-def read_ways(model: DeepInfoMaxTransformer, X: np.ndarray) -> dict[str, Tensor]:
+def read_ways(
+    model: DeepInfoMaxTransformer, X: np.ndarray, ways: dict[str, int]
+) -> dict[str, Tensor]:
     """Embedding beside the mean location, (n, d) on the device, of images (n, h, w, c)."""
     encoder, samples = model.net_.module_.encoder.eval(), resident(model, X).samples
-    found: dict[str, list[Tensor]] = {way: [] for way in WAYS}
+    found: dict[str, list[Tensor]] = {way: [] for way in ways}
     for block in samples.split(_BLOCK):
-        sides = [encoder(view).multiscale() for view in _seen(block)]
-        for way, count in zip(WAYS, (1, 2, len(sides))):
+        seen = itertools.islice(_seen(block), max(ways.values()))
+        sides = [encoder(view).multiscale() for view in seen]
+        for way, count in ways.items():
             found[way].append(torch.stack(sides[:count]).mean(0))
     return {way: torch.cat(blocks) for way, blocks in found.items()}
 

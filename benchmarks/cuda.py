@@ -240,7 +240,6 @@ CHOICES: dict[str, Callable[[Setting], dict[str, Any]]] = {
     "SGD": lambda setting: {"optimizer": LargeBatchSGD, "lr": 0.2, "weight_decay": 5e-4},
 }
 CHOSEN = ("head", "decay")
-_AS_IT_IS = "as it is"
 
 
 def changes_of(choice: Iterable[str], setting: Setting) -> dict[str, Any]:
@@ -298,17 +297,16 @@ def train_backbone(setting: Setting, few: bool = True, **changes) -> dict:
 def probe_backbone(model: DeepInfoMaxTransformer, setting: Setting, few: bool) -> dict:
     """Accuracies of linear probes on each reading of the network."""
     split, d, found = setting.data, model.n_components, {}
-    both = [read_ways(model, X) for X in (split.X_train, split.X_test)]
+    ways = WAYS if few else {"": 1}  # images as they are do to choose by
+    both = [read_ways(model, X, ways) for X in (split.X_train, split.X_test)]
     labels = [torch.from_numpy(y).to(setting.device) for y in (split.y_train, split.y_test)]
-    for way in WAYS:
+    for way in ways:
         train, test = (sides[way] for sides in both)
         for name, width in (("embedding", d), ("multiscale", None)):
             pairs = (train[:, :width], labels[0]), (test[:, :width], labels[1])
             entry = found[name + way] = {"all": best_linear(*pairs)}
             if few:
                 entry[f"{FEW} a class"] = few_linear(*pairs, FEW)
-        if not few:
-            break  # the first way is enough to choose by
     return found
 
 
@@ -335,7 +333,7 @@ def jobs_of(part: str) -> dict[str, Callable[[Setting], dict]]:
             "DIM(L) InfoNCE": lambda s: train_paper(InfoNCE(anchor="global"), "DIM(L) InfoNCE", s),
         }
     if part == "choose":
-        return dict.fromkeys([_AS_IT_IS, *CHOICES], try_choice)
+        return dict.fromkeys(["as it is", *CHOICES], try_choice)
     return {"resnet18": train_chosen}
 
 
@@ -361,7 +359,7 @@ def settings_of(part: str, split: Split | None, args) -> list[Setting]:
     sizes = TINY if args.tiny else Sizes()
     seconds = SECONDS[part] if args.seconds is None else args.seconds
     seeds = args.seeds if part in ("paper", "backbone") else args.seeds[:1]
-    choice = CHOSEN if args.choice is None else tuple(args.choice)
+    choice = tuple(args.choice)
     return [Setting(args.device, sizes, split, seed, seconds, choice) for seed in seeds]
 
 
@@ -400,7 +398,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     usual = ["check", "speed", "paper", "backbone"]
     add("--parts", nargs="+", choices=list(SECONDS), default=usual, metavar="PART")
     add("--jobs", nargs="+", metavar="NAME", help="only these of the parts' jobs")
-    add("--choice", nargs="+", choices=list(CHOICES), metavar="NAME")
+    add("--choice", nargs="+", choices=list(CHOICES), default=CHOSEN, metavar="NAME")
     add("--data", default="cifar10", help="cifar10 or FILE.npz")
     add("--folder", help="folder with the files of CIFAR-10; else OpenML")
     add("--seconds", type=float, help="of training for each fit, in place of the part's own")

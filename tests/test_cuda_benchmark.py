@@ -101,7 +101,7 @@ def test_ways_to_read_an_image(digits):
     X = np.kron(digits[0][:5], np.ones((2, 2)))
     model = DeepInfoMaxTransformer(4, max_epochs=1, random_state=0, device="cpu").fit(X)
     model.set_params(output="multiscale")
-    whole, mirrored, _ = (side.numpy() for side in map(read_ways(model, X).get, WAYS))
+    whole, mirrored, _ = (side.numpy() for side in map(read_ways(model, X, WAYS).get, WAYS))
     np.testing.assert_allclose(whole, model.transform(X), atol=1e-4)
     both = (model.transform(X) + model.transform(X[:, :, ::-1])) / 2
     np.testing.assert_allclose(mirrored, both, atol=1e-4)
